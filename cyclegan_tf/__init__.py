@@ -1,0 +1,18 @@
+"""Unpaired image-to-image translation in Keras 3 on TensorFlow 2."""
+
+import os
+
+# TensorFlow's notes on the machine are not for our users; set the variable to see them.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from cyclegan_tf import data, metrics
+from cyclegan_tf.callbacks import RunPage, SampleSheet, SaveModel
+from cyclegan_tf.discriminators import patchgan, pixelgan
+from cyclegan_tf.errors import InputError
+from cyclegan_tf.export import export_saved_model, export_tflite
+from cyclegan_tf.generators import resnet_generator, unet_generator
+from cyclegan_tf.layers import InstanceNormalization, ReflectionPadding2D
+from cyclegan_tf.optimizers import Adam
+from cyclegan_tf.pool import ReplayPool
+from cyclegan_tf.schedules import ConstantThenLinearDecay
+from cyclegan_tf.systems.cyclegan import CycleGAN

@@ -1,0 +1,252 @@
+"""The command line: one function a subcommand, each a thin call of a verb."""
+
+import enum
+import errno
+import pathlib
+import re
+import sys
+import warnings
+from typing import Annotated
+
+import tensorflow as tf
+import typer
+
+from cyclegan_tf import precision as precisions
+from cyclegan_tf import train as training
+from cyclegan_tf.data.pipeline import PREPROCESS
+from cyclegan_tf.demo import demo as run_demo
+from cyclegan_tf.errors import InputError
+from cyclegan_tf.export import export as export_model
+from cyclegan_tf.losses import ADVERSARIAL_OBJECTIVES
+from cyclegan_tf.translate import MAX_MEGAPIXELS
+from cyclegan_tf.translate import translate as translate_files
+
+app = typer.Typer(
+    help="Unpaired image-to-image translation: two folders of pictures in, a translator out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def _choice(name, values):
+    return enum.StrEnum(name, {value: value for value in values})
+
+
+Preprocess = _choice("Preprocess", PREPROCESS)
+Objective = _choice("Objective", ADVERSARIAL_OBJECTIVES)
+Precision = _choice("Precision", precisions.PRECISIONS)
+Preset = _choice("Preset", training.PRESETS)
+Direction = _choice("Direction", ("ab", "ba"))
+Directions = _choice("Directions", ("ab", "ba", "both"))
+
+# Panels of the help text. An option that is None is as the preset says.
+_PICTURES, _NETWORKS, _OBJECTIVE, _RUN = "Pictures", "Networks", "Objective", "Run"
+
+
+def _option(panel, text):
+    return typer.Option(help=text, rich_help_panel=panel, show_default=False)
+
+
+@app.command()
+def train(
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="A folder with trainA and trainB (or of domain A, see --domain-b), `scenes`, or "
+            "`tfds:` and a data set, such as tfds:cycle_gan/horse2zebra."
+        ),
+    ],
+    out: Annotated[pathlib.Path, typer.Option(help="Folder that the run is written to.")],
+    domain_b: Annotated[
+        str | None, _option(_PICTURES, "Folder of domain B (default: none).")
+    ] = None,
+    preset: Annotated[
+        Preset,
+        typer.Option(
+            help="Recipe: `paper`; `labels` (one domain is label maps: no identity loss); `demo` "
+            "(64 pixels, 3 minutes). Other options override it."
+        ),
+    ] = Preset.paper,
+    preprocess: Annotated[
+        Preprocess | None,
+        _option(_PICTURES, "How pictures become training pictures (default: resize_and_crop)."),
+    ] = None,
+    image_size: Annotated[
+        int | None,
+        _option(
+            _PICTURES,
+            "Crop size, in pixels, with a load size in proportion 286:256 (default: 256).",
+        ),
+    ] = None,
+    load_size: Annotated[
+        int | None, _option(_PICTURES, "Side before the crop, in pixels (default: 286).")
+    ] = None,
+    crop_size: Annotated[
+        int | None, _option(_PICTURES, "Side of the training pictures, in pixels (default: 256).")
+    ] = None,
+    flip: Annotated[
+        bool | None,
+        typer.Option(
+            help="Mirror half of the pictures (default: flip).",
+            rich_help_panel=_PICTURES,
+            show_default=False,
+        ),
+    ] = None,
+    channels: Annotated[
+        int | None, _option(_PICTURES, "1 (grey), 3 (RGB) or 4 (RGBA) (default: 3).")
+    ] = None,
+    base_filters: Annotated[
+        int | None, _option(_NETWORKS, "Filters of the first layer of each network (default: 64).")
+    ] = None,
+    blocks: Annotated[
+        int | None,
+        _option(_NETWORKS, "Residual blocks (default: 6 below 256 pixels, 9 from there)."),
+    ] = None,
+    strided_layers: Annotated[
+        int | None,
+        _option(_NETWORKS, "Strided layers of the discriminators (default: 3: 70x70 patches)."),
+    ] = None,
+    lambda_a: Annotated[
+        float | None, _option(_OBJECTIVE, "Weight of the cycle A→B→A (default: 10).")
+    ] = None,
+    lambda_b: Annotated[
+        float | None, _option(_OBJECTIVE, "Weight of the cycle B→A→B (default: 10).")
+    ] = None,
+    lambda_identity: Annotated[
+        float | None, _option(_OBJECTIVE, "Weight of the identity loss, times λ (default: 0.5).")
+    ] = None,
+    adversarial: Annotated[
+        Objective | None, _option(_OBJECTIVE, "Adversarial objective (default: lsgan).")
+    ] = None,
+    pool_size: Annotated[
+        int | None, _option(_OBJECTIVE, "Earlier fakes kept for the discriminators (default: 50).")
+    ] = None,
+    learning_rate: Annotated[
+        float | None, _option(_RUN, "Of both Adams (default: 0.0002).")
+    ] = None,
+    epochs: Annotated[int | None, _option(_RUN, "Epochs in all (default: 200).")] = None,
+    decay_epochs: Annotated[
+        int | None,
+        _option(_RUN, "The last epochs, in which the rate falls (default: half of --epochs)."),
+    ] = None,
+    steps_per_epoch: Annotated[
+        int | None,
+        _option(_RUN, "Steps in an epoch (default: pictures of the larger domain / batch)."),
+    ] = None,
+    batch_size: Annotated[
+        int | None, _option(_RUN, "Pairs of pictures in a step (default: 1).")
+    ] = None,
+    seed: Annotated[int | None, _option(_RUN, "Of everything random (default: 0).")] = None,
+    precision: Annotated[
+        Precision | None,
+        _option(
+            _RUN, "`auto` is bfloat16 where the processor has it, else float32 (default: auto)."
+        ),
+    ] = None,
+    restart: Annotated[
+        bool, typer.Option(help="Begin again where --out holds a run: its files are removed.")
+    ] = False,
+):
+    """Train a CycleGAN. Defaults are those of the preset `paper`."""
+    given = {name: value for name, value in locals().items() if name not in ("out", "restart")}
+    given = {n: v.value if isinstance(v, enum.Enum) else v for n, v in given.items()}
+    _, why = precisions.choose(given["precision"] or "auto")
+    options = training.resolve(**given)
+    typer.echo(f"Precision: {options.precision} ({why}).")
+    training.train(options, out, restart=restart)
+    typer.echo(f"Done. Open {out / 'index.html'}; the model is {out / 'model.keras'}.")
+
+
+@app.command()
+def translate(
+    model: Annotated[pathlib.Path, typer.Argument(help="A run's folder or a .keras file.")],
+    input: Annotated[pathlib.Path, typer.Argument(help="A picture or a folder of pictures.")],
+    output: Annotated[
+        pathlib.Path, typer.Argument(help="Folder to write to, or a file for a single picture.")
+    ],
+    direction: Annotated[Direction, typer.Option(help="A to B or B to A.")] = Direction.ab,
+    max_megapixels: Annotated[
+        float, typer.Option(help="Larger pictures are passed over, in millions of pixels.")
+    ] = MAX_MEGAPIXELS,
+):
+    """Translate pictures; the results keep sizes, names and formats."""
+    loaded = training.load(model)
+    count, outcomes = translate_files(loaded, input, output, direction.value, max_megapixels)
+    failed = 0
+    with typer.progressbar(outcomes, length=count, label="Translating", file=sys.stderr) as bar:
+        for outcome in bar:
+            if outcome.problem:
+                failed += 1
+                typer.echo(f"\n{outcome.problem}", err=True)
+    typer.echo(f"{count - failed} of {count} pictures translated to {output}.")
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def export(
+    model: Annotated[pathlib.Path, typer.Argument(help="A run's folder or a .keras file.")],
+    out: Annotated[pathlib.Path, typer.Argument(help="Folder to write to.")],
+    direction: Annotated[Directions, typer.Option(help="Which generators.")] = Directions.both,
+    image_size: Annotated[
+        int | None,
+        _option(None, "Side of the .tflite's pictures, in pixels (default: that of the training)."),
+    ] = None,
+):
+    """Write a SavedModel (any size) and a float32 .tflite (one size) of each direction."""
+    directions = ("ab", "ba") if direction == Directions.both else (direction.value,)
+    size = None if image_size is None else (image_size, image_size)
+    for path in export_model(training.load(model), out, directions, size).values():
+        typer.echo(path)
+
+
+@app.command()
+def demo(
+    out: Annotated[pathlib.Path, typer.Option(help="Folder of the run; replaced.")] = pathlib.Path(
+        "runs/demo"
+    ),
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+):
+    """Train on built-in street scenes for 3 minutes, score, export, write a page."""
+    run_demo(out, seed, say=typer.echo)
+
+
+def main():
+    """Runs the command line: 2 for input that cannot be used, 130 for Ctrl-C, no traceback."""
+    warnings.showwarning = _say_warning
+    try:
+        app()
+    except InputError as error:
+        _fail(str(error))
+    except tf.errors.OpError as error:  # raised where the data set reads a picture
+        sentence = re.search(r"InputError: (.+)", error.message or "")
+        if not sentence:
+            raise
+        _fail(sentence.group(1))
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EDQUOT):
+            raise
+        _fail(f"{error.filename or 'The output'} cannot be written: {error.strerror}.")
+    except ImportError as error:
+        if "pip install" not in str(error):
+            raise
+        _fail(str(error))
+    except KeyboardInterrupt:
+        typer.echo("\nInterrupted; what was written so far is complete.", err=True)
+        sys.exit(130)
+
+
+def _fail(sentence):
+    typer.echo(f"cyclegan-tf: {sentence}", err=True)
+    sys.exit(2)
+
+
+def _say_warning(message, category, *_, **__):
+    """Our own warnings as a line, without the place in the code; those of libraries are dropped."""
+    if category is UserWarning:
+        typer.echo(f"Warning: {message}", err=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,7 @@
+"""Data sets of unpaired pictures, ready for `fit`."""
+
+from cyclegan_tf.data.arrays import arrays
+from cyclegan_tf.data.folders import folders
+from cyclegan_tf.data.pipeline import Preprocessing, Source, pairs
+from cyclegan_tf.data.scenes import scene_pairs, scenes
+from cyclegan_tf.data.tfds import from_tfds

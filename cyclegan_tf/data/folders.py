@@ -1,0 +1,85 @@
+"""Two folders of pictures as a data set."""
+
+import pathlib
+
+from cyclegan_tf.data import pictures
+from cyclegan_tf.data.pipeline import Preprocessing, Source, pairs, sizes_from
+from cyclegan_tf.errors import InputError
+
+
+def folders(
+    root_or_a,
+    b=None,
+    *,
+    split="train",
+    training=None,
+    preprocess="resize_and_crop",
+    image_size=None,
+    load_size=None,
+    crop_size=None,
+    flip=True,
+    channels=3,
+    batch_size=1,
+    seed=0,
+    first_epoch=0,
+):
+    """Unpaired pictures from two folders, nested or not.
+
+    Args:
+        root_or_a: with `b`, the folder of domain A; alone, a folder in the layout of the PyTorch
+            release: `trainA trainB testA testB`.
+        b: the folder of domain B.
+        split: which of the folders to take in that layout: `<split>A` and `<split>B`.
+        training: draw, crop and flip at random, for `fit`. By default for the split "train".
+        preprocess: `"resize_and_crop"`, `"crop"`, `"scale_width"`, `"scale_width_and_crop"` or
+            `"none"`; see `cyclegan_tf.data.Preprocessing`.
+        image_size: shorthand for both of the next two, in the proportion of the paper: 256
+            stands for a `load_size` of 286 and a `crop_size` of 256, which is the default.
+        load_size, crop_size: in pixels.
+        flip: mirror half of the training pictures, left to right.
+        channels: 1 (grey), 3 (RGB) or 4 (RGBA).
+        batch_size: pairs in a batch.
+        seed: of everything that is drawn.
+        first_epoch: 0-based number of the epoch to begin with, to go on where a run stopped.
+
+    Returns:
+        A `tf.data.Dataset` of `(image_a, image_b)` for `fit` or `evaluate`; see
+        `cyclegan_tf.data.pairs`. Files that cannot be read are left out with a warning.
+
+    Raises:
+        InputError: a folder is missing or has no picture that can be read, or a size does not
+            fit.
+    """
+    load_size, crop_size = sizes_from(image_size, load_size, crop_size, preprocess)
+    preprocessing = Preprocessing(preprocess, load_size, crop_size, flip, channels)
+    folder_a, folder_b = domain_folders(root_or_a, b, split)
+    return pairs(
+        folder(folder_a, channels),
+        folder(folder_b, channels),
+        preprocessing,
+        training=split == "train" if training is None else training,
+        batch_size=batch_size,
+        seed=seed,
+        first_epoch=first_epoch,
+    )
+
+
+def folder(path, channels=3):
+    """The pictures below one folder, as a `Source`."""
+    paths, sizes = pictures.readable(pictures.find(path))
+    return Source(str(path), lambda number: pictures.read(paths[number], channels), sizes)
+
+
+def domain_folders(root_or_a, b=None, split="train"):
+    """The folders of domains A and B, from two folders or from the `trainA trainB` layout."""
+    root = pathlib.Path(root_or_a)
+    if b is not None:
+        return root, pathlib.Path(b)
+    expected = [root / f"{split}{domain}" for domain in "AB"]
+    if root.is_dir() and not all(path.is_dir() for path in expected):
+        missing = next(path for path in expected if not path.is_dir())
+        raise InputError(
+            f"{missing} does not exist; expected {root} to hold the folders {split}A and "
+            f"{split}B, or a second folder to be given for domain B."
+        )
+    return expected

@@ -1,0 +1,190 @@
+"""Picture files: which there are in a folder, whether they can be read, and their pixels."""
+
+import contextlib
+import io
+import os
+import pathlib
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from cyclegan_tf.errors import InputError
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff")
+CHANNELS = {1: "L", 3: "RGB", 4: "RGBA"}
+
+# Above this Pillow suspects a file made to exhaust memory; 16,384 x 10,922 pixels, for example.
+MAX_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 2**27)
+
+# What the last bytes of a complete file of each format hold.
+_ENDINGS = {"JPEG": b"\xff\xd9", "PNG": b"IEND", "GIF": b"\x3b"}
+
+
+def find(folder):
+    """All picture files below `folder`, at any depth, sorted by path.
+
+    Raises:
+        InputError: there is no such folder, or no picture in it.
+    """
+    folder = pathlib.Path(folder)
+    if not folder.is_dir():
+        what = "is a file" if folder.exists() else "does not exist"
+        raise InputError(f"{folder} {what}; expected a folder of pictures.")
+    paths = sorted(
+        pathlib.Path(parent, name)
+        for parent, _, names in os.walk(folder, followlinks=True)
+        for name in names
+        if name.lower().endswith(SUFFIXES) and not name.startswith(".")
+    )
+    if not paths:
+        raise InputError(
+            f"{folder} holds no pictures; expected files that end in {', '.join(SUFFIXES)}."
+        )
+    return paths
+
+
+def readable(paths):
+    """Those of `paths` that can be read, and their sizes.
+
+    The ones that cannot be read are left out with one warning that names them.
+
+    Returns:
+        A list of paths and a list of `(height, width)`.
+
+    Raises:
+        InputError: not one of them can be read.
+    """
+    with ThreadPoolExecutor() as pool:
+        sizes = list(pool.map(_size_or_problem, paths))
+    problems = [problem for problem in sizes if isinstance(problem, InputError)]
+    if len(problems) == len(paths):
+        raise InputError(f"None of the {len(paths)} pictures can be read. The first: {problems[0]}")
+    if problems:
+        shown = " ".join(str(problem) for problem in problems[:5])
+        more = f" And {len(problems) - 5} more." if len(problems) > 5 else ""
+        warnings.warn(
+            f"{len(problems)} of {len(paths)} pictures cannot be read and are left out. "
+            f"{shown}{more}",
+            stacklevel=2,
+        )
+    kept = [(p, s) for p, s in zip(paths, sizes) if not isinstance(s, InputError)]
+    return [path for path, _ in kept], [size for _, size in kept]
+
+
+def read(file, channels=3):
+    """The pixels of a picture, uint8 `(height, width, channels)`, upright.
+
+    The camera's orientation tag is applied, 16-bit values are scaled to 8 bits, palettes are
+    looked up, and with fewer than 4 channels transparent pixels lie on white. Of an animation
+    the first frame is taken.
+
+    Args:
+        file: a path, or the bytes of an encoded picture.
+        channels: 1 (grey), 3 (RGB) or 4 (RGBA).
+
+    Raises:
+        InputError: the file cannot be read; the message names it.
+    """
+    with _opened(file) as image:
+        image = ImageOps.exif_transpose(image)
+        pixels = np.asarray(_converted(image, file, channels))
+    return pixels.reshape(*pixels.shape[:2], channels)
+
+
+def size(file):
+    """`(height, width)` of a picture, from its header, as `read` would give it."""
+    with _opened(file) as image:
+        turned = image.getexif().get(0x0112, 1) >= 5  # a quarter turn
+        return (image.width, image.height) if turned else (image.height, image.width)
+
+
+def resize(pixels, height, width):
+    """Bicubic and antialiased, as the PyTorch release resizes; uint8 in and out."""
+    if pixels.shape[:2] == (height, width):
+        return pixels
+    if pixels.shape[-1] == 3:
+        image = Image.fromarray(pixels)
+        return np.asarray(image.resize((width, height), Image.Resampling.BICUBIC))
+    resized = [
+        Image.fromarray(np.ascontiguousarray(channel)).resize(
+            (width, height), Image.Resampling.BICUBIC
+        )
+        for channel in np.moveaxis(pixels, -1, 0)
+    ]
+    return np.stack(resized, axis=-1)
+
+
+def encode(pixels):
+    """A Pillow image of uint8 pixels `(height, width, 1, 3 or 4)`."""
+    return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+
+
+@contextlib.contextmanager
+def _opened(file):
+    """Opens a picture; whatever Pillow raises meanwhile becomes an InputError."""
+    name = "The picture" if isinstance(file, bytes) else str(file)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of odd metadata, and of sizes that we allow
+            source = io.BytesIO(file) if isinstance(file, bytes) else file
+            with Image.open(source) as image:
+                if image.width * image.height > MAX_PIXELS:
+                    raise InputError(
+                        f"{name} has {image.width} x {image.height} pixels, more than the "
+                        f"{MAX_PIXELS / 1e6:.0f} million that are read; make it smaller."
+                    )
+                yield image
+    except InputError:
+        raise
+    except FileNotFoundError:
+        raise InputError(f"{name} does not exist; expected a picture.") from None
+    except Image.UnidentifiedImageError:
+        raise InputError(f"{name} is not a picture that can be read, whatever its name.") from None
+    except Image.DecompressionBombError as error:
+        raise InputError(f"{name} is too large to be read: {error}") from None
+    except (OSError, SyntaxError, ValueError, EOFError) as error:  # what Pillow's decoders raise
+        raise InputError(f"{name} is damaged and cannot be read: {error}.") from None
+
+
+def _converted(image, file, channels):
+    if channels not in CHANNELS:
+        raise InputError(
+            f"Picture files have 1, 3 or 4 channels, not {channels}; "
+            "for others make arrays and use cyclegan_tf.data.arrays."
+        )
+    if image.mode in ("I;16", "I;16B", "I;16L", "I;16N", "I"):
+        values = np.asarray(image).astype(np.int64)
+        image = Image.fromarray(np.uint8(np.clip((values + 128) // 257, 0, 255)))
+    elif image.mode == "F":
+        raise InputError(
+            f"{file} holds floating-point values, whose range is not known; save it in 8 or 16 bits."
+        )
+    transparent = image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info
+    if transparent and channels < 4:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image.convert(CHANNELS[channels])
+
+
+def _size_or_problem(path):
+    """The size of a picture, or the InputError that says why it cannot be read."""
+    try:
+        found = size(path)
+        if not _looks_complete(path):
+            read(path)  # decides: some good files carry other data after their end
+        return found
+    except InputError as problem:
+        return problem
+
+
+def _looks_complete(path):
+    """Whether the file ends as its format ends: finds cut files without decoding all of them."""
+    with Image.open(path) as image:
+        ending = _ENDINGS.get(image.format)
+    if ending is None:
+        return False
+    with open(path, "rb") as file:
+        file.seek(max(0, os.path.getsize(path) - 16))
+        return ending in file.read()

@@ -1,0 +1,242 @@
+"""From two sources of pictures to training pairs; pair k is a pure function of (seed, k)."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from cyclegan_tf.data import pictures
+from cyclegan_tf.errors import InputError
+
+PREPROCESS = ("resize_and_crop", "crop", "scale_width", "scale_width_and_crop", "none")
+
+_DOMAIN_A, _DOMAIN_B = range(2)
+# Streams of random numbers within an element.
+_DRAW, _CROP, _FLIP = range(3)
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """Pictures that can be had by number.
+
+    Attributes:
+        name: for messages.
+        load: from a number below `len(sizes)` to uint8 pixels `(height, width, channels)`.
+        sizes: `(height, width)` of each picture.
+    """
+
+    name: str
+    load: Callable[[int], np.ndarray]
+    sizes: Sequence[tuple[int, int]]
+
+    def __len__(self):
+        return len(self.sizes)
+
+
+@dataclasses.dataclass(frozen=True)
+class Preprocessing:
+    """How a picture becomes a training picture; the names are those of the PyTorch release.
+
+    Attributes:
+        mode: `resize_and_crop` to a square of `load_size`, then a crop of `crop_size`;
+            `crop` from the picture as it is; `scale_width` to a width of `load_size`, the
+            height in proportion but at least `crop_size`; `scale_width_and_crop` the same, then
+            a crop; `none`. Where nothing is cropped, both sides are rounded to multiples of 4.
+        load_size, crop_size: in pixels.
+        flip: mirror half of the pictures, left to right.
+        channels: 1 (grey), 3 (RGB) or as many as the source has.
+    """
+
+    mode: str = "resize_and_crop"
+    load_size: int = 286
+    crop_size: int = 256
+    flip: bool = True
+    channels: int = 3
+
+    def __post_init__(self):
+        if self.mode not in PREPROCESS:
+            raise InputError(
+                f"preprocess must be one of {', '.join(PREPROCESS)}. Received: {self.mode!r}"
+            )
+        if min(self.load_size, self.crop_size, self.channels) < 1:
+            raise InputError(
+                "load_size, crop_size and channels must be at least 1. Received: "
+                f"{self.load_size}, {self.crop_size} and {self.channels}"
+            )
+        if self.mode in ("resize_and_crop", "scale_width_and_crop"):
+            if self.crop_size > self.load_size:
+                raise InputError(
+                    f"A crop of {self.crop_size} pixels does not fit into pictures resized to "
+                    f"{self.load_size}; make crop_size smaller or load_size larger."
+                )
+
+    @property
+    def crops(self):
+        return self.mode.endswith("crop")
+
+    def resized(self, size):
+        """The size before the crop of a picture of `size`, `(height, width)` both."""
+        height, width = size
+        if self.mode == "resize_and_crop":
+            return self.load_size, self.load_size
+        if self.mode.startswith("scale_width"):
+            in_proportion = int(self.load_size * height / width)
+            height, width = max(in_proportion, self.crop_size), self.load_size
+        if not self.crops:
+            height, width = (max(4, round(side / 4) * 4) for side in (height, width))
+        return height, width
+
+    def final(self, size):
+        """The size that a picture of `size` ends with."""
+        return (self.crop_size, self.crop_size) if self.crops else self.resized(size)
+
+    def without_augmentation(self):
+        """The same without chance: resized to the final size, and the middle where it crops."""
+        load_size = self.crop_size if self.mode == "resize_and_crop" else self.load_size
+        return dataclasses.replace(self, load_size=load_size, flip=False)
+
+
+def sizes_from(image_size, load_size, crop_size, mode):
+    """`load_size` and `crop_size`; `image_size` may stand for both, as 256 does for 286 and 256."""
+    if image_size is not None and (load_size is not None or crop_size is not None):
+        raise InputError("Give either image_size or load_size and crop_size, not both.")
+    crop_size = crop_size or image_size or 256
+    if load_size is None:
+        load_size = round(crop_size * 286 / 256) if mode.endswith("and_crop") else crop_size
+    return load_size, crop_size
+
+
+def pairs(source_a, source_b, preprocessing, *, training, batch_size=1, seed=0, first_epoch=0):
+    """Batches of unpaired pictures for `fit`, or of pictures in order for `evaluate`.
+
+    An epoch has max(|A|, |B|) pairs. In training, A runs through a permutation and B is drawn
+    independently of it, so that each pass over the data set gives other pairs: the second pass
+    is the second epoch. Otherwise pair k is made of the k-th pictures, without chance.
+
+    Args:
+        source_a, source_b: the two `Source`s.
+        preprocessing: a `Preprocessing`.
+        training: draw, crop and flip at random.
+        batch_size: pairs in a batch; what does not fill a batch at the end of an epoch is left
+            out in training.
+        seed: of everything that is drawn.
+        first_epoch: 0-based number of the epoch to begin with.
+
+    Returns:
+        A `tf.data.Dataset` of `(image_a, image_b)`, each float32 `(batch, height, width,
+        channels)` in [-1, 1], with the number of batches in an epoch as its cardinality.
+    """
+    if batch_size < 1:
+        raise InputError(f"batch_size must be at least 1. Received: {batch_size}")
+    if not training:
+        preprocessing = preprocessing.without_augmentation()
+    shapes = [_shape(source, preprocessing, batch_size) for source in (source_a, source_b)]
+    count = max(len(source_a), len(source_b))
+    if training and count < batch_size:
+        raise InputError(f"A batch of {batch_size} needs as many pictures; there are {count}.")
+
+    def element(k):
+        drawn = _draw(k, len(source_a), len(source_b), seed, training)
+        return tuple(
+            _picture(source, index, preprocessing, shape, _key(seed, domain, k), training)
+            for domain, (source, index, shape) in enumerate(
+                zip((source_a, source_b), drawn, shapes)
+            )
+        )
+
+    numbers = _numbers(count, first_epoch) if training else tf.data.Dataset.range(count)
+    dataset = numbers.map(element, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    dataset = dataset.batch(batch_size, drop_remainder=training)
+    batches = count // batch_size if training else -(-count // batch_size)
+    return dataset.apply(tf.data.experimental.assert_cardinality(batches)).prefetch(
+        tf.data.AUTOTUNE
+    )
+
+
+def _numbers(count, first_epoch):
+    """0 1 2 … in the first pass, count, count + 1 … in the second: each pass is an epoch."""
+    epoch = tf.Variable(first_epoch, dtype=tf.int64, trainable=False, name="epoch")
+
+    def this_epoch(_):
+        following = epoch.assign_add(1)
+        return tf.data.Dataset.range((following - 1) * count, following * count)
+
+    numbers = tf.data.Dataset.from_tensors(0).flat_map(this_epoch)
+    numbers.epoch = epoch  # a data set does not keep the variables alive that it captures
+    return numbers
+
+
+def _key(seed, *numbers):
+    key = tf.constant([seed % 2**31, 0], tf.int32)
+    for number in numbers:
+        key = tf.random.experimental.stateless_fold_in(key, tf.cast(number, tf.int32))
+    return key
+
+
+def _draw(k, count_a, count_b, seed, training):
+    """The numbers of the two pictures of pair k."""
+    if not training:
+        return k % count_a, k % count_b
+    # A: another permutation for each run through it. B: with replacement.
+    key = _key(seed, _DOMAIN_A, _DRAW, k // count_a)
+    index_a = tf.random.experimental.index_shuffle(k % count_a, key, count_a - 1)
+    index_b = tf.random.stateless_uniform(
+        (), _key(seed, _DOMAIN_B, _DRAW, k), maxval=count_b, dtype=tf.int64
+    )
+    return index_a, index_b
+
+
+def _picture(source, index, preprocessing, shape, key, training):
+    """Loads, resizes, crops, flips and scales one picture."""
+
+    def load(number):
+        pixels = source.load(int(number))
+        return pictures.resize(pixels, *preprocessing.resized(pixels.shape[:2]))
+
+    image = tf.numpy_function(load, [index], tf.uint8, stateful=False)
+    image.set_shape((None, None, preprocessing.channels))
+    if preprocessing.crops:
+        image = _crop(image, preprocessing.crop_size, key, training)
+    if preprocessing.flip:
+        mirror = tf.random.stateless_uniform((), _fold(key, _FLIP)) < 0.5
+        image = tf.where(mirror, image[:, ::-1], image)
+    image.set_shape(shape)
+    return tf.cast(image, tf.float32) / 127.5 - 1.0
+
+
+def _crop(image, size, key, training):
+    room = tf.shape(image)[:2] - size
+    if training:
+        share = tf.random.stateless_uniform((2,), _fold(key, _CROP))
+        corner = tf.cast(tf.floor(share * tf.cast(room + 1, tf.float32)), tf.int32)
+    else:
+        corner = room // 2
+    return image[corner[0] : corner[0] + size, corner[1] : corner[1] + size]
+
+
+def _fold(key, stream):
+    return tf.random.experimental.stateless_fold_in(key, stream)
+
+
+def _shape(source, preprocessing, batch_size):
+    """The static shape of a source's pictures in the end; raises for what cannot work."""
+    if preprocessing.crops:
+        for number, size in enumerate(source.sizes):
+            if min(preprocessing.resized(size)) < preprocessing.crop_size:
+                raise InputError(
+                    f"Picture {number} of {source.name} has {size[1]} x {size[0]} pixels, too few "
+                    f"for a crop of {preprocessing.crop_size} with "
+                    f"preprocess={preprocessing.mode!r}; make crop_size smaller or use "
+                    "'resize_and_crop'."
+                )
+    finals = {preprocessing.final(size) for size in source.sizes}
+    if len(finals) == 1:
+        return *finals.pop(), preprocessing.channels
+    if batch_size > 1:
+        raise InputError(
+            f"The pictures of {source.name} have different sizes, so that a batch can hold only "
+            f"one with preprocess={preprocessing.mode!r}; use 'resize_and_crop' or a batch_size "
+            f"of 1. Received: batch_size={batch_size}"
+        )
+    return None, None, preprocessing.channels

@@ -1,0 +1,313 @@
+"""Procedural street scenes: label maps as domain A, "photographs" of other scenes as domain B.
+
+The built-in data set: any number, any size, nothing to download, and the truth is known.
+"""
+
+import functools
+
+import numpy as np
+
+from cyclegan_tf.data.pipeline import Preprocessing, Source, pairs
+from cyclegan_tf.errors import InputError
+
+CLASSES = ("sky", "building", "tree", "road", "sidewalk", "car")
+# Those of Cityscapes.
+COLOURS = np.array(
+    [
+        (70, 130, 180),
+        (70, 70, 70),
+        (107, 142, 35),
+        (128, 64, 128),
+        (244, 35, 232),
+        (0, 0, 142),
+    ],
+    np.uint8,
+)
+_SKY, _BUILDING, _TREE, _ROAD, _SIDEWALK, _CAR = range(len(CLASSES))
+
+_CACHE_BYTES = 2**28  # for each domain
+
+# Scenes of domain A, of domain B and of each split come from ranges that do not meet.
+_SPLITS = {"train": 0, "test": 1}
+
+
+def scenes(
+    count=1000, image_size=64, *, split="train", training=None, batch_size=1, seed=0, first_epoch=0
+):
+    """Label maps (domain A) and photographs of other scenes (domain B), unpaired.
+
+    Args:
+        count: scenes in each domain.
+        image_size: a number for squares or `(height, width)`, multiples of 4, at least 16 pixels.
+        split: `"train"` or `"test"`; they share no scene.
+        training: draw and flip at random, for `fit`. By default for the split "train".
+        batch_size: pairs in a batch.
+        seed: of the scenes and of everything that is drawn.
+        first_epoch: 0-based number of the epoch to begin with.
+
+    Returns:
+        A `tf.data.Dataset` of `(image_a, image_b)`, float32 in [-1, 1].
+
+    Raises:
+        InputError: an argument out of range.
+    """
+    size = _checked(count, image_size, split)
+    first = _first(split)
+
+    # Rendering takes longer than reading a file, so what fits is kept.
+    @functools.lru_cache(maxsize=_CACHE_BYTES // (3 * size[0] * size[1]))
+    def label_map(number):
+        return COLOURS[render(first + number, size, seed)[1]]
+
+    @functools.lru_cache(maxsize=_CACHE_BYTES // (3 * size[0] * size[1]))
+    def photograph(number):
+        return render(first + count + number, size, seed)[0]
+
+    return pairs(
+        Source("the scenes of domain A", label_map, [size] * count),
+        Source("the scenes of domain B", photograph, [size] * count),
+        Preprocessing("none"),
+        training=split == "train" if training is None else training,
+        batch_size=batch_size,
+        seed=seed,
+        first_epoch=first_epoch,
+    )
+
+
+def scene_pairs(count=100, image_size=64, *, split="test", seed=0):
+    """Scenes with their truth, for scoring.
+
+    Returns:
+        `(label_maps, photographs, classes)`: uint8 `(count, height, width, 3)` twice, and uint8
+        `(count, height, width)`, indices into `CLASSES`, all three of the same scenes.
+    """
+    size = _checked(count, image_size, split)
+    first = _first(split)
+    rendered = [render(first + number, size, seed) for number in range(count)]
+    photographs, classes = (np.stack(part) for part in zip(*rendered))
+    return COLOURS[classes], photographs, classes
+
+
+def render(number, size, seed=0):
+    """Scene `number`: a photograph `(height, width, 3)` and its classes `(height, width)`."""
+    return _Scene(np.random.default_rng([seed, number]), size).finished()
+
+
+def _checked(count, image_size, split):
+    size = tuple(image_size) if isinstance(image_size, (list, tuple)) else (image_size, image_size)
+    if len(size) != 2 or any(side < 16 or side % 4 for side in size):
+        raise InputError(
+            "image_size of scenes must be multiples of 4 and at least 16 pixels. "
+            f"Received: {image_size}"
+        )
+    if count < 1:
+        raise InputError(f"count must be at least 1. Received: {count}")
+    if split not in _SPLITS:
+        raise InputError(f"split must be one of {', '.join(_SPLITS)}. Received: {split!r}")
+    return size
+
+
+def _first(split):
+    return _SPLITS[split] * 1_000_000_000
+
+
+class _Scene:
+    """A street seen along its middle, painted from the back to the front.
+
+    Lengths are in units of the picture's height, so that x runs from 0 to `width / height`;
+    y runs downwards. `depth` is 0 at the camera and 1 at the horizon.
+    """
+
+    def __init__(self, rng, size):
+        self.rng = rng
+        height, width = size
+        self.right = width / height
+        self.pixel = 1 / height
+        self.y, self.x = np.meshgrid(
+            (np.arange(height) + 0.5) / height,
+            (np.arange(width) + 0.5) / height,
+            indexing="ij",
+        )
+        self.horizon = rng.uniform(0.42, 0.52)
+        self.vanishing = self.right * rng.uniform(0.4, 0.6)
+        self.colour = np.zeros((height, width, 3))
+        self.depth = np.ones((height, width))
+        self.classes = np.zeros((height, width), np.uint8)
+        self.sun = rng.choice([-1.0, 1.0])  # the side of the street that lies in the light
+
+    def finished(self):
+        self._sky()
+        self._ground()
+        for side in (-1, 1):
+            self._buildings(side)
+        objects = [(d, self._tree) for d in self.rng.uniform(0.15, 0.85, self.rng.integers(2, 6))]
+        objects += [(d, self._car) for d in self.rng.uniform(0.1, 0.8, self.rng.integers(1, 4))]
+        for depth, draw in sorted(objects, key=lambda each: -each[0]):
+            draw(depth)
+        return self._exposed(), self.classes
+
+    def _paint(self, where, what, colour, depth):
+        """Colours are in [0, 1], of shape (3,) or (height, width, 3)."""
+        self.colour[where] = np.broadcast_to(colour, self.colour.shape)[where]
+        self.classes[where] = what
+        self.depth[where] = np.broadcast_to(depth, self.depth.shape)[where]
+
+    def _noise(self, cells, octaves=1):
+        """Smooth noise in [0, 1]: `cells` bumps to the height of the picture, and finer ones."""
+        total = weight = 0.0
+        for octave in range(octaves):
+            n = cells * 2**octave
+            grid = self.rng.random((n + 2, int(n * self.right) + 3))
+            row, column = self.y * n, self.x * n
+            i, j = row.astype(int), column.astype(int)
+            u, v = row - i, column - j
+            upper = grid[i, j] * (1 - v) + grid[i, j + 1] * v
+            lower = grid[i + 1, j] * (1 - v) + grid[i + 1, j + 1] * v
+            total = total + (upper * (1 - u) + lower * u) * 0.5**octave
+            weight += 0.5**octave
+        return total / weight
+
+    def _sky(self):
+        rng = self.rng
+        height = np.clip(self.y / self.horizon, 0, 1)[..., None]
+        zenith = np.array([0.25, 0.5, 0.85]) + rng.uniform(-0.08, 0.08, 3)
+        low = np.array([0.75, 0.85, 0.95]) + rng.uniform(-0.08, 0.05, 3)
+        sky = zenith * (1 - height) + low * height
+        clouds = np.clip((self._noise(4, 3) - rng.uniform(0.45, 0.7)) * 4, 0, 1)[..., None]
+        self.haze = low
+        self._paint(self.y >= 0, _SKY, sky * (1 - clouds) + 0.95 * clouds, 1.0)
+
+    def _ground(self):
+        rng = self.rng
+        below = self.y > self.horizon
+        nearness = np.clip((self.y - self.horizon) / (1 - self.horizon), 1e-3, 1)
+        across = (self.x - self.vanishing) / nearness  # as if seen at the lower border
+        depth = 1 - nearness
+
+        shade = rng.uniform(0.6, 0.75) * np.array([1.0, 0.95, 0.88])
+        joints = (np.mod(across, 0.12) < 0.015) | (np.mod(0.4 / nearness, 0.5) < 0.07)
+        paving = shade * (1 - 0.18 * joints + 0.1 * self._noise(24))[..., None]
+        self._paint(below, _SIDEWALK, paving, depth)
+
+        self.kerb = rng.uniform(0.32, 0.45) * max(self.right, 0.8)
+        grey = rng.uniform(0.25, 0.38)
+        asphalt = (grey + 0.12 * (self._noise(40) - 0.5))[..., None] * np.array([1.0, 1.0, 1.05])
+        dashes = (np.abs(across) < 0.025) & (np.mod(0.5 / nearness, 1.0) < 0.5)
+        edges = np.abs(np.abs(across) - 0.92 * self.kerb) < 0.014
+        asphalt = np.where((dashes | edges)[..., None], 0.85, asphalt)
+        self._paint(below & (np.abs(across) < self.kerb), _ROAD, asphalt, depth)
+
+    def _ground_line(self, depth):
+        """Where something at `depth` stands, and how large a length of 1 is there."""
+        scale = 1 - depth
+        return self.horizon + scale * (1 - self.horizon), scale
+
+    def _buildings(self, side):
+        """A row of houses from the far end of the street to the near one."""
+        rng = self.rng
+        depth = 0.92
+        while depth > 0.05:
+            following = depth - rng.uniform(0.12, 0.25)
+            _, scale = self._ground_line(depth)
+            foot, near = self._ground_line(max(following, 0.0))
+            begin = self.kerb + rng.uniform(0.22, 0.32)
+            inner = self.vanishing + side * begin * scale
+            outer = self.vanishing + side * (begin + rng.uniform(0.5, 0.9)) * near
+            tall = rng.uniform(0.5, 1.1) * near**0.6
+            left, right = sorted((inner, outer))
+            # Neighbours overlap: a nearer house starts further out and hides the rest.
+            rng.choice([self._brick, self._glass, self._gabled, self._concrete])(
+                left, right, foot - tall, foot - 0.04 * near, depth, side
+            )
+            depth = following
+
+    def _facade(self, left, right, top, foot, colour, depth, side):
+        where = (self.x > left) & (self.x < right) & (self.y > top) & (self.y < foot)
+        light = 1.1 if side == self.sun else 0.8
+        self._paint(where, _BUILDING, np.clip(colour * light, 0, 1), depth)
+        return where
+
+    def _windows(self, where, left, top, pitch, share, glass):
+        column = np.mod(self.x - left, pitch) / pitch
+        row = np.mod(self.y - top, 1.25 * pitch) / (1.25 * pitch)
+        margin = (1 - share) / 2
+        panes = (np.abs(column - 0.5) < 0.5 - margin) & (np.abs(row - 0.5) < 0.5 - margin)
+        self.colour[where & panes] = glass
+
+    def _brick(self, left, right, top, foot, depth, side):
+        colour = np.array([0.62, 0.32, 0.24]) + self.rng.uniform(-0.08, 0.08, 3)
+        courses = 0.9 + 0.1 * (np.mod(self.y, 3 * self.pixel) > self.pixel)
+        colour = colour * (courses * (0.9 + 0.2 * self._noise(32)))[..., None]
+        where = self._facade(left, right, top, foot, colour, depth, side)
+        self._windows(where, left, top, self.rng.uniform(0.09, 0.13), 0.5, (0.2, 0.22, 0.28))
+
+    def _glass(self, left, right, top, foot, depth, side):
+        top -= 0.15
+        colour = np.array([0.35, 0.45, 0.52]) + self.rng.uniform(-0.05, 0.05, 3)
+        colour = colour * (0.8 + 0.4 * self._noise(6))[..., None]
+        where = self._facade(left, right, top, foot, colour, depth, side)
+        self._windows(where, left, top, self.rng.uniform(0.05, 0.08), 0.75, (0.22, 0.3, 0.38))
+
+    def _concrete(self, left, right, top, foot, depth, side):
+        colour = self.rng.uniform(0.5, 0.68) * np.array([1.0, 0.94, 0.82])
+        colour = colour * (0.9 + 0.2 * self._noise(16))[..., None]
+        where = self._facade(left, right, top, foot, colour, depth, side)
+        self._windows(where, left, top, self.rng.uniform(0.08, 0.12), 0.6, (0.25, 0.27, 0.3))
+
+    def _gabled(self, left, right, top, foot, depth, side):
+        """A plastered house under a pitched roof."""
+        top += 0.3 * (foot - top)
+        colour = np.array([0.85, 0.78, 0.62]) + self.rng.uniform(-0.1, 0.08, 3)
+        colour = colour * (0.95 + 0.1 * self._noise(24))[..., None]
+        where = self._facade(left, right, top, foot, colour, depth, side)
+        self._windows(where, left, top, self.rng.uniform(0.1, 0.14), 0.45, (0.25, 0.22, 0.22))
+        middle, half = (left + right) / 2, (right - left) / 2
+        slope = np.abs(self.x - middle) / (half + 0.02)
+        roof = (slope < 1) & (self.y < top) & (self.y > top - 0.35 * half * (1 - slope))
+        tiles = np.array([0.5, 0.25, 0.2]) * (0.85 + 0.3 * self._noise(32))[..., None]
+        self._paint(roof, _BUILDING, tiles, depth)
+
+    def _tree(self, depth):
+        rng = self.rng
+        foot, scale = self._ground_line(depth)
+        side = rng.choice([-1, 1])
+        middle = self.vanishing + side * (self.kerb + rng.uniform(0.08, 0.2)) * scale
+        radius, tall = rng.uniform(0.16, 0.26) * scale, rng.uniform(0.45, 0.65) * scale
+        trunk = (np.abs(self.x - middle) < 0.025 * scale) & (self.y < foot) & (self.y > foot - tall)
+        self._paint(trunk, _TREE, (0.3, 0.21, 0.14), depth)
+        leaves = np.array([0.2, 0.42, 0.14]) + rng.uniform(-0.06, 0.06, 3)
+        leaves = leaves * (0.6 + 0.8 * self._noise(28, 2))[..., None]
+        narrow = rng.choice([0.7, 1.0])  # a poplar or a lime
+        away = np.hypot((self.x - middle) / narrow, self.y - (foot - tall))
+        crown = away < radius * (0.8 + 0.4 * self._noise(14))
+        shade = np.clip(0.95 - 0.35 * (self.y - (foot - tall)) / radius, 0.6, 1.3)
+        self._paint(crown, _TREE, leaves * shade[..., None], depth)
+
+    def _car(self, depth):
+        rng = self.rng
+        foot, scale = self._ground_line(depth)
+        lane = rng.choice([-1, 1]) * self.kerb * rng.uniform(0.4, 0.62)
+        middle = self.vanishing + lane * scale
+        half, tall = 0.17 * scale, rng.uniform(0.2, 0.26) * scale
+        x, y = (self.x - middle) / half, (foot - self.y) / tall  # y upwards, body in [-1, 1]
+        paint = np.array(_CAR_PAINTS[rng.integers(len(_CAR_PAINTS))]) + rng.uniform(-0.05, 0.05, 3)
+        body = (np.abs(x) < 1) & (y > 0.12) & (y < 0.62)
+        cabin = (np.abs(x) < 0.85 - 0.35 * (y - 0.6)) & (y >= 0.62) & (y < 1)
+        wheels = (np.abs(np.abs(x) - 0.75) < 0.17) & (y > 0) & (y < 0.3)
+        self._paint(wheels, _CAR, (0.06, 0.06, 0.07), depth)
+        self._paint(body | cabin, _CAR, paint * (0.8 + 0.3 * y)[..., None], depth)
+        self.colour[cabin & (np.abs(x) < 0.68) & (y < 0.92)] = (0.12, 0.14, 0.18)
+        self.colour[body & (np.abs(np.abs(x) - 0.8) < 0.12) & (y > 0.4)] = (0.95, 0.92, 0.75)
+
+    def _exposed(self):
+        """Haze, light and the camera's noise."""
+        rng = self.rng
+        haze = (rng.uniform(0.0, 0.45) * np.clip(self.depth, 0, 1) ** 2)[..., None]
+        haze = np.where((self.classes == _SKY)[..., None], 0, haze)
+        colour = self.colour * (1 - haze) + self.haze * haze
+        tint = rng.uniform(0.85, 1.1) * (1 + rng.uniform(-0.06, 0.06, 3))
+        colour = colour * tint + rng.normal(0, 0.015, colour.shape)
+        return np.uint8(np.clip(colour, 0, 1) * 255)
+
+
+_CAR_PAINTS = ((0.8, 0.1, 0.1), (0.95, 0.95, 0.95), (0.1, 0.2, 0.7), (0.95, 0.75, 0.1))

@@ -1,0 +1,128 @@
+"""The demo: the whole way from pictures to a deployed translator, on the built-in data."""
+
+import json
+import pathlib
+import time
+
+import numpy as np
+import tensorflow as tf
+
+from cyclegan_tf import data, files, precision
+from cyclegan_tf.evaluate import evaluate_scenes
+from cyclegan_tf.export import export
+from cyclegan_tf.page import write_page
+from cyclegan_tf.sheets import contact_sheet
+from cyclegan_tf.train import compiled_model, resolve, train
+
+
+def demo(out="runs/demo", seed=0, say=print):
+    """Trains on scenes, scores, exports, loads the exports again, and writes a page.
+
+    Args:
+        out: the folder of the run; what an earlier demo left there is replaced.
+        seed: of the run.
+        say: called with lines for the user.
+
+    Returns:
+        What it wrote to `scores.json`: scores in [0, 1], differences in units of [-1, 1].
+    """
+    out = pathlib.Path(out)
+    options = resolve("scenes", preset="demo", seed=seed)
+    say(f"Training on procedural street scenes at {options.crop_size} pixels, {options.precision}.")
+    begin = time.perf_counter()
+    model = train(options, out, restart=True)
+    seconds = time.perf_counter() - begin
+
+    say("Scoring photo → labels on test scenes.")
+    untrained = compiled_model(options, (options.crop_size, options.crop_size, 3))
+    scores = evaluate_scenes(model, untrained, options.crop_size, seed=seed)
+    scores["train_seconds"] = round(seconds, 1)
+    for name in ("photo_to_labels", "untrained", "copy"):
+        say(f"  {name:16}" + "".join(f"{k} {v:.3f}  " for k, v in scores[name].items()))
+
+    say("Exporting, and comparing the exports with Keras.")
+    written = export(model, out / "export")
+    scores["export_difference"] = _differences(model, written, options)
+    for name, difference in scores["export_difference"].items():
+        say(f"  {name:16} mean absolute difference {difference:.1e}")
+
+    files.write_text(out / "scores.json", json.dumps(scores, indent=2) + "\n")
+    with files.written_whole(out / "contact_sheet.png") as path:
+        _contact_sheet(model, options).save(path)
+    write_page(out, "cyclegan_tf demo: street scenes", _section(scores))
+    say(f"Done in {time.perf_counter() - begin:.0f} s. Open {out / 'index.html'}.")
+    return scores
+
+
+def _contact_sheet(model, options, rows=6):
+    labels, photographs, _ = data.scene_pairs(rows, options.crop_size, seed=options.seed)
+    columns = [
+        photographs,
+        model.translate(photographs, "ba"),
+        labels,
+        model.translate(labels, "ab"),
+    ]
+    return contact_sheet(columns, ["photograph", "→ labels", "truth", "truth → photograph"])
+
+
+def _differences(model, written, options):
+    """Mean absolute difference of each export from Keras in float32, on test scenes."""
+    labels, photographs, _ = data.scene_pairs(4, options.crop_size, seed=options.seed)
+    inputs = {"ab": labels / np.float32(127.5) - 1, "ba": photographs / np.float32(127.5) - 1}
+    expected = _float32_outputs(model, inputs, options)
+    run = {"saved_model": _run_saved_model, "tflite": _run_tflite}
+    return {
+        f"{kind}_{direction}": float(
+            np.abs(run[kind](path, inputs[direction]) - expected[direction]).mean()
+        )
+        for (kind, direction), path in written.items()
+    }
+
+
+def _float32_outputs(model, inputs, options):
+    precision.use("float32")
+    twin = compiled_model(options, model.image_shape)
+    outputs = {}
+    for direction, generator in twin.generators.items():
+        generator.set_weights(model.generators[direction].get_weights())
+        outputs[direction] = twin.translate(inputs[direction], direction)
+    precision.use(options.precision)
+    return outputs
+
+
+def _run_saved_model(path, images):
+    serve = tf.saved_model.load(str(path)).signatures["serving_default"]
+    return serve(image=tf.constant(images))["translated"].numpy()
+
+
+def _run_tflite(path, images):
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+    except ImportError as error:
+        raise ImportError(
+            "Running a .tflite needs LiteRT: pip install 'cyclegan-tf[litert]'"
+        ) from error
+    runner = Interpreter(str(path)).get_signature_runner()
+    (name,) = runner.get_input_details()
+    return np.concatenate([next(iter(runner(**{name: image[None]}).values())) for image in images])
+
+
+def _section(scores):
+    rows = "".join(
+        f"<tr><th>{title}</th>"
+        + "".join(f"<td>{scores[name][score]:.3f}</td>" for score in scores[name])
+        + "</tr>"
+        for name, title in (
+            ("photo_to_labels", "trained"),
+            ("untrained", "untrained"),
+            ("copy", "the photograph itself"),
+        )
+    )
+    heads = "<th></th><td>per-pixel accuracy</td><td>per-class accuracy</td><td>class IoU</td>"
+    return (
+        "<h2>Photo → labels on test scenes</h2>"
+        f"<table><tr>{heads}</tr>{rows}</table>"
+        f"<p>Trained in {scores['train_seconds']:.0f} seconds.</p>"
+        '<p><img src="contact_sheet.png" alt="Photographs, translated label maps, true label maps, '
+        'and those translated to photographs"></p>'
+    )

@@ -1,0 +1,133 @@
+"""The verb `export`: trained generators as SavedModel and TFLite."""
+
+import pathlib
+
+import keras
+import tensorflow as tf
+
+from cyclegan_tf import files
+from cyclegan_tf.errors import InputError
+from cyclegan_tf.generators import size_multiple, translate_any_size
+
+
+def export(model, out, directions=("ab", "ba"), image_size=None):
+    """Writes a SavedModel and a float32 .tflite of each direction.
+
+    Args:
+        model: a system, such as a `CycleGAN`.
+        out: a folder. Each direction becomes `generator_ab/<version>/` and `generator_ab.tflite`.
+        directions: `"ab"`, `"ba"` or both.
+        image_size: `(height, width)` of the .tflite; that of the training pictures if `None`.
+
+    Returns:
+        The paths written, by kind and direction: `{("saved_model", "ab"): ..., ...}`.
+    """
+    out = pathlib.Path(out)
+    written = {}
+    for direction in directions:
+        name = f"generator_{direction}"
+        written["saved_model", direction] = export_saved_model(model, out / name, direction)
+        written["tflite", direction] = export_tflite(
+            model, out / f"{name}.tflite", direction, image_size
+        )
+    return written
+
+
+def export_saved_model(model, path, direction="ab", version=None):
+    """Writes one generator as a SavedModel, in float32.
+
+    Its signature `serving_default` takes `image`, float32 `(batch, height, width, channels)` in
+    [-1, 1] of any size, and gives `translated`, the same.
+
+    Args:
+        model: a system.
+        path: the folder that holds the versions, as TF Serving wants it.
+        direction: `"ab"` or `"ba"`.
+        version: number of the version's folder; the next one if `None`. The folder appears whole
+            or not at all.
+
+    Returns:
+        The path of the version.
+    """
+    path = pathlib.Path(path)
+    generator = _float32(_generator(model, direction))
+    multiple = size_multiple(generator)
+
+    module = tf.Module()
+    module.weights = [weight.value for weight in generator.weights]
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec((None, None, None, generator.input_shape[-1]), tf.float32, name="image")
+        ]
+    )
+    def serve(image):
+        return {"translated": translate_any_size(generator, image, multiple)}
+
+    target = path / str(version or _next_version(path))
+    # What is unfinished has no number for a name, so that no server loads it.
+    with files.written_whole(target) as beside:
+        tf.saved_model.save(module, str(beside), signatures={"serving_default": serve})
+    return target
+
+
+def export_tflite(model, path, direction="ab", image_size=None):
+    """Writes one generator as a float32 .tflite of builtin operators.
+
+    Input and output are float32 `(1, height, width, channels)` in [-1, 1].
+
+    Args:
+        model: a system.
+        path: of the file.
+        direction: `"ab"` or `"ba"`.
+        image_size: `(height, width)`, multiples of what the network needs (4 for a ResNet); that
+            of the training pictures if `None`.
+
+    Returns:
+        `path`.
+
+    Raises:
+        InputError: the size is not known, or not one that the network keeps.
+    """
+    path = pathlib.Path(path)
+    generator = _float32(_generator(model, direction))
+    height, width = image_size or model.image_shape[:2]
+    if height is None or width is None:
+        raise InputError("A .tflite has a fixed size, and the model has none; give an image size.")
+    multiple = size_multiple(generator)
+    if height % multiple or width % multiple:
+        raise InputError(
+            f"The sizes of a .tflite of this network must be multiples of {multiple}. "
+            f"Received: {height} x {width}"
+        )
+    image = keras.Input(
+        batch_shape=(1, height, width, generator.input_shape[-1]), dtype="float32", name="image"
+    )
+    static = keras.Model(image, generator(image))
+    converted = tf.lite.TFLiteConverter.from_keras_model(static).convert()
+    with files.written_whole(path) as beside:
+        beside.write_bytes(converted)
+    return path
+
+
+def _generator(model, direction):
+    if direction not in model.generators:
+        raise InputError(
+            f"direction must be one of {', '.join(model.generators)}. Received: {direction!r}"
+        )
+    return model.generators[direction]
+
+
+def _float32(generator):
+    """The same network with every layer in float32, whatever it was trained in."""
+
+    def in_float32(layer):
+        return type(layer).from_config({**layer.get_config(), "dtype": "float32"})
+
+    clone = keras.models.clone_model(generator, clone_function=in_float32)
+    clone.set_weights(generator.get_weights())
+    return clone
+
+
+def _next_version(path):
+    return 1 + max((int(p.name) for p in path.glob("*") if p.name.isdecimal()), default=0)

@@ -1,0 +1,43 @@
+"""Files that are there whole or not at all."""
+
+import contextlib
+import os
+import pathlib
+import shutil
+import uuid
+
+
+@contextlib.contextmanager
+def written_whole(path):
+    """Yields a path beside `path` to write to; renames it to `path` if all went well.
+
+    What stood at `path` is replaced at the end, and stays as it was if writing fails or is
+    interrupted. Works for a file and for a folder. The suffix is kept, because Keras and Pillow
+    go by it.
+    """
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}.part{path.suffix}")
+    try:
+        yield beside
+        if path.is_dir():  # a folder cannot be renamed onto a folder that holds something
+            old = beside.with_name(beside.name + ".old")
+            os.replace(path, old)
+            os.replace(beside, path)
+            shutil.rmtree(old)
+        else:
+            os.replace(beside, path)
+    finally:
+        _remove(beside)
+
+
+def write_text(path, text):
+    with written_whole(path) as beside:
+        beside.write_text(text, encoding="utf-8")
+
+
+def _remove(path):
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

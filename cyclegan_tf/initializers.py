@@ -1,0 +1,18 @@
+"""The initial weights of the paper: N(0, 0.02) for every convolution."""
+
+import keras
+import numpy as np
+
+
+def normal_initializers(seed=None):
+    """An endless iterator of N(0, 0.02) kernel initializers, each with a seed of its own.
+
+    A Keras initializer with a fixed seed gives the same values each time, so layers of equal
+    shape that shared one would start as copies of each other.
+
+    Args:
+        seed: a whole number >= 0; `None` draws fresh entropy.
+    """
+    numbers = np.random.default_rng(seed)
+    while True:
+        yield keras.initializers.RandomNormal(stddev=0.02, seed=int(numbers.integers(2**31)))

@@ -1,0 +1,103 @@
+"""The terms of the objectives. Each is a scalar: this replica's share of the global batch's mean.
+
+Under `tf.distribute` Keras sums the gradients of the replicas, so a plain mean would train with
+N times the gradient; every loss here is divided by the number of replicas instead, in one place.
+"""
+
+import keras
+import tensorflow as tf
+
+ADVERSARIAL_OBJECTIVES = ("lsgan", "vanilla", "wgangp")
+
+
+def generator_adversarial(fake_logits, objective="lsgan"):
+    """What a generator minimises of the discriminator's logits on its pictures.
+
+    `lsgan` is E[(D(G(x)) - 1)^2] (CycleGAN 4; Mao et al. 2017), `vanilla` the non-saturating
+    E[-log sigmoid(D(G(x)))] (Goodfellow et al. 2014), `wgangp` -E[D(G(x))] (Gulrajani et al. 2017).
+
+    Args:
+        fake_logits: float tensor of any shape.
+        objective: `"lsgan"`, `"vanilla"` or `"wgangp"`.
+    """
+    logits = _at_least_float32(fake_logits)
+    if objective == "wgangp":
+        return _global_mean(-logits)
+    return _global_mean(_distance_to(logits, 1.0, objective))
+
+
+def discriminator_adversarial(real_logits, fake_logits, objective="lsgan"):
+    """What a discriminator minimises, halved "to slow down the rate at which D learns" (7.1).
+
+    ½ E[(D(y) - 1)^2] + ½ E[D(G(x))^2] for `lsgan`, likewise for the others.
+
+    Args:
+        real_logits, fake_logits: float tensors of any shape.
+        objective: `"lsgan"`, `"vanilla"` or `"wgangp"`; add `gradient_penalty` for the last.
+    """
+    real, fake = _at_least_float32(real_logits), _at_least_float32(fake_logits)
+    if objective == "wgangp":
+        return 0.5 * (_global_mean(fake) - _global_mean(real))
+    return 0.5 * (
+        _global_mean(_distance_to(real, 1.0, objective))
+        + _global_mean(_distance_to(fake, 0.0, objective))
+    )
+
+
+def gradient_penalty(discriminator, real, fake, seed, weight=10.0):
+    """½ λ E[(‖∇D(x̂)‖₂ - 1)^2] at a random x̂ between a real and a fake (arXiv 1704.00028, eq. 3).
+
+    Halved with the rest of the discriminator's objective, so that λ keeps its proportion. As in
+    the PyTorch release's `cal_gradient_penalty`, the logits of all patches are summed before the
+    gradient is taken.
+
+    Args:
+        discriminator: a model of pictures.
+        real, fake: pictures, `(batch, height, width, channels)`.
+        seed: int32 tensor of shape (2,), for the positions between real and fake.
+        weight: λ.
+    """
+    share = tf.random.stateless_uniform((tf.shape(real)[0], 1, 1, 1), seed, dtype=real.dtype)
+    between = share * real + (1.0 - share) * fake
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(between)
+        logits = discriminator(between, training=True)
+    gradient = _at_least_float32(tape.gradient(logits, between))
+    # 1e-12 keeps the gradient of the square root finite where the norm is zero.
+    norm = tf.sqrt(tf.reduce_sum(tf.square(gradient), axis=(1, 2, 3)) + 1e-12)
+    return 0.5 * weight * _global_mean(tf.square(norm - 1.0))
+
+
+def l1(pictures, targets):
+    """E[|pictures - targets|], of the cycle (eq. 2) and identity (5.2) losses."""
+    return _global_mean(tf.abs(_at_least_float32(pictures) - _at_least_float32(targets)))
+
+
+def local_value(loss):
+    """`loss` as a mean over this replica alone: what a metric averages over the replicas."""
+    return loss * _replicas(loss.dtype)
+
+
+def _distance_to(logits, target, objective):
+    if objective == "lsgan":
+        return tf.math.squared_difference(logits, tf.cast(target, logits.dtype))
+    if objective == "vanilla":
+        labels = tf.fill(tf.shape(logits), tf.cast(target, logits.dtype))
+        return tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits)
+    raise ValueError(
+        f"The adversarial objective must be one of {', '.join(ADVERSARIAL_OBJECTIVES)}. "
+        f"Received: {objective!r}"
+    )
+
+
+def _global_mean(values):
+    return tf.reduce_mean(values) / _replicas(values.dtype)
+
+
+def _replicas(dtype):
+    return tf.cast(tf.distribute.get_strategy().num_replicas_in_sync, dtype)
+
+
+def _at_least_float32(x):
+    half = keras.backend.standardize_dtype(x.dtype) in ("float16", "bfloat16")
+    return tf.cast(x, tf.float32) if half else x

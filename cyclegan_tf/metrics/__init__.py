@@ -1,0 +1,3 @@
+"""Scores: arrays in, numbers out."""
+
+from cyclegan_tf.metrics.segmentation import nearest_class, segmentation_scores

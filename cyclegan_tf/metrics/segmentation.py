@@ -1,0 +1,59 @@
+"""Scores of predicted label maps: the last three columns of the paper's tables 2 and 3.
+
+Per-pixel accuracy, per-class accuracy and class IoU, as in arXiv 1703.10593, 5.1.1.
+"""
+
+import numpy as np
+
+
+def nearest_class(pictures, colours):
+    """The class of each pixel whose colour is nearest (Euclidean, in RGB).
+
+    Args:
+        pictures: uint8 `(..., 3)`.
+        colours: `(classes, 3)`, in the same range.
+
+    Returns:
+        int64 `(...)`, indices into `colours`.
+    """
+    # |p - c|² without the |p|² that all classes share; one class at a time to save memory.
+    pixels = np.asarray(pictures, np.float32)
+    colours = np.asarray(colours, np.float32)
+    distances = [(colour**2).sum() - 2 * pixels @ colour for colour in colours]
+    return np.argmin(np.stack(distances, -1), axis=-1)
+
+
+def confusion_matrix(truth, predicted, classes):
+    """How many pixels of class `row` were taken for class `column`: `(classes, classes)`."""
+    pairs = np.asarray(truth, np.int64).ravel() * classes + np.asarray(predicted).ravel()
+    return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
+
+
+def segmentation_scores(truth, predicted, classes):
+    """Scores over all pixels of all pictures, in [0, 1].
+
+    Args:
+        truth, predicted: class indices, integer arrays of one shape.
+        classes: how many there are. Classes that do not occur in `truth` do not count.
+
+    Returns:
+        `{"per_pixel": ..., "per_class": ..., "iou": ...}`: the share of pixels that are right;
+        that share within each true class, averaged; intersection over union, averaged.
+
+    Raises:
+        ValueError: the shapes differ.
+    """
+    if np.shape(truth) != np.shape(predicted):
+        raise ValueError(
+            "truth and predicted must have one shape. "
+            f"Received: {np.shape(truth)} and {np.shape(predicted)}"
+        )
+    matrix = confusion_matrix(truth, predicted, classes)
+    right = np.diag(matrix)
+    true, taken = matrix.sum(axis=1), matrix.sum(axis=0)
+    occurs = true > 0
+    return {
+        "per_pixel": float(right.sum() / matrix.sum()),
+        "per_class": float((right[occurs] / true[occurs]).mean()),
+        "iou": float((right[occurs] / (true + taken - right)[occurs]).mean()),
+    }

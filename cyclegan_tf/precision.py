@@ -1,0 +1,50 @@
+"""Which number format to train in."""
+
+import pathlib
+import re
+
+import keras
+
+from cyclegan_tf.errors import InputError
+
+POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
+PRECISIONS = ("auto", *POLICIES)
+
+# Processors that multiply bfloat16 at least as fast as float32 say so by one of these.
+_BFLOAT16_FLAGS = {"amx_bf16", "avx512_bf16"}
+
+
+def choose(precision="auto", cpuinfo="/proc/cpuinfo"):
+    """Resolves `"auto"` for this machine: bfloat16 where the processor has it, else float32.
+
+    Weights, statistics and losses are float32 in any case. GPUs are not looked at yet.
+
+    Returns:
+        The precision and why, for a line at the start.
+
+    Raises:
+        InputError: no such precision.
+    """
+    if precision not in PRECISIONS:
+        raise InputError(
+            f"precision must be one of {', '.join(PRECISIONS)}. Received: {precision!r}"
+        )
+    if precision != "auto":
+        return precision, "as asked for"
+    found = sorted(_BFLOAT16_FLAGS & _processor_flags(cpuinfo))
+    if found:
+        return "bfloat16", f"the processor has {found[0]}"
+    return "float32", "the processor has no bfloat16 arithmetic that is known of"
+
+
+def use(precision):
+    """Sets the Keras dtype policy for the networks that are built from now on."""
+    keras.config.set_dtype_policy(POLICIES[precision])
+
+
+def _processor_flags(cpuinfo):
+    path = pathlib.Path(cpuinfo)
+    if not path.exists():  # not Linux
+        return set()
+    match = re.search(r"^flags\s*:(.*)$", path.read_text(errors="replace"), re.MULTILINE)
+    return set(match.group(1).split()) if match else set()

@@ -1,0 +1,55 @@
+"""Sheets of pictures side by side, to look at."""
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+# Dark on white.
+_BACKGROUND, _INK = (255, 255, 255), (40, 40, 40)
+
+
+def sample_sheet(model, images_a, images_b):
+    """A Pillow image: a row for each picture, columns real | translated | reconstructed.
+
+    Pictures of A and their way A→B→A stand on the left, those of B on the right.
+    """
+    columns = []
+    for images, there, back in ((images_a, "ab", "ba"), (images_b, "ba", "ab")):
+        translated = model.translate(list(images), there)
+        columns += [images, translated, model.translate(translated, back)]
+    titles = ["A", "A → B", "A → B → A", "B", "B → A", "B → A → B"]
+    return contact_sheet(columns, titles)
+
+
+def contact_sheet(columns, titles, cell=None):
+    """A Pillow image of titled columns of pictures.
+
+    Args:
+        columns: lists of uint8 `(height, width, channels)` pictures.
+        titles: one for each column.
+        cell: width of a picture in pixels; by default that of the widest, between 128 and 256.
+    """
+    widest = max(image.shape[1] for column in columns for image in column)
+    cell = cell or min(max(widest, 128), 256)
+    columns = [[_scaled(image, cell) for image in column] for column in columns]
+    margin, header = 6, 18
+    heights = [max(c[row].height for c in columns) for row in range(len(columns[0]))]
+    size = (
+        len(columns) * (cell + margin) + margin,
+        header + sum(height + margin for height in heights),
+    )
+    sheet = Image.new("RGB", size, _BACKGROUND)
+    pen = ImageDraw.Draw(sheet)
+    for number, (column, title) in enumerate(zip(columns, titles)):
+        left, top = margin + number * (cell + margin), header
+        pen.text((left, 3), title, fill=_INK)
+        for image, height in zip(column, heights):
+            sheet.paste(image, (left, top))
+            top += height + margin
+    return sheet
+
+
+def _scaled(image, width):
+    """The first three channels as RGB, one channel as grey; enlarged without smoothing."""
+    image = Image.fromarray(np.repeat(image, 3, -1) if image.shape[-1] < 3 else image[..., :3])
+    method = Image.Resampling.NEAREST if image.width < width else Image.Resampling.BICUBIC
+    return image.resize((width, max(1, round(image.height * width / image.width))), method)

@@ -1,0 +1,246 @@
+"""What every system shares: two optimizers, loss trackers, saving, `translate`."""
+
+import abc
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from cyclegan_tf import losses
+from cyclegan_tf.errors import InputError
+from cyclegan_tf.generators import size_multiple, translate_any_size
+from cyclegan_tf.optimizers import Adam
+
+DIRECTIONS = ("ab", "ba")
+
+
+class System(keras.Model):
+    """A model of two domains that is trained by two optimizers in turn.
+
+    A subclass sets `image_shape`, `seed` and its networks, calls `_finish` at the end of its
+    constructor, and writes `train_step` and `test_step` in terms of `_apply` and `_log`.
+    """
+
+    # Set by the constructor of each system.
+    image_shape: tuple
+    seed: int
+
+    def _finish(self, loss_names):
+        """Called when all networks are in place."""
+        self._loss_trackers = [keras.metrics.Mean(name=name) for name in loss_names]
+        self._translators = {}
+        self.discriminator_optimizer = None
+        self.built = True
+
+    @property
+    @abc.abstractmethod
+    def generators(self):
+        """The generators by direction: `{"ab": ..., "ba": ...}`."""
+
+    @property
+    @abc.abstractmethod
+    def discriminators(self):
+        """The discriminators by domain: `{"a": ..., "b": ...}`."""
+
+    def compile(
+        self,
+        generator_optimizer=None,
+        discriminator_optimizer=None,
+        *,
+        run_eagerly=False,
+        steps_per_execution=1,
+        jit_compile="auto",
+    ):
+        """Sets the optimizers: one step for all generators, then one for all discriminators.
+
+        Args:
+            generator_optimizer, discriminator_optimizer: two different Keras optimizers or their
+                names; the paper's `cyclegan_tf.optimizers.Adam` each, if `None`.
+            run_eagerly, steps_per_execution: as in `keras.Model.compile`.
+            jit_compile: `"auto"` compiles with XLA on a GPU or TPU alone; on CPUs it is slower.
+        """
+        generator_optimizer = self._prepared(generator_optimizer)
+        discriminator_optimizer = self._prepared(discriminator_optimizer)
+        if generator_optimizer is discriminator_optimizer:
+            raise ValueError(
+                "Generators and discriminators need an optimizer each, because an optimizer keeps "
+                "state for its own variables. Received the same object twice."
+            )
+        if jit_compile == "auto" and not tf.config.list_logical_devices("GPU"):
+            jit_compile = False  # Keras before 3.13 would choose True on a CPU
+        super().compile(
+            optimizer=generator_optimizer,
+            run_eagerly=run_eagerly,
+            steps_per_execution=steps_per_execution,
+            jit_compile=jit_compile,
+        )
+        self.discriminator_optimizer = discriminator_optimizer
+        self.generator_optimizer.build(self._trainable_variables_of(self.generators))
+        self.discriminator_optimizer.build(self._trainable_variables_of(self.discriminators))
+
+    def _prepared(self, optimizer):
+        optimizer = Adam() if optimizer is None else keras.optimizers.get(optimizer)
+        scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+        if self.dtype_policy.name == "mixed_float16" and not scaled:
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+        return optimizer
+
+    @property
+    def generator_optimizer(self):
+        """The optimizer of all generators; also `optimizer`, where Keras's callbacks look."""
+        return self.optimizer
+
+    def get_compile_config(self):
+        if not self.compiled:
+            return None
+        return {
+            "generator_optimizer": keras.saving.serialize_keras_object(self.generator_optimizer),
+            "discriminator_optimizer": keras.saving.serialize_keras_object(
+                self.discriminator_optimizer
+            ),
+            "steps_per_execution": self.steps_per_execution,
+        }
+
+    def compile_from_config(self, config):
+        self.compile(**keras.saving.deserialize_keras_object(config))
+
+    @property
+    def metrics(self):
+        return self._loss_trackers
+
+    def call(self, inputs, training=None):
+        """Pictures of domain A to domain B: what `predict` runs. See `translate` for both ways."""
+        return self.generators["ab"](inputs, training=training)
+
+    def translate(self, images, direction="ab", batch_size=8):
+        """Translates pictures of any size.
+
+        Args:
+            images: one picture `(height, width, channels)`, a batch `(batch, height, width,
+                channels)`, or a list of pictures of different sizes. uint8 in [0, 255] or float
+                in [-1, 1].
+            direction: `"ab"` or `"ba"`.
+            batch_size: pictures that are computed at once.
+
+        Returns:
+            A NumPy array (a list for a list) of the same shape and number format: uint8 for
+            uint8, float32 in [-1, 1] for floats.
+
+        Raises:
+            InputError: pictures of another rank, type, value range or number of channels, or of
+                another size than a generator of fixed size takes.
+        """
+        if isinstance(images, (list, tuple)):
+            return [self.translate(image, direction, batch_size) for image in images]
+        if direction not in self.generators:
+            raise InputError(
+                f"direction must be one of {', '.join(self.generators)}. Received: {direction!r}"
+            )
+        images = np.asarray(images)
+        generator = self.generators[direction]
+        _check_pictures(images, generator.input_shape)
+        if images.ndim == 3:
+            return self.translate(images[None], direction, batch_size)[0]
+
+        whole_numbers = images.dtype == np.uint8
+        pixels = images / np.float32(127.5) - 1 if whole_numbers else images.astype(np.float32)
+        translated = [
+            self._translator(direction)(pixels[start : start + batch_size]).numpy()
+            for start in range(0, len(pixels), batch_size)
+        ]
+        if not translated:
+            return images
+        translated = np.concatenate(translated)
+        if whole_numbers:
+            return np.uint8(np.clip(np.round((translated + 1) * 127.5), 0, 255))
+        return translated
+
+    def _translator(self, direction):
+        """One compiled function for each direction, whatever the sizes."""
+        if direction not in self._translators:
+            generator = self.generators[direction]
+            fixed = None not in generator.input_shape[1:3]
+            multiple = 1 if fixed else size_multiple(generator)
+            self._translators[direction] = tf.function(
+                lambda images: translate_any_size(generator, images, multiple),
+                input_signature=[
+                    tf.TensorSpec((None, None, None, generator.input_shape[-1]), tf.float32)
+                ],
+            )
+        return self._translators[direction]
+
+    def _pair(self, data):
+        """The two pictures of a training element, checked while the step is traced."""
+        image_a, image_b, _ = keras.utils.unpack_x_y_sample_weight(data)
+        if image_b is None:
+            raise InputError(
+                "A training element must be a pair (image_a, image_b), as `cyclegan_tf.data` "
+                "makes them; received a single tensor."
+            )
+        for domain, image in (("A", image_a), ("B", image_b)):
+            if not image.dtype.is_floating:
+                raise InputError(
+                    f"Training pictures must be floats in [-1, 1]; those of domain {domain} are "
+                    f"{image.dtype.name}. Divide by 127.5 and subtract 1."
+                )
+            if not tf.TensorShape((None, *self.image_shape)).is_compatible_with(image.shape):
+                raise InputError(
+                    f"{type(self).__name__} was built for pictures of shape {self.image_shape}; "
+                    f"those of domain {domain} have shape {tuple(image.shape[1:])}. Give "
+                    "image_shape=… to the constructor or image_size=… to the data set."
+                )
+        return tf.cast(image_a, self.variable_dtype), tf.cast(image_b, self.variable_dtype)
+
+    def _random_seed(self, stream):
+        """A seed that depends on (seed, stream, step, replica) alone, so that a run resumes."""
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        seed = tf.constant([self.seed, stream], tf.int32)
+        for number in (self.discriminator_optimizer.iterations, replica):
+            seed = tf.random.experimental.stateless_fold_in(seed, tf.cast(number, tf.int32))
+        return seed
+
+    def _apply(self, optimizer, tape, objective, networks):
+        variables = self._trainable_variables_of(networks)
+        optimizer.apply(tape.gradient(objective, variables), variables)
+
+    def _log(self, values):
+        """Updates the trackers from `{name: loss}` and returns what Keras logs."""
+        for tracker in self._loss_trackers:
+            tracker.update_state(losses.local_value(values[tracker.name]))
+        return {tracker.name: tracker.result() for tracker in self._loss_trackers}
+
+    @staticmethod
+    def _trainable_variables_of(networks):
+        return [v for network in networks.values() for v in network.trainable_variables]
+
+
+def _check_pictures(images, input_shape):
+    if images.ndim not in (3, 4):
+        raise InputError(
+            "Pictures must have the shape (height, width, channels) or (batch, height, width, "
+            f"channels). Received: {images.shape}"
+        )
+    *size, channels = input_shape[1:]
+    if images.shape[-1] != channels:
+        raise InputError(
+            f"The generator takes pictures of {channels} channels. Received: {images.shape}"
+        )
+    if 0 in images.shape[-3:]:
+        raise InputError(f"Pictures must not be empty. Received: {images.shape}")
+    if None not in size and images.shape[-3:-1] != tuple(size):
+        raise InputError(
+            f"This generator takes pictures of {size[0]} by {size[1]} pixels alone; build it with "
+            f"an image_shape of (None, None, {channels}) for any size. Received: {images.shape}"
+        )
+    if images.dtype != np.uint8 and images.dtype.kind != "f":
+        raise InputError(
+            "Pictures must be uint8 in [0, 255] or floats in [-1, 1]. "
+            f"Received: {images.dtype.name}"
+        )
+    if images.dtype.kind == "f" and images.size:
+        lowest, highest = float(images.min()), float(images.max())
+        if not (lowest >= -1.001 and highest <= 1.001):  # written so that NaN is refused too
+            raise InputError(
+                "Float pictures must lie in [-1, 1]; divide values from 0 to 255 by 127.5 and "
+                f"subtract 1, or pass uint8. Received values from {lowest:g} to {highest:g}."
+            )

@@ -1,0 +1,297 @@
+"""The verb `train`: from a source of pictures to the folder of a run."""
+
+import dataclasses
+import json
+import pathlib
+import shutil
+
+import keras
+import numpy as np
+
+from cyclegan_tf import data, files, precision
+from cyclegan_tf.callbacks import RunPage, SampleSheet, SaveModel
+from cyclegan_tf.errors import InputError
+from cyclegan_tf.optimizers import Adam
+from cyclegan_tf.schedules import ConstantThenLinearDecay
+from cyclegan_tf.systems.cyclegan import CycleGAN, paper_networks
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What a run is made of, as written to its `options.json`. Defaults are the paper's.
+
+    Attributes:
+        source: a folder, `scenes`, or `tfds:` and the name of a TFDS data set.
+        domain_b: the folder of domain B, where `source` is that of domain A alone.
+        preprocess, load_size, crop_size, flip, channels: see `cyclegan_tf.data.Preprocessing`;
+            scenes are rendered at `crop_size`.
+        base_filters: of the first layer of generators and discriminators.
+        blocks: residual blocks of the generators; `None` for 6 below 256 pixels, 9 from there.
+        strided_layers: of the PatchGAN.
+        lambda_a, lambda_b, lambda_identity, adversarial, pool_size: see `CycleGAN`.
+        learning_rate: of both Adams.
+        epochs: in all.
+        decay_epochs: the last of them, in which the rate falls; `None` for half of them.
+        steps_per_epoch: `None` for as many batches as the larger domain fills.
+        batch_size: pairs in a step.
+        seed: of everything random.
+        precision: `"auto"`, `"float32"` or `"bfloat16"`.
+    """
+
+    source: str
+    domain_b: str | None = None
+    preprocess: str = "resize_and_crop"
+    load_size: int | None = None
+    crop_size: int | None = None
+    flip: bool = True
+    channels: int = 3
+    base_filters: int = 64
+    blocks: int | None = None
+    strided_layers: int = 3
+    lambda_a: float = 10.0
+    lambda_b: float = 10.0
+    lambda_identity: float = 0.5
+    adversarial: str = "lsgan"
+    pool_size: int = 50
+    learning_rate: float = 2e-4
+    epochs: int = 200
+    decay_epochs: int | None = None
+    steps_per_epoch: int | None = None
+    batch_size: int = 1
+    seed: int = 0
+    precision: str = "auto"
+
+
+# What each recipe changes of the defaults above.
+PRESETS = {
+    #         The paper: 256 pixels, 200 epochs.
+    "paper":  {},
+    #         One domain is label maps: they look like no photograph, so nothing stays as it is.
+    "labels": {"lambda_identity": 0.0},
+    #         The same for 64 pixels and minutes: small networks and patches, a higher rate.
+    "demo":   {"lambda_identity": 0.0, "crop_size": 64, "base_filters": 32, "strided_layers": 2,
+               "learning_rate": 5e-4, "epochs": 20, "steps_per_epoch": 60},
+}  # fmt: skip
+
+
+def resolve(source, preset="paper", image_size=None, **options):
+    """The `Options` of a run: what is given, then the preset, then the paper.
+
+    Args:
+        source: see `Options`.
+        preset: `"paper"`, `"labels"` or `"demo"`.
+        image_size: stands for `load_size` and `crop_size`, as 256 does for 286 and 256.
+        **options: fields of `Options`; `None` is as good as not given.
+
+    Raises:
+        InputError: no such preset, or sizes given twice.
+    """
+    if preset not in PRESETS:
+        raise InputError(f"preset must be one of {', '.join(PRESETS)}. Received: {preset!r}")
+    given = {name: value for name, value in options.items() if value is not None}
+    if image_size is not None and {"load_size", "crop_size"} & set(given):
+        raise InputError("Give either image_size or load_size and crop_size, not both.")
+    if image_size is not None:
+        given["crop_size"] = image_size
+    resolved = Options(source=str(source), **{**PRESETS[preset], **given})
+    load_size, crop_size = data.sizes_from(
+        None, resolved.load_size, resolved.crop_size, resolved.preprocess
+    )
+    chosen, _ = precision.choose(resolved.precision)
+    resolved = dataclasses.replace(
+        resolved, load_size=load_size, crop_size=crop_size, precision=chosen
+    )
+    if resolved.decay_epochs is None:
+        resolved = dataclasses.replace(resolved, decay_epochs=resolved.epochs // 2)
+    _check(resolved)
+    return resolved
+
+
+def _check(options):
+    for name in ("epochs", "batch_size", "base_filters", "strided_layers"):
+        if getattr(options, name) < 1:
+            raise InputError(f"{name} must be at least 1. Received: {getattr(options, name)}")
+    for name in ("lambda_a", "lambda_b", "lambda_identity", "pool_size", "seed"):
+        if getattr(options, name) < 0:
+            raise InputError(f"{name} must not be negative. Received: {getattr(options, name)}")
+    if not 0 <= options.decay_epochs <= options.epochs:
+        raise InputError(
+            f"decay_epochs must lie between 0 and the {options.epochs} epochs in all. "
+            f"Received: {options.decay_epochs}"
+        )
+    if options.steps_per_epoch is not None and options.steps_per_epoch < 1:
+        raise InputError(f"steps_per_epoch must be at least 1. Received: {options.steps_per_epoch}")
+    if not options.learning_rate > 0:
+        raise InputError(f"learning_rate must be positive. Received: {options.learning_rate}")
+
+
+def train(options, out, *, restart=False, sample_rows=4, verbose="auto"):
+    """Trains a CycleGAN and writes the folder of the run.
+
+    The folder holds `options.json`, and after each epoch `model.keras`, `samples/epoch_0001.png`
+    …, `log.csv`, TensorBoard's `logs/`, `losses.png` and `index.html`.
+
+    Args:
+        options: `Options`, as `resolve` makes them.
+        out: the folder.
+        restart: begin again where the folder holds a run already; its files are removed.
+        sample_rows: pictures of each domain in a sample sheet.
+        verbose: as in `keras.Model.fit`.
+
+    Returns:
+        The trained `CycleGAN`.
+
+    Raises:
+        InputError: the folder holds a run, or an option or a picture cannot be used.
+    """
+    out = pathlib.Path(out)
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out} is a file; expected a folder to write the run to.")
+    if (out / "options.json").exists() and not restart:
+        raise InputError(
+            f"{out} holds a run already; choose another folder, or --restart to begin again."
+        )
+    precision.use(options.precision)
+    pairs = _dataset(options, training=True)
+    samples = _samples(options, sample_rows)
+    steps = options.steps_per_epoch or len(pairs)
+    model = compiled_model(options, _image_shape(options, pairs), steps)
+
+    _remove_run(out)
+    files.write_text(out / "options.json", json.dumps(dataclasses.asdict(options), indent=2) + "\n")
+    model.fit(
+        pairs.repeat() if options.steps_per_epoch else pairs,
+        epochs=options.epochs,
+        steps_per_epoch=options.steps_per_epoch,
+        verbose=verbose,
+        callbacks=[
+            keras.callbacks.TerminateOnNaN(),
+            keras.callbacks.CSVLogger(str(out / "log.csv")),
+            keras.callbacks.TensorBoard(str(out / "logs")),
+            SampleSheet(out / "samples", *samples),
+            SaveModel(out / "model.keras"),
+            RunPage(out, title=f"{options.source} → {out.name}"),
+        ],
+    )
+    return model
+
+
+def load(path):
+    """The model of a run's folder or of a `.keras` file.
+
+    Raises:
+        InputError: there is none, or it cannot be read.
+    """
+    path = pathlib.Path(path)
+    file = path / "model.keras" if path.is_dir() else path
+    if not file.exists():
+        raise InputError(f"{file} does not exist; expected a run's folder or a .keras file.")
+    try:
+        model = keras.saving.load_model(file)
+    except (ValueError, OSError, KeyError, TypeError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+        raise InputError(f"{file} is not a model that can be read: {reason}") from error
+    if not hasattr(model, "translate"):
+        raise InputError(
+            f"{file} holds a {type(model).__name__}, not a translator; expected a model that "
+            "`cyclegan-tf train` or `CycleGAN.save` wrote."
+        )
+    return model
+
+
+def _dataset(options, training, split="train"):
+    if options.source == "scenes":
+        return data.scenes(
+            image_size=options.crop_size,
+            split=split,
+            training=training,
+            batch_size=options.batch_size,
+            seed=options.seed,
+        )
+    common = {
+        "split": split,
+        "training": training,
+        "preprocess": options.preprocess,
+        "load_size": options.load_size,
+        "crop_size": options.crop_size,
+        "flip": options.flip,
+        "channels": options.channels,
+        "batch_size": options.batch_size if training else 1,
+        "seed": options.seed,
+    }
+    if options.source.startswith("tfds:"):
+        return data.from_tfds(options.source.removeprefix("tfds:"), **common)
+    return data.folders(options.source, options.domain_b, **common)
+
+
+def _samples(options, rows):
+    """Pictures for the sample sheets: of the test split where there is one."""
+    folders = [pathlib.Path(options.source, f"test{domain}") for domain in "AB"]
+    has_test = options.domain_b is None and all(folder.is_dir() for folder in folders)
+    split = "test" if has_test or options.source == "scenes" else "train"
+    elements = list(_dataset(options, training=False, split=split).unbatch().take(rows))
+    return [[_to_uint8(element[domain]) for element in elements] for domain in (0, 1)]
+
+
+def _to_uint8(image):
+    return np.uint8(np.round((image.numpy() + 1) * 127.5))
+
+
+def _image_shape(options, pairs):
+    """The shape that the pictures of both domains share; `None` for what differs."""
+    shape_a, shape_b = (tuple(spec.shape[1:]) for spec in pairs.element_spec)
+    return shape_a if shape_a == shape_b else (None, None, options.channels)
+
+
+def compiled_model(options, image_shape, steps_per_epoch=1):
+    """The untrained model of a run.
+
+    Args:
+        options: `Options`.
+        image_shape: `(height, width, channels)` of the training pictures.
+        steps_per_epoch: for the schedule of the learning rate.
+
+    Raises:
+        InputError: the options ask for what cannot be built.
+    """
+    try:
+        networks = paper_networks(
+            image_shape,
+            base_filters=options.base_filters,
+            blocks=options.blocks,
+            strided_layers=options.strided_layers,
+            seed=options.seed,
+        )
+        model = CycleGAN(
+            **networks,
+            image_shape=image_shape,
+            lambda_a=options.lambda_a,
+            lambda_b=options.lambda_b,
+            lambda_identity=options.lambda_identity,
+            adversarial=options.adversarial,
+            pool_size=options.pool_size,
+            seed=options.seed,
+        )
+    except ValueError as error:
+        raise InputError(str(error)) from error
+
+    def adam():
+        schedule = ConstantThenLinearDecay(
+            options.learning_rate,
+            options.epochs - options.decay_epochs,
+            options.decay_epochs,
+            steps_per_epoch=steps_per_epoch,
+        )
+        return Adam(schedule)
+
+    model.compile(adam(), adam())
+    return model
+
+
+def _remove_run(out):
+    """Removes what an earlier run in this folder wrote, and nothing else."""
+    for name in ("samples", "logs"):
+        shutil.rmtree(out / name, ignore_errors=True)
+    for name in ("options.json", "log.csv", "model.keras", "losses.png", "index.html"):
+        (out / name).unlink(missing_ok=True)
+    out.mkdir(parents=True, exist_ok=True)
