@@ -2,7 +2,7 @@
 
 import os
 
-# TensorFlow's notes on the machine are not for our users; set the variable to see them.
+# Most of TensorFlow's notes on the machine; the very first ones cannot be silenced.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from cyclegan_tf import data, metrics

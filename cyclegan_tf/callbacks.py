@@ -3,8 +3,10 @@
 import pathlib
 
 import keras
+import numpy as np
 
 from cyclegan_tf import files
+from cyclegan_tf.errors import InputError
 from cyclegan_tf.page import write_page
 from cyclegan_tf.sheets import sample_sheet
 
@@ -38,6 +40,9 @@ class SaveModel(keras.callbacks.Callback):
 
     Unlike `keras.callbacks.ModelCheckpoint` it never leaves half a file: it writes beside and
     renames.
+
+    Raises:
+        InputError: a loss is no longer finite; the model of the epoch before is kept.
     """
 
     def __init__(self, path):
@@ -45,6 +50,12 @@ class SaveModel(keras.callbacks.Callback):
         self.path = pathlib.Path(path)
 
     def on_epoch_end(self, epoch, logs=None):
+        lost = [name for name, value in (logs or {}).items() if not np.isfinite(value)]
+        if lost:
+            raise InputError(
+                f"{', '.join(lost)} is not finite after epoch {epoch + 1}: training has diverged. "
+                f"{self.path} keeps the epoch before; lower the learning rate and begin again."
+            )
         with files.written_whole(self.path) as path:
             self.model.save(path)
 

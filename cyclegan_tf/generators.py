@@ -173,8 +173,8 @@ def unet_generator(
 def size_multiple(generator):
     """The number that height and width must be a multiple of for output and input to agree.
 
-    Found by asking the network for its output shapes, so that any fully convolutional model of
-    one input will do: 4 for a ResNet generator, 256 for a U-Net of 8 halvings.
+    Found by tracing the network, so that any fully convolutional model of one input will do: 4
+    for a ResNet generator, 256 for a U-Net of 8 halvings.
 
     Raises:
         ValueError: no multiple up to 1024 keeps the size.
@@ -182,11 +182,15 @@ def size_multiple(generator):
     channels = generator.input_shape[-1]
     for multiple in (2**power for power in range(11)):
         size = 1024 + multiple  # not a multiple of 2 * multiple
+        # Not `compute_output_shape`: it passes over skip connections that do not meet.
+        trace = tf.function(lambda image: generator(image, training=False))
         try:
-            output = generator.compute_output_shape((1, size, size, channels))
-        except ValueError:  # the skip connections of a U-Net do not meet
+            traced = trace.get_concrete_function(
+                tf.TensorSpec((1, size, size, channels), tf.float32)
+            )
+        except ValueError:
             continue
-        if tuple(output[1:3]) == (size, size):
+        if tuple(traced.output_shapes[1:3]) == (size, size):
             return multiple
     raise ValueError(
         f"The generator '{generator.name}' gives pictures of another size than it takes, "

@@ -44,7 +44,11 @@ def _read_log(path):
     if not path.exists():
         return []
     with open(path, newline="", encoding="utf-8") as file:
-        return [{k: float(v) for k, v in row.items() if v} for row in csv.DictReader(file)]
+        # Keras writes "NA" where there is no validation.
+        return [
+            {name: float(value) for name, value in row.items() if value not in ("", "NA")}
+            for row in csv.DictReader(file)
+        ]
 
 
 def _table(rows):

@@ -62,11 +62,9 @@ class ReplayPool(keras.layers.Layer):
         if not self.size:
             return pictures
         batch = tf.shape(pictures)[0]
-        coins = tf.random.stateless_uniform((batch,), seed)
-        slots = tf.random.stateless_uniform(
-            (batch,), seed + 1, minval=0, maxval=self.size, dtype=tf.int32
-        )
-        return self.exchange(pictures, coins, slots)
+        coins = _whole_numbers((batch,), seed, 2**24)
+        slots = _whole_numbers((batch,), seed + 1, self.size)
+        return self.exchange(pictures, tf.cast(coins, tf.float32) / 2**24, slots)
 
     def exchange(self, pictures, coins, slots):
         """`call` with its random numbers given.
@@ -122,6 +120,13 @@ class ReplayPool(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "size": self.size, "picture_shape": self.picture_shape}
+
+
+def _whole_numbers(shape, seed, below):
+    """Random whole numbers from 0, the same with and without XLA, which uniform floats are not."""
+    return tf.random.stateless_uniform(
+        shape, seed, minval=0, maxval=below, dtype=tf.int32, alg="philox"
+    )
 
 
 def _copies(variable):

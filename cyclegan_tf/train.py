@@ -10,6 +10,7 @@ import numpy as np
 
 from cyclegan_tf import data, files, precision
 from cyclegan_tf.callbacks import RunPage, SampleSheet, SaveModel
+from cyclegan_tf.data.pipeline import sizes_from
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.optimizers import Adam
 from cyclegan_tf.schedules import ConstantThenLinearDecay
@@ -70,7 +71,7 @@ PRESETS = {
     "labels": {"lambda_identity": 0.0},
     #         The same for 64 pixels and minutes: small networks and patches, a higher rate.
     "demo":   {"lambda_identity": 0.0, "crop_size": 64, "base_filters": 32, "strided_layers": 2,
-               "learning_rate": 5e-4, "epochs": 20, "steps_per_epoch": 60},
+               "learning_rate": 5e-4, "epochs": 20, "steps_per_epoch": 70},
 }  # fmt: skip
 
 
@@ -94,7 +95,7 @@ def resolve(source, preset="paper", image_size=None, **options):
     if image_size is not None:
         given["crop_size"] = image_size
     resolved = Options(source=str(source), **{**PRESETS[preset], **given})
-    load_size, crop_size = data.sizes_from(
+    load_size, crop_size = sizes_from(
         None, resolved.load_size, resolved.crop_size, resolved.preprocess
     )
     chosen, _ = precision.choose(resolved.precision)
@@ -163,9 +164,9 @@ def train(options, out, *, restart=False, sample_rows=4, verbose="auto"):
         pairs.repeat() if options.steps_per_epoch else pairs,
         epochs=options.epochs,
         steps_per_epoch=options.steps_per_epoch,
+        shuffle=False,  # the pairs are drawn at random already
         verbose=verbose,
         callbacks=[
-            keras.callbacks.TerminateOnNaN(),
             keras.callbacks.CSVLogger(str(out / "log.csv")),
             keras.callbacks.TensorBoard(str(out / "logs")),
             SampleSheet(out / "samples", *samples),

@@ -159,7 +159,7 @@ def _converted(image, file, channels):
         image = Image.fromarray(np.uint8(np.clip((values + 128) // 257, 0, 255)))
     elif image.mode == "F":
         raise InputError(
-            f"{file} holds floating-point values, whose range is not known; save it in 8 or 16 bits."
+            f"{file} holds floating-point values of unknown range; save it in 8 or 16 bits."
         )
     transparent = image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info
     if transparent and channels < 4:

@@ -64,12 +64,11 @@ class Preprocessing:
                 "load_size, crop_size and channels must be at least 1. Received: "
                 f"{self.load_size}, {self.crop_size} and {self.channels}"
             )
-        if self.mode in ("resize_and_crop", "scale_width_and_crop"):
-            if self.crop_size > self.load_size:
-                raise InputError(
-                    f"A crop of {self.crop_size} pixels does not fit into pictures resized to "
-                    f"{self.load_size}; make crop_size smaller or load_size larger."
-                )
+        if self.mode.endswith("_and_crop") and self.crop_size > self.load_size:
+            raise InputError(
+                f"A crop of {self.crop_size} pixels does not fit into pictures resized to "
+                f"{self.load_size}; make crop_size smaller or load_size larger."
+            )
 
     @property
     def crops(self):

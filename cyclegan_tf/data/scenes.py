@@ -3,6 +3,7 @@
 The built-in data set: any number, any size, nothing to download, and the truth is known.
 """
 
+import dataclasses
 import functools
 
 import numpy as np
@@ -111,6 +112,20 @@ def _first(split):
     return _SPLITS[split] * 1_000_000_000
 
 
+@dataclasses.dataclass(frozen=True)
+class _Wall:
+    """The plane of the houses on one side, as arrays `(height, width)`.
+
+    `level` is the height above the horizon and `along` the distance along the street, in lengths
+    that perspective does not change; `light` is a factor.
+    """
+
+    level: np.ndarray
+    along: np.ndarray
+    depth: np.ndarray
+    light: float
+
+
 class _Scene:
     """A street seen along its middle, painted from the back to the front.
 
@@ -140,8 +155,8 @@ class _Scene:
         self._ground()
         for side in (-1, 1):
             self._buildings(side)
-        objects = [(d, self._tree) for d in self.rng.uniform(0.15, 0.85, self.rng.integers(2, 6))]
-        objects += [(d, self._car) for d in self.rng.uniform(0.1, 0.8, self.rng.integers(1, 4))]
+        objects = [(d, self._tree) for d in self.rng.uniform(0.1, 0.75, self.rng.integers(2, 6))]
+        objects += [(d, self._car) for d in self.rng.uniform(0.05, 0.65, self.rng.integers(1, 4))]
         for depth, draw in sorted(objects, key=lambda each: -each[0]):
             draw(depth)
         return self._exposed(), self.classes
@@ -203,77 +218,77 @@ class _Scene:
         return self.horizon + scale * (1 - self.horizon), scale
 
     def _buildings(self, side):
-        """A row of houses from the far end of the street to the near one."""
+        """A wall of houses along the sidewalk, in perspective."""
         rng = self.rng
-        depth = 0.92
-        while depth > 0.05:
-            following = depth - rng.uniform(0.12, 0.25)
-            _, scale = self._ground_line(depth)
-            foot, near = self._ground_line(max(following, 0.0))
-            begin = self.kerb + rng.uniform(0.22, 0.32)
-            inner = self.vanishing + side * begin * scale
-            outer = self.vanishing + side * (begin + rng.uniform(0.5, 0.9)) * near
-            tall = rng.uniform(0.5, 1.1) * near**0.6
-            left, right = sorted((inner, outer))
-            # Neighbours overlap: a nearer house starts further out and hides the rest.
-            rng.choice([self._brick, self._glass, self._gabled, self._concrete])(
-                left, right, foot - tall, foot - 0.04 * near, depth, side
-            )
-            depth = following
+        setback = self.kerb + rng.uniform(0.2, 0.3)
+        scale = side * (self.x - self.vanishing) / setback  # of a length of 1, at the wall
+        seen = scale > 0.03
+        scale = np.maximum(scale, 0.03)
+        wall = _Wall(
+            level=(self.horizon - self.y) / scale,
+            along=1 / scale,
+            depth=np.clip(1 - scale, 0, 1),
+            light=1.1 if side == self.sun else 0.8,
+        )
+        begin = 0.03
+        while begin < scale.max():
+            end = begin * rng.uniform(1.5, 2.2)
+            house = seen & (scale >= begin) & (scale < end) & (wall.level > self.horizon - 1)
+            rng.choice([self._brick, self._glass, self._plastered, self._concrete])(house, wall)
+            begin = end
 
-    def _facade(self, left, right, top, foot, colour, depth, side):
-        where = (self.x > left) & (self.x < right) & (self.y > top) & (self.y < foot)
-        light = 1.1 if side == self.sun else 0.8
-        self._paint(where, _BUILDING, np.clip(colour * light, 0, 1), depth)
-        return where
+    def _facade(self, house, wall, height, colour):
+        colour = np.clip(colour * wall.light, 0, 1)
+        self._paint(house & (wall.level < height), _BUILDING, colour, wall.depth)
 
-    def _windows(self, where, left, top, pitch, share, glass):
-        column = np.mod(self.x - left, pitch) / pitch
-        row = np.mod(self.y - top, 1.25 * pitch) / (1.25 * pitch)
-        margin = (1 - share) / 2
-        panes = (np.abs(column - 0.5) < 0.5 - margin) & (np.abs(row - 0.5) < 0.5 - margin)
-        self.colour[where & panes] = glass
+    def _windows(self, house, wall, height, storey, share, glass):
+        row = np.mod(wall.level - height, storey) / storey
+        column = np.mod(wall.along * 2.5, 1)
+        half = share / 2
+        panes = (np.abs(column - 0.5) < half) & (np.abs(row - 0.5) < half)
+        # Far away they are smaller than a pixel.
+        near = wall.along * self.pixel < 0.12 * storey
+        self.colour[house & near & panes & (wall.level < height)] = glass
 
-    def _brick(self, left, right, top, foot, depth, side):
-        colour = np.array([0.62, 0.32, 0.24]) + self.rng.uniform(-0.08, 0.08, 3)
-        courses = 0.9 + 0.1 * (np.mod(self.y, 3 * self.pixel) > self.pixel)
+    def _brick(self, house, wall):
+        height = self.rng.uniform(0.4, 0.8)
+        colour = np.array([0.58, 0.3, 0.24]) + self.rng.uniform(-0.08, 0.08, 3)
+        courses = 0.92 + 0.08 * (np.mod(wall.level, 0.03) > 0.01)
         colour = colour * (courses * (0.9 + 0.2 * self._noise(32)))[..., None]
-        where = self._facade(left, right, top, foot, colour, depth, side)
-        self._windows(where, left, top, self.rng.uniform(0.09, 0.13), 0.5, (0.2, 0.22, 0.28))
+        self._facade(house, wall, height, colour)
+        self._windows(house, wall, height, 0.2, 0.5, (0.3, 0.25, 0.26))
 
-    def _glass(self, left, right, top, foot, depth, side):
-        top -= 0.15
-        colour = np.array([0.35, 0.45, 0.52]) + self.rng.uniform(-0.05, 0.05, 3)
+    def _glass(self, house, wall):
+        height = self.rng.uniform(0.7, 1.1)
+        colour = np.array([0.36, 0.44, 0.5]) + self.rng.uniform(-0.05, 0.05, 3)
         colour = colour * (0.8 + 0.4 * self._noise(6))[..., None]
-        where = self._facade(left, right, top, foot, colour, depth, side)
-        self._windows(where, left, top, self.rng.uniform(0.05, 0.08), 0.75, (0.22, 0.3, 0.38))
+        self._facade(house, wall, height, colour)
+        self._windows(house, wall, height, 0.14, 0.75, (0.28, 0.36, 0.44))
 
-    def _concrete(self, left, right, top, foot, depth, side):
-        colour = self.rng.uniform(0.5, 0.68) * np.array([1.0, 0.94, 0.82])
+    def _concrete(self, house, wall):
+        height = self.rng.uniform(0.35, 0.9)
+        colour = self.rng.uniform(0.48, 0.62) * np.array([1.0, 0.94, 0.84])
         colour = colour * (0.9 + 0.2 * self._noise(16))[..., None]
-        where = self._facade(left, right, top, foot, colour, depth, side)
-        self._windows(where, left, top, self.rng.uniform(0.08, 0.12), 0.6, (0.25, 0.27, 0.3))
+        self._facade(house, wall, height, colour)
+        self._windows(house, wall, height, 0.18, 0.6, (0.33, 0.33, 0.34))
 
-    def _gabled(self, left, right, top, foot, depth, side):
-        """A plastered house under a pitched roof."""
-        top += 0.3 * (foot - top)
-        colour = np.array([0.85, 0.78, 0.62]) + self.rng.uniform(-0.1, 0.08, 3)
+    def _plastered(self, house, wall):
+        """A small house under a tiled roof."""
+        height = self.rng.uniform(0.3, 0.5)
+        tiles = np.array([0.5, 0.24, 0.18]) * (0.85 + 0.3 * self._noise(32))[..., None]
+        self._facade(house, wall, height + 0.14, tiles)
+        colour = np.array([0.8, 0.7, 0.52]) + self.rng.uniform(-0.1, 0.05, 3)
         colour = colour * (0.95 + 0.1 * self._noise(24))[..., None]
-        where = self._facade(left, right, top, foot, colour, depth, side)
-        self._windows(where, left, top, self.rng.uniform(0.1, 0.14), 0.45, (0.25, 0.22, 0.22))
-        middle, half = (left + right) / 2, (right - left) / 2
-        slope = np.abs(self.x - middle) / (half + 0.02)
-        roof = (slope < 1) & (self.y < top) & (self.y > top - 0.35 * half * (1 - slope))
-        tiles = np.array([0.5, 0.25, 0.2]) * (0.85 + 0.3 * self._noise(32))[..., None]
-        self._paint(roof, _BUILDING, tiles, depth)
+        self._facade(house, wall, height, colour)
+        self._windows(house, wall, height, 0.22, 0.45, (0.4, 0.33, 0.28))
 
     def _tree(self, depth):
         rng = self.rng
         foot, scale = self._ground_line(depth)
         side = rng.choice([-1, 1])
         middle = self.vanishing + side * (self.kerb + rng.uniform(0.08, 0.2)) * scale
-        radius, tall = rng.uniform(0.16, 0.26) * scale, rng.uniform(0.45, 0.65) * scale
-        trunk = (np.abs(self.x - middle) < 0.025 * scale) & (self.y < foot) & (self.y > foot - tall)
+        radius, tall = rng.uniform(0.2, 0.3) * scale, rng.uniform(0.45, 0.65) * scale
+        trunk = (np.abs(self.x - middle) < 0.035 * scale) & (self.y < foot) & (self.y > foot - tall)
         self._paint(trunk, _TREE, (0.3, 0.21, 0.14), depth)
         leaves = np.array([0.2, 0.42, 0.14]) + rng.uniform(-0.06, 0.06, 3)
         leaves = leaves * (0.6 + 0.8 * self._noise(28, 2))[..., None]

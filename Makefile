@@ -1,0 +1,48 @@
+# Every target installs what it needs into .venv first.
+PYTHON ?= python3
+BIN := .venv/bin
+
+# The oldest and the newest pair of TensorFlow and Keras that are claimed to work.
+OLDEST := tensorflow==2.19.0 keras==3.10.0
+NEWEST := tensorflow==2.21.0 keras==3.15.1
+PYTHON_OLDEST ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.12*/bin/python3.12) python3.12)
+PYTHON_NEWEST ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.13*/bin/python3.13) python3.13)
+
+.PHONY: demo test test-quick test-matrix test-oldest test-newest lint bench clean
+
+demo: .venv/installed
+	$(BIN)/cyclegan-tf demo --out runs/demo
+
+test: lint
+	$(BIN)/python -m pytest
+
+test-quick: lint
+	$(BIN)/python -m pytest -m "not slow"
+
+test-matrix: test-oldest test-newest
+
+test-oldest:
+	$(PYTHON_OLDEST) -m venv .venv-oldest
+	.venv-oldest/bin/python -m pip install -q $(OLDEST) -e '.[dev]'
+	.venv-oldest/bin/python -m pytest -m "not slow"
+
+test-newest:
+	$(PYTHON_NEWEST) -m venv .venv-newest
+	.venv-newest/bin/python -m pip install -q $(NEWEST) -e '.[dev]'
+	.venv-newest/bin/python -m pytest -m "not slow"
+
+lint: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+bench: .venv/installed
+	$(BIN)/python benchmarks/input_pipeline.py
+
+clean:
+	rm -rf .venv .venv-oldest .venv-newest build *.egg-info .pytest_cache .ruff_cache
+
+.venv/installed: requirements.txt pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q -r requirements.txt
+	$(BIN)/python -m pip install -q --no-deps -e .
+	touch $@

@@ -1,0 +1,164 @@
+"""The command line in processes of its own: exit statuses, sentences, no traceback."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from PIL import Image
+from test_pictures import smooth
+
+COMMAND = [sys.executable, "-m", "cyclegan_tf.cli"]
+TINY = {
+    "--preset": "demo",
+    "--image-size": 24,
+    "--base-filters": 4,
+    "--blocks": 1,
+    "--epochs": 1,
+    "--steps-per-epoch": 2,
+}
+
+
+def options(**changes):
+    """The options of a run of seconds, with some changed: `epochs=3` for `--epochs 3`."""
+    changes = {f"--{name.replace('_', '-')}": value for name, value in changes.items()}
+    return [str(part) for option in {**TINY, **changes}.items() for part in option]
+
+
+def cyclegan_tf(*arguments, **settings):
+    return subprocess.run(
+        [*COMMAND, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        **settings,
+    )
+
+
+def refused(*arguments, **settings):
+    """Runs a command that must be refused, and returns its sentence."""
+    result = cyclegan_tf(*arguments, **settings)
+    assert result.returncode == 2, result.stdout + result.stderr
+    assert "Traceback" not in result.stderr
+    sentence = result.stderr.strip().splitlines()[-1]
+    assert sentence.startswith("cyclegan-tf: ")
+    return sentence
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    """Two domains of real picture files, with a text file and a cut JPEG among them."""
+    root = tmp_path_factory.mktemp("pictures")
+    for part in ("trainA", "trainB"):
+        (root / part).mkdir()
+        for number in range(2):
+            Image.fromarray(smooth(40, 50, seed=number)).save(root / part / f"{number}.jpg")
+    (root / "trainA" / "text.jpg").write_text("no picture")
+    cut = root / "trainB" / "cut.jpg"
+    Image.fromarray(smooth(200, 200)).save(cut)
+    cut.write_bytes(cut.read_bytes()[:2000])
+    return root
+
+
+@pytest.fixture(scope="module")
+def run(root, tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "run"
+    result = cyclegan_tf("train", root, "--out", out, *options(precision="float32"))
+    assert result.returncode == 0, result.stderr
+    assert "1 of 3 pictures cannot be read" in result.stderr
+    assert "cut.jpg" in result.stderr
+    assert "Precision: float32 (as asked for)." in result.stdout
+    return out
+
+
+def test_train_then_translate_then_export(run, root, tmp_path):
+    result = cyclegan_tf("translate", run, root / "trainA", tmp_path / "out", "--direction", "ab")
+    assert result.returncode == 1  # the text file
+    assert "2 of 3 pictures translated" in result.stdout
+    assert "text.jpg is not a picture" in result.stderr
+    with Image.open(tmp_path / "out" / "0.jpg") as image:
+        assert image.size == (50, 40)
+
+    result = cyclegan_tf("export", run, tmp_path / "export", "--direction", "ba")
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "export" / "generator_ba" / "1" / "saved_model.pb").exists()
+    assert (tmp_path / "export" / "generator_ba.tflite").stat().st_size > 1000
+    assert not (tmp_path / "export" / "generator_ab.tflite").exists()
+
+
+def test_sources_that_cannot_serve(root, run, tmp_path):
+    (tmp_path / "empty" / "trainA").mkdir(parents=True)
+    (tmp_path / "empty" / "trainB").mkdir()
+    out = ["--out", tmp_path / "out"]
+    assert "does not exist" in refused("train", tmp_path / "missing", *out)
+    assert "holds no pictures" in refused("train", tmp_path / "empty", *out)
+    assert "holds a run already" in refused("train", root, "--out", run, *options())
+    assert not (tmp_path / "out").exists()
+
+
+def test_models_that_cannot_serve(root, tmp_path):
+    (tmp_path / "text.keras").write_text("no model")
+    assert "text.keras is not a model" in refused(
+        "translate", tmp_path / "text.keras", root, tmp_path / "out"
+    )
+    assert "does not exist" in refused("export", tmp_path / "missing", tmp_path / "out")
+
+
+def test_options_that_typer_refuses():
+    result = cyclegan_tf("train", "scenes", "--out", "x", "--epochs", "many")
+    assert result.returncode == 2
+    assert "Traceback" not in result.stderr
+
+
+def test_help_says_defaults_and_units():
+    text = cyclegan_tf("train", "--help", env={**os.environ, "COLUMNS": "200"}).stdout
+    for part in ("--lambda-identity", "default: 0.5", "in pixels", "--steps-per-epoch", "--seed"):
+        assert part in text
+
+
+def test_interruption_leaves_whole_files_and_status_130(root, tmp_path):
+    process = subprocess.Popen(
+        [*COMMAND, "train", str(root), "--out", tmp_path / "run", *options(epochs=1000)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 300
+    while not (tmp_path / "run" / "index.html").exists():
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Interrupted" in errors
+    assert "Traceback" not in errors
+    assert not list((tmp_path / "run").rglob("*.part*"))
+    result = cyclegan_tf("translate", tmp_path / "run", root / "trainA" / "0.jpg", tmp_path / "out")
+    assert result.returncode == 0, result.stderr
+
+
+def _small_disk(folder):
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", folder]
+    return shutil.which("mount") and subprocess.run(command, capture_output=True).returncode == 0
+
+
+def test_a_full_disk_gets_a_sentence_and_leaves_no_half_file(run, tmp_path):
+    """On a real small disk where this process may mount one, else a limit on file sizes."""
+    disk = tmp_path / "disk"
+    if _small_disk(disk):
+        try:
+            sentence = refused("export", run, disk / "export")
+            left = list(disk.rglob("*.part*"))
+        finally:
+            subprocess.run(["umount", disk], check=True)
+        assert "cannot be written" in sentence
+        assert left == []
+    else:
+        import resource
+
+        limited = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2**16, 2**16))}
+        assert "cannot be written" in refused("export", run, tmp_path / "export", **limited)

@@ -1,0 +1,311 @@
+"""CycleGAN as a Keras model: everything that users of Keras expect; the numbers in test_parity."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from cyclegan_tf import CycleGAN, InputError, patchgan, pixelgan, resnet_generator, unet_generator
+
+SHAPE = (32, 32, 3)
+
+
+def _model(compiled=True, **arguments):
+    model = CycleGAN(
+        *(resnet_generator(base_filters=4, blocks=1, seed=n) for n in (1, 2)),
+        *(patchgan(base_filters=4, seed=n) for n in (3, 4)),
+        **{"image_shape": SHAPE, "pool_size": 3, **arguments},
+    )
+    if compiled:
+        model.compile()
+    return model
+
+
+def _pictures(count=6, seed=0, shape=SHAPE):
+    return np.random.default_rng(seed).uniform(-1, 1, (2, count, *shape)).astype("float32")
+
+
+def _pairs(**arguments):
+    return tf.data.Dataset.from_tensor_slices(tuple(_pictures(**arguments))).batch(1)
+
+
+def test_default_networks_are_the_papers():
+    model = CycleGAN(image_shape=(128, 128, 3))
+    assert model.generator_ab.count_params() == resnet_generator(blocks=6).count_params()
+    assert model.discriminator_b.count_params() == patchgan().count_params()
+    model = CycleGAN(image_shape=(256, 256, 3), pool_size=0)
+    assert model.generator_ba.count_params() == resnet_generator(blocks=9).count_params()
+    weights = [n.get_weights()[0] for n in (model.generator_ab, model.generator_ba)]
+    assert not np.array_equal(*weights)
+
+
+def test_compile_without_arguments_gives_two_adams():
+    model = _model()
+    for optimizer in (model.generator_optimizer, model.discriminator_optimizer):
+        assert optimizer.get_config()["beta_1"] == 0.5
+        np.testing.assert_allclose(optimizer.learning_rate, 2e-4)
+    assert model.generator_optimizer is not model.discriminator_optimizer
+
+
+def test_fit_logs_every_loss_and_validation():
+    model = _model()
+    history = model.fit(_pairs(), epochs=2, validation_data=_pairs(seed=1), verbose=0).history
+    names = ["d_a", "g_ab", "cycle_a", "identity_a", "d_b", "g_ba", "cycle_b", "identity_b"]
+    assert set(history) == {*names, *(f"val_{name}" for name in names)}
+    assert all(np.isfinite(values).all() and len(values) == 2 for values in history.values())
+
+
+def test_training_learns():
+    """To give back what it is given is easy: cycle and identity fall within some epochs."""
+    model = _model()
+    model.compile(keras.optimizers.Adam(2e-3, beta_1=0.5), keras.optimizers.Adam(2e-4, beta_1=0.5))
+    smooth = np.array(tf.image.resize(_pictures(4, shape=(4, 4, 3))[0], SHAPE[:2]))
+    history = model.fit(smooth, smooth[::-1].copy(), batch_size=1, epochs=15, verbose=0).history
+    assert history["cycle_a"][-1] < 0.6 * history["cycle_a"][0]
+    assert history["identity_b"][-1] < 0.6 * history["identity_b"][0]
+
+
+def test_evaluate_is_the_same_twice_and_changes_nothing():
+    model = _model()
+    a, b = _pictures()
+    before = model.generator_ab.get_weights()
+    first = model.evaluate(a, b, batch_size=2, return_dict=True, verbose=0)
+    assert first == model.evaluate(a, b, batch_size=2, return_dict=True, verbose=0)
+    for old, new in zip(before, model.generator_ab.get_weights()):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_predict_translates_a_to_b():
+    model = _model()
+    a, _ = _pictures()
+    np.testing.assert_allclose(model.predict(a, verbose=0), model.generator_ab(a), atol=1e-5)
+    assert model.predict(_pairs(), verbose=0).shape == a.shape
+
+
+def test_summary_counts_all_networks():
+    lines = []
+    _model().summary(print_fn=lines.append)
+    text = "\n".join(lines)
+    assert all(n in text for n in ("resnet_generator", "patchgan", "pool_a", "Total params"))
+
+
+def test_callbacks_of_keras_work(tmp_path):
+    model = _model()
+    model.fit(
+        _pairs(),
+        epochs=3,
+        verbose=0,
+        validation_data=_pairs(),
+        callbacks=[
+            keras.callbacks.EarlyStopping("val_cycle_a", mode="min", patience=0, min_delta=1e3),
+            keras.callbacks.ModelCheckpoint(tmp_path / "{epoch}.keras"),
+        ],
+    )
+    assert (tmp_path / "1.keras").exists()
+    assert not (tmp_path / "3.keras").exists()
+
+
+def test_steps_per_execution():
+    model = _model(compiled=False)
+    model.compile(steps_per_execution=3)
+    model.fit(_pairs(), epochs=1, verbose=0)
+    assert int(model.generator_optimizer.iterations) == 6
+
+
+@pytest.mark.parametrize("adversarial", ["vanilla", "wgangp"])
+def test_other_objectives_train(adversarial):
+    model = _model(adversarial=adversarial)
+    a, b = _pictures(1)
+    for _ in range(3):
+        assert np.isfinite(list(model.train_on_batch(a, b, return_dict=True).values())).all()
+
+
+def test_identity_0_is_neither_computed_nor_logged():
+    a, b = _pictures(1)
+    losses = _model(lambda_identity=0.0).train_on_batch(a, b, return_dict=True)
+    assert set(losses) == {"d_a", "g_ab", "cycle_a", "d_b", "g_ba", "cycle_b"}
+
+
+def test_save_load_go_on(tmp_path):
+    """The next steps of the loaded model are those of the unbroken one, to the bit."""
+    model = _model()
+    for image_a, image_b in _pairs(count=5):  # beyond the pools' three pictures
+        model.train_on_batch(image_a, image_b)
+    model.save(tmp_path / "x.keras")
+    again = keras.saving.load_model(tmp_path / "x.keras")
+    np.testing.assert_array_equal(again.pool_b.pictures, model.pool_b.pictures)
+    for image_a, image_b in _pairs(count=4, seed=9):
+        expected, losses = (
+            m.train_on_batch(image_a, image_b, return_dict=True) for m in (model, again)
+        )
+        model.reset_metrics()
+        again.reset_metrics()
+        assert losses == expected
+
+
+def test_a_saved_model_loads_in_a_fresh_process_without_custom_objects(tmp_path):
+    import subprocess
+    import sys
+
+    model = _model()
+    model.save(tmp_path / "x.keras")
+    code = """import sys, cyclegan_tf, keras
+print(type(keras.saving.load_model(sys.argv[1])).__name__)"""
+    output = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "x.keras"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert output.split()[-1] == "CycleGAN"
+
+
+def test_uncompiled_models_save_and_load(tmp_path):
+    model = _model(compiled=False, lambda_a=3.0, adversarial="vanilla")
+    model.save(tmp_path / "x.keras")
+    again = keras.saving.load_model(tmp_path / "x.keras")
+    config, expected = again.get_config(), model.get_config()
+    for name in ("lambda_a", "adversarial", "image_shape", "pool_size", "seed"):
+        assert config[name] == expected[name]
+
+
+def test_one_seed_gives_one_run():
+    def losses():
+        model = _model()
+        return [model.train_on_batch(a, b, return_dict=True)["g_ab"] for a, b in _pairs(count=20)]
+
+    assert losses() == losses()
+
+
+def test_two_replicas_train_as_one_with_twice_the_batch():
+    pictures = _pictures(8)
+    arguments = {"pool_size": 0, "lambda_identity": 0.5}
+
+    def trained(strategy):
+        with strategy.scope():
+            model = _model(compiled=False, **arguments)
+            model.compile(keras.optimizers.SGD(1e-3), keras.optimizers.SGD(1e-3))
+        pairs = tf.data.Dataset.from_tensor_slices(tuple(pictures)).batch(2)
+        history = model.fit(pairs, epochs=1, verbose=0).history
+        return model.generator_ab.get_weights(), history
+
+    one, history_one = trained(tf.distribute.OneDeviceStrategy("CPU:0"))
+    two, history_two = trained(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]))
+    for a, b in zip(one, two):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+    for name, values in history_one.items():
+        np.testing.assert_allclose(values, history_two[name], rtol=1e-4, err_msg=name)
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_half_precision_trains_and_saves(policy, tmp_path):
+    keras.config.set_dtype_policy(policy)
+    model = _model()
+    a, b = _pictures(1)
+    assert np.isfinite(list(model.train_on_batch(a, b, return_dict=True).values())).all()
+    assert model.generator_ab.trainable_variables[0].dtype == "float32"
+    model.save(tmp_path / "x.keras")
+    again = keras.saving.load_model(tmp_path / "x.keras")
+    expected = model.train_on_batch(a, b, return_dict=True)
+    model.reset_metrics()
+    assert np.isfinite(list(expected.values())).all()
+    assert np.isfinite(list(again.train_on_batch(a, b, return_dict=True).values())).all()
+
+
+@pytest.mark.parametrize("size", [(32, 32), (37, 50), (9, 3)])
+def test_translate_takes_any_size_and_both_formats(size):
+    model = _model()
+    floats = _pictures(2, shape=(*size, 3))[0]
+    translated = model.translate(floats, "ba")
+    assert translated.shape == floats.shape
+    assert translated.dtype == np.float32
+    whole = np.uint8(np.round((floats + 1) * 127.5))
+    again = model.translate(whole, "ba")
+    assert again.shape == whole.shape
+    assert again.dtype == np.uint8
+    np.testing.assert_allclose(again / 127.5 - 1, translated, atol=0.05)
+
+
+def test_translate_is_the_generator_where_the_size_fits():
+    model = _model()
+    images = _pictures(3)[0]
+    np.testing.assert_allclose(
+        model.translate(images, "ba", batch_size=2), model.generator_ba(images), atol=1e-5
+    )
+    np.testing.assert_allclose(
+        model.translate(images[0]), model.generator_ab(images[:1])[0], atol=1e-5
+    )
+
+
+def test_translate_takes_lists_of_different_sizes():
+    model = _model()
+    pictures = [np.zeros((20, 30, 3), np.uint8), np.zeros((8, 9, 3), np.uint8)]
+    assert [p.shape for p in model.translate(pictures)] == [p.shape for p in pictures]
+
+
+def test_translate_with_a_network_of_fixed_size():
+    model = CycleGAN(
+        unet_generator(SHAPE, base_filters=2, halvings=3),
+        unet_generator(SHAPE, base_filters=2, halvings=3),
+        pixelgan(),
+        pixelgan(),
+        image_shape=SHAPE,
+        pool_size=0,
+    )
+    assert model.translate(np.zeros(SHAPE, np.uint8)).shape == SHAPE
+    with pytest.raises(InputError, match="32 by 32 pixels alone"):
+        model.translate(np.zeros((40, 32, 3), np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (np.zeros((4, 4), np.uint8), r"shape .*\(4, 4\)"),
+        (np.zeros((8, 8, 1), np.uint8), "3 channels"),
+        (np.zeros((8, 8, 3), np.int64), "int64"),
+        (np.full((8, 8, 3), 255.0), "from 255 to 255"),
+        (np.full((8, 8, 3), np.nan), "from nan"),
+        (np.zeros((0, 8, 3), np.uint8), "not be empty"),
+    ],
+)
+def test_translate_says_what_is_wrong(images, message):
+    with pytest.raises(InputError, match=message):
+        _model().translate(images)
+
+
+def test_translate_names_an_unknown_direction():
+    with pytest.raises(InputError, match="'AtoB'"):
+        _model().translate(np.zeros(SHAPE, np.uint8), "AtoB")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"lambda_a": -1}, "lambda_a=-1"),
+        ({"adversarial": "hinge"}, "'hinge'"),
+        ({"seed": "x"}, "'x'"),
+        ({"image_shape": (32, 32)}, "number of channels"),
+        ({"image_shape": (30, 32, 3)}, "multiples of 4"),
+        ({"image_shape": (None, None, 3)}, "turn the pool off"),
+    ],
+)
+def test_bad_arguments_are_named(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        _model(**arguments)
+
+
+def test_one_optimizer_for_both_is_refused():
+    adam = keras.optimizers.Adam()
+    with pytest.raises(ValueError, match="an optimizer each"):
+        _model(compiled=False).compile(adam, adam)
+
+
+def test_training_pictures_of_another_kind_are_refused():
+    model = _model()
+    a, b = _pictures(1)
+    with pytest.raises(ValueError, match="floats in"):
+        model.train_on_batch(np.uint8(a), np.uint8(b))
+    with pytest.raises(ValueError, match="was built for pictures"):
+        model.train_on_batch(*_pictures(1, shape=(64, 64, 3)))
+    with pytest.raises(ValueError, match="must be a pair"):
+        model.fit(a, verbose=0)

@@ -1,0 +1,79 @@
+"""The terms of the objectives against values worked out by hand."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from cyclegan_tf import losses
+
+REAL = np.array([[2.0, 0.0]], "float32")
+FAKE = np.array([[0.5, -1.0]], "float32")
+
+
+def _sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+@pytest.mark.parametrize(
+    ("objective", "generator", "discriminator"),
+    [
+        # ((0.5-1)² + (-1-1)²) / 2;  ½ [((2-1)² + (0-1)²) / 2 + (0.5² + 1²) / 2]
+        ("lsgan", 2.125, 0.5 * (1.0 + 0.625)),
+        (
+            "vanilla",
+            -np.log(_sigmoid(FAKE)).mean(),
+            0.5 * (-np.log(_sigmoid(REAL)).mean() - np.log(1 - _sigmoid(FAKE)).mean()),
+        ),
+        # -(0.5 - 1) / 2;  ½ [(0.5 - 1) / 2 - (2 + 0) / 2]
+        ("wgangp", 0.25, 0.5 * (-0.25 - 1.0)),
+    ],
+)
+def test_adversarial_objectives(objective, generator, discriminator):
+    np.testing.assert_allclose(losses.generator_adversarial(FAKE, objective), generator, rtol=1e-6)
+    value = losses.discriminator_adversarial(REAL, FAKE, objective)
+    np.testing.assert_allclose(value, discriminator, rtol=1e-6)
+
+
+def test_unknown_objective_is_named():
+    with pytest.raises(ValueError, match="'hinge'"):
+        losses.generator_adversarial(FAKE, "hinge")
+
+
+def test_l1_is_the_mean_over_everything():
+    np.testing.assert_allclose(losses.l1(REAL, FAKE), (1.5 + 1.0) / 2)
+
+
+def test_gradient_penalty_of_a_linear_critic():
+    """D(x) = w·x has the gradient w everywhere: ½ · 10 · (‖w‖ - 1)²."""
+    inputs = keras.Input((4, 4, 1))
+    flat = keras.layers.Flatten()(inputs)
+    critic = keras.Model(inputs, keras.layers.Dense(1, use_bias=False)(flat))
+    weights = np.random.default_rng(0).normal(size=(16, 1)).astype("float32")
+    critic.set_weights([weights])
+    real, fake = tf.ones((3, 4, 4, 1)), tf.zeros((3, 4, 4, 1))
+    penalty = losses.gradient_penalty(critic, real, fake, seed=tf.constant([1, 2]))
+    expected = 0.5 * 10 * (np.linalg.norm(weights) - 1) ** 2
+    np.testing.assert_allclose(penalty, expected, rtol=1e-5)
+
+
+def test_losses_are_float32_from_half_precision_logits():
+    assert losses.generator_adversarial(tf.cast(FAKE, tf.bfloat16)).dtype == tf.float32
+
+
+def test_replicas_share_the_global_mean():
+    """The sum over replicas, which is what Keras makes of gradients, is the global batch's mean."""
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    batches = tf.constant([[1.0, 3.0], [5.0, 11.0]])
+
+    @tf.function
+    def per_replica():
+        return strategy.run(
+            lambda: losses.l1(
+                tf.gather(batches, tf.distribute.get_replica_context().replica_id_in_sync_group),
+                tf.zeros(2),
+            )
+        )
+
+    total = strategy.reduce("SUM", per_replica(), axis=None)
+    np.testing.assert_allclose(total, 5.0)

@@ -1,0 +1,114 @@
+"""Generators and discriminators: sizes, counts and what they see; outputs in test_parity."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from cyclegan_tf import patchgan, pixelgan, resnet_generator, unet_generator
+from cyclegan_tf.generators import size_multiple, translate_any_size
+
+
+def _without_useless_biases(with_biases, *filters):
+    """The PyTorch release counts biases that a normalisation cancels."""
+    return with_biases - sum(filters)
+
+
+def test_parameter_counts_of_the_paper():
+    before_norms = (64, 128, 256, *[256] * 18, 128, 64)
+    expected = _without_useless_biases(11_378_179, *before_norms)
+    assert resnet_generator(blocks=9).count_params() == expected
+    assert patchgan().count_params() == _without_useless_biases(2_764_737, 128, 256, 512)
+
+
+def test_patchgan_gives_30_by_30_logits_for_256_pixels():
+    assert patchgan((256, 256, 3)).output_shape == (None, 30, 30, 1)
+
+
+def test_pixelgan_gives_a_logit_a_pixel():
+    assert pixelgan((24, 20, 3)).output_shape == (None, 24, 20, 1)
+
+
+@pytest.mark.parametrize("size", [(64, 64), (8, 8), (20, 44)])
+def test_resnet_keeps_any_multiple_of_4(size):
+    generator = resnet_generator(base_filters=2, blocks=1)
+    assert generator(np.zeros((1, *size, 3))).shape == (1, *size, 3)
+
+
+def test_size_multiple_is_what_the_architecture_says():
+    assert size_multiple(resnet_generator(base_filters=2, blocks=1)) == 4
+    assert size_multiple(unet_generator(base_filters=2, halvings=5)) == 32
+    assert size_multiple(pixelgan()) == 1
+
+
+def test_channels_may_differ():
+    generator = resnet_generator((16, 16, 1), output_channels=4, base_filters=2, blocks=1)
+    assert generator.output_shape == (None, 16, 16, 4)
+
+
+def test_initial_weights_are_normal_and_differ_by_layer():
+    generator = resnet_generator(base_filters=16, blocks=2, seed=3)
+    kernels = [v.numpy() for v in generator.trainable_variables if v.name == "kernel"]
+    values = np.concatenate([k.ravel() for k in kernels])
+    assert abs(values.mean()) < 1e-4
+    assert abs(values.std() - 0.02) < 1e-4
+    same_shape = [k for k in kernels if k.shape == (3, 3, 64, 64)]
+    assert len(same_shape) == 4
+    assert not np.array_equal(same_shape[0], same_shape[1])
+
+
+def test_seed_decides_the_weights():
+    first, again, other = (resnet_generator(base_filters=2, blocks=1, seed=s) for s in (1, 1, 2))
+    for a, b in zip(first.get_weights(), again.get_weights()):
+        np.testing.assert_array_equal(a, b)
+    assert not np.array_equal(first.get_weights()[0], other.get_weights()[0])
+
+
+def test_dropout_is_for_training_alone():
+    generator = resnet_generator(base_filters=2, blocks=1, dropout=0.5, seed=0)
+    image = np.random.default_rng(0).uniform(-1, 1, (1, 16, 16, 3)).astype("float32")
+    np.testing.assert_array_equal(generator(image), generator(image))
+    first, second = generator(image, training=True), generator(image, training=True)
+    assert np.abs(first - second).max() > 1e-3
+
+
+def test_output_is_float32_under_bfloat16():
+    import keras
+
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    output = resnet_generator(base_filters=2, blocks=1)(np.zeros((1, 16, 16, 3)))
+    assert output.dtype == tf.float32
+
+
+@pytest.mark.parametrize("size", [(1, 1), (5, 7), (30, 30), (64, 49)])
+def test_any_size_is_reflected_and_cropped_back(size):
+    """With a network that changes nothing, nothing may change, wherever the borders are."""
+    import keras
+
+    inputs = keras.Input((None, None, 3))
+    nothing = keras.Model(inputs, keras.layers.Activation("linear")(inputs))
+    image = np.random.default_rng(0).uniform(-1, 1, (2, *size, 3)).astype("float32")
+    np.testing.assert_array_equal(translate_any_size(nothing, image, 32), image)
+
+
+def test_padding_is_a_reflection():
+    seen = []
+
+    def record(images, training):
+        seen.append(images.numpy())
+        return images
+
+    image = np.random.default_rng(0).uniform(-1, 1, (1, 10, 13, 3)).astype("float32")
+    translate_any_size(record, image, 16)
+    expected = np.pad(image, ((0, 0), (3, 3), (1, 2), (0, 0)), mode="reflect")
+    np.testing.assert_array_equal(seen[0], expected)
+
+
+def test_sizes_that_cannot_work_are_named():
+    with pytest.raises(ValueError, match="at least 8 by 8"):
+        resnet_generator((4, 64, 3))
+    with pytest.raises(ValueError, match="multiples of 256"):
+        unet_generator((100, 256, 3))
+    with pytest.raises(ValueError, match="at least 24 by 24"):
+        patchgan((16, 64, 3))
+    with pytest.raises(ValueError, match="blocks=0"):
+        resnet_generator(blocks=0)

@@ -1,0 +1,158 @@
+"""Picture files of every kind that people have, good and bad."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cyclegan_tf import InputError
+from cyclegan_tf.data import pictures
+
+
+def smooth(height=24, width=32, seed=0):
+    """A picture that survives JPEG: a few colours, blended."""
+    corners = np.random.default_rng(seed).integers(0, 255, (3, 4, 3), dtype=np.uint8)
+    return np.asarray(Image.fromarray(corners).resize((width, height), Image.Resampling.BICUBIC))
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "bmp", "webp", "tiff"])
+def test_reads_every_format(suffix, tmp_path):
+    path = tmp_path / f"x.{suffix}"
+    Image.fromarray(smooth()).save(path, **({"quality": 100} if suffix in ("jpg", "webp") else {}))
+    pixels = pictures.read(path)
+    assert pixels.dtype == np.uint8
+    assert np.abs(pixels.astype(int) - smooth()).mean() < 3
+    assert pictures.size(path) == (24, 32)
+
+
+def test_gif_gives_its_first_frame(tmp_path):
+    frames = [Image.new("RGB", (8, 6), colour) for colour in ("red", "blue")]
+    frames[0].save(tmp_path / "x.gif", save_all=True, append_images=frames[1:])
+    np.testing.assert_array_equal(pictures.read(tmp_path / "x.gif")[0, 0], [255, 0, 0])
+
+
+def test_grey_palette_and_cmyk_become_rgb(tmp_path):
+    Image.new("L", (4, 4), 77).save(tmp_path / "grey.png")
+    Image.new("RGB", (4, 4), (10, 200, 30)).quantize(4).save(tmp_path / "palette.png")
+    Image.new("CMYK", (16, 16), (0, 255, 255, 0)).save(tmp_path / "cmyk.jpg", quality=100)
+    assert pictures.read(tmp_path / "grey.png")[0, 0].tolist() == [77, 77, 77]
+    assert pictures.read(tmp_path / "palette.png")[0, 0].tolist() == [10, 200, 30]
+    np.testing.assert_allclose(pictures.read(tmp_path / "cmyk.jpg")[8, 8], [255, 0, 0], atol=3)
+
+
+def test_transparent_pixels_lie_on_white(tmp_path):
+    image = Image.new("RGBA", (2, 1), (0, 0, 0, 0))
+    image.putpixel((1, 0), (200, 100, 0, 255))
+    image.save(tmp_path / "x.png")
+    assert pictures.read(tmp_path / "x.png")[0].tolist() == [[255, 255, 255], [200, 100, 0]]
+    assert pictures.read(tmp_path / "x.png", channels=4)[0, 0].tolist() == [0, 0, 0, 0]
+
+
+def test_16_bits_are_scaled_not_clipped(tmp_path):
+    values = np.array([[0, 257, 32768, 65535]], np.uint16)
+    Image.fromarray(values).save(tmp_path / "x.png")
+    assert pictures.read(tmp_path / "x.png", channels=1)[0, :, 0].tolist() == [0, 1, 128, 255]
+
+
+def test_the_orientation_of_the_camera_is_applied(tmp_path):
+    image = Image.fromarray(smooth(24, 32))
+    exif = image.getexif()
+    exif[0x0112] = 6  # turned by a quarter
+    image.save(tmp_path / "x.jpg", exif=exif, quality=100)
+    assert pictures.size(tmp_path / "x.jpg") == (32, 24)
+    pixels = pictures.read(tmp_path / "x.jpg")
+    assert np.abs(pixels.astype(int) - np.rot90(smooth(24, 32), -1)).mean() < 3
+
+
+def test_grey_has_one_channel(tmp_path):
+    Image.fromarray(smooth()).save(tmp_path / "x.png")
+    assert pictures.read(tmp_path / "x.png", channels=1).shape == (24, 32, 1)
+
+
+def test_bytes_are_read_too():
+    buffer = io.BytesIO()
+    Image.fromarray(smooth()).save(buffer, "PNG")
+    np.testing.assert_array_equal(pictures.read(buffer.getvalue()), smooth())
+
+
+def test_resize_is_antialiased_and_the_same_for_any_number_of_channels():
+    stripes = np.uint8(255 * (np.arange(64) % 2))[None, :, None].repeat(64, 0)
+    small = pictures.resize(stripes, 16, 16)
+    assert np.abs(small.astype(int) - 127.5).max() < 20  # grey, not stripes
+    rgb = smooth(40, 40)
+    five = np.concatenate([rgb, rgb[..., :2]], -1)
+    np.testing.assert_array_equal(
+        pictures.resize(five, 20, 24)[..., :3], pictures.resize(rgb, 20, 24)
+    )
+
+
+def _truncated(path):
+    Image.fromarray(smooth(200, 200)).save(path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+@pytest.fixture
+def mixed_folder(tmp_path):
+    """Good pictures and one of each bad kind."""
+    folder = tmp_path / "mixed"
+    (folder / "nested").mkdir(parents=True)
+    Image.fromarray(smooth()).save(folder / "good.jpg")
+    Image.fromarray(smooth()).save(folder / "nested" / "GOOD.PNG")
+    (folder / "text.jpg").write_text("no picture")
+    (folder / "empty.png").touch()
+    _truncated(folder / "cut.jpg")
+    _truncated(folder / "cut.png")
+    (folder / "notes.txt").write_text("left alone")
+    return folder
+
+
+def test_bad_files_are_left_out_with_one_warning(mixed_folder):
+    with pytest.warns(UserWarning, match="4 of 6 pictures cannot be read") as warned:
+        paths, sizes = pictures.readable(pictures.find(mixed_folder))
+    assert [path.name for path in paths] == ["good.jpg", "GOOD.PNG"]
+    assert sizes == [(24, 32), (24, 32)]
+    assert len(warned) == 1
+    for name in ("text.jpg", "empty.png", "cut.jpg", "cut.png"):
+        assert name in str(warned[0].message)
+
+
+def test_data_after_the_end_of_a_jpeg_does_no_harm(tmp_path):
+    path = tmp_path / "x.jpg"
+    Image.fromarray(smooth()).save(path)
+    path.write_bytes(path.read_bytes() + b"motion photo" * 1000)
+    assert pictures.readable([path])[0] == [path]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("text.jpg", "text.jpg is not a picture"),
+        ("empty.png", "empty.png is not a picture"),
+        ("cut.jpg", "cut.jpg is damaged"),
+        ("cut.png", "cut.png is damaged"),
+        ("missing.png", "missing.png does not exist"),
+    ],
+)
+def test_each_bad_file_gets_its_sentence(mixed_folder, name, message):
+    with pytest.raises(InputError, match=message):
+        pictures.read(mixed_folder / name)
+
+
+def test_huge_pictures_are_refused_by_their_header(tmp_path, monkeypatch):
+    Image.fromarray(smooth()).save(tmp_path / "x.png")
+    monkeypatch.setattr(pictures, "MAX_PIXELS", 100)
+    with pytest.raises(InputError, match="32 x 24 pixels"):
+        pictures.size(tmp_path / "x.png")
+
+
+def test_folders_that_cannot_serve(tmp_path, mixed_folder):
+    with pytest.raises(InputError, match="does not exist"):
+        pictures.find(tmp_path / "missing")
+    with pytest.raises(InputError, match="is a file"):
+        pictures.find(mixed_folder / "good.jpg")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="holds no pictures"):
+        pictures.find(tmp_path / "empty")
+    with pytest.raises(InputError, match="None of the 1 pictures"):
+        pictures.readable([mixed_folder / "text.jpg"])

@@ -1,0 +1,325 @@
+"""The verb `train`, its folder, the page, and the verbs that use what it wrote."""
+
+import csv
+import json
+import re
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+from test_pictures import smooth
+
+from cyclegan_tf import InputError, SaveModel, files, precision
+from cyclegan_tf.data import pictures
+from cyclegan_tf.export import export
+from cyclegan_tf.train import Options, compiled_model, load, resolve, train
+from cyclegan_tf.translate import translate
+
+TINY = {
+    "preset": "demo",
+    "image_size": 24,
+    "base_filters": 4,
+    "blocks": 1,
+    "epochs": 2,
+    "steps_per_epoch": 3,
+    "precision": "float32",
+}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "tiny"
+    train(resolve("scenes", **TINY), out, verbose=0)
+    return out
+
+
+def test_the_folder_holds_what_is_promised_and_nothing_half_written(run):
+    names = {path.name for path in run.iterdir()}
+    assert names == {
+        "options.json",
+        "model.keras",
+        "samples",
+        "log.csv",
+        "logs",
+        "losses.png",
+        "index.html",
+    }
+    sheets = sorted(path.name for path in (run / "samples").iterdir())
+    assert sheets == ["epoch_0001.png", "epoch_0002.png"]
+
+
+def test_options_are_written_as_resolved(run):
+    options = json.loads((run / "options.json").read_text())
+    assert Options(**options) == resolve("scenes", **TINY)
+    assert options["crop_size"] == 24
+    assert options["decay_epochs"] == 1
+    assert options["lambda_identity"] == 0.0
+
+
+def test_logs_are_read_by_other_programs(run):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    with open(run / "log.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["0", "1"]
+    events = EventAccumulator(str(run / "logs" / "train"), size_guidance={"tensors": 0}).Reload()
+    logged = [tf.make_ndarray(e.tensor_proto) for e in events.Tensors("epoch_cycle_a")]
+    np.testing.assert_allclose(logged, [float(row["cycle_a"]) for row in rows], rtol=1e-5)
+
+
+def test_the_page_links_to_what_is_there(run):
+    page = (run / "index.html").read_text()
+    sources = re.findall(r'src="([^"]+)"', page)
+    assert {"losses.png", "samples/epoch_0001.png", "samples/epoch_0002.png"} == set(sources)
+    assert "http" not in page
+    for source in sources:
+        with Image.open(run / source) as image:
+            image.load()
+
+
+def test_sheets_have_six_columns_and_four_rows(run):
+    with Image.open(run / "samples" / "epoch_0002.png") as sheet:
+        assert sheet.size == (6 * 134 + 6, 18 + 4 * 134)
+
+
+def test_a_diverged_epoch_does_not_replace_the_model(tmp_path):
+    callback = SaveModel(tmp_path / "model.keras")
+    with pytest.raises(InputError, match="cycle_a is not finite after epoch 3"):
+        callback.on_epoch_end(2, {"cycle_a": float("nan"), "d_a": 0.1})
+
+
+def test_the_model_goes_on_from_where_it_was_saved(run):
+    model = load(run)
+    assert int(model.generator_optimizer.iterations) == 6
+    assert model.image_shape == (24, 24, 3)
+
+
+def test_a_second_run_is_refused_unless_restarted(run, tmp_path):
+    with pytest.raises(InputError, match="holds a run already"):
+        train(resolve("scenes", **TINY), run, verbose=0)
+    out = tmp_path / "again"
+    options = resolve("scenes", **{**TINY, "epochs": 1, "steps_per_epoch": 1})
+    train(options, out, verbose=0)
+    (out / "mine.txt").write_text("stays")
+    train(options, out, restart=True, verbose=0)
+    assert (out / "mine.txt").exists()
+    assert len(list((out / "samples").iterdir())) == 1
+
+
+def test_presets_and_sizes():
+    paper = resolve("x", precision="float32")
+    assert (paper.load_size, paper.crop_size) == (286, 256)
+    assert (paper.epochs, paper.decay_epochs) == (200, 100)
+    assert resolve("x", image_size=128).load_size == 143
+    assert resolve("x", preset="labels").lambda_identity == 0
+    assert resolve("x", preset="demo", lambda_identity=0.5).lambda_identity == 0.5
+    assert resolve("x", preprocess="crop", crop_size=64).crop_size == 64
+
+
+def test_default_options_are_those_of_the_model_and_the_paper():
+    model = compiled_model(resolve("x", base_filters=2, precision="float32"), (256, 256, 3))
+    config = model.get_config()
+    assert (config["lambda_a"], config["lambda_identity"], config["pool_size"]) == (10, 0.5, 50)
+    residual = [layer for layer in model.generator_ab.layers if isinstance(layer, keras.layers.Add)]
+    assert len(residual) == 9
+    np.testing.assert_allclose(model.generator_optimizer.learning_rate, 2e-4)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"preset": "fast"}, "'fast'"),
+        ({"epochs": 0}, "epochs must be at least 1"),
+        ({"decay_epochs": 300}, "between 0 and the 200"),
+        ({"lambda_a": -1.0}, "lambda_a must not be negative"),
+        ({"learning_rate": 0.0}, "learning_rate must be positive"),
+        ({"image_size": 64, "crop_size": 64}, "not both"),
+        ({"precision": "float8"}, "'float8'"),
+    ],
+)
+def test_options_that_cannot_work_are_named(options, message):
+    with pytest.raises(InputError, match=message):
+        resolve("scenes", **options)
+
+
+def test_a_size_that_the_network_does_not_keep_is_refused(tmp_path):
+    for part in ("trainA", "trainB"):
+        (tmp_path / part).mkdir()
+        Image.fromarray(smooth(40, 40)).save(tmp_path / part / "x.png")
+    options = resolve(tmp_path, image_size=30, base_filters=2, blocks=1, precision="float32")
+    with pytest.raises(InputError, match="multiples of 4"):
+        train(options, tmp_path / "run", verbose=0)
+    assert not (tmp_path / "run").exists()
+
+
+def test_pictures_of_different_sizes_train_without_a_pool(tmp_path):
+    for part, size in (("trainA", (40, 48)), ("trainB", (32, 60))):
+        (tmp_path / part).mkdir()
+        Image.fromarray(smooth(*size)).save(tmp_path / part / "x.png")
+    options = resolve(
+        tmp_path,
+        preprocess="none",
+        pool_size=0,
+        base_filters=2,
+        blocks=1,
+        strided_layers=2,
+        epochs=1,
+        precision="float32",
+    )
+    model = train(options, tmp_path / "run", verbose=0)
+    assert model.image_shape == (None, None, 3)
+    assert load(tmp_path / "run").translate(smooth(33, 21)).shape == (33, 21, 3)
+
+
+def test_precision_follows_the_processor(tmp_path):
+    for flags, expected in (("fma avx512_bf16", "bfloat16"), ("fma avx2", "float32")):
+        (tmp_path / "cpuinfo").write_text(f"processor : 0\nflags\t\t: {flags}\n")
+        assert precision.choose("auto", tmp_path / "cpuinfo")[0] == expected
+    assert precision.choose("auto", tmp_path / "missing")[0] == "float32"
+    assert precision.choose("bfloat16", tmp_path / "missing")[0] == "bfloat16"
+
+
+def test_load_says_what_it_cannot_read(tmp_path, run):
+    with pytest.raises(InputError, match="does not exist"):
+        load(tmp_path / "missing.keras")
+    (tmp_path / "text.keras").write_text("no model")
+    with pytest.raises(InputError, match="not a model that can be read"):
+        load(tmp_path / "text.keras")
+    whole = (run / "model.keras").read_bytes()
+    (tmp_path / "cut.keras").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match="can be read"):
+        load(tmp_path / "cut.keras")
+    keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).save(tmp_path / "other.keras")
+    with pytest.raises(InputError, match="Sequential, not a translator"):
+        load(tmp_path / "other.keras")
+
+
+def test_translate_keeps_names_sizes_and_formats(run, tmp_path):
+    source = tmp_path / "in"
+    (source / "nested").mkdir(parents=True)
+    for name, size in (("a.jpg", (30, 41)), ("nested/b.png", (8, 50)), ("c.webp", (24, 24))):
+        Image.fromarray(smooth(*size)).save(source / name)
+    (source / "bad.jpg").write_text("no picture")
+    count, outcomes = translate(load(run), source, tmp_path / "out", "ba")
+    outcomes = list(outcomes)
+    assert count == len(outcomes) == 4
+    problems = [o.problem for o in outcomes if o.problem]
+    assert len(problems) == 1
+    assert "bad.jpg is not a picture" in problems[0]
+    for name, size in (("a.jpg", (41, 30)), ("nested/b.png", (50, 8)), ("c.webp", (24, 24))):
+        with Image.open(tmp_path / "out" / name) as image, Image.open(source / name) as original:
+            assert image.size == size
+            assert image.format == original.format
+    assert {p.name for p in (tmp_path / "out").rglob("*") if p.is_file()} == {
+        "a.jpg",
+        "b.png",
+        "c.webp",
+    }
+
+
+def test_translate_writes_what_the_model_gives(run, tmp_path):
+    Image.fromarray(smooth()).save(tmp_path / "x.png")
+    model = load(run)
+    _, outcomes = translate(model, tmp_path / "x.png", tmp_path / "y.png")
+    assert [o.problem for o in outcomes] == [None]
+    np.testing.assert_array_equal(pictures.read(tmp_path / "y.png"), model.translate(smooth()))
+
+
+def test_translate_guards_originals_and_memory(run, tmp_path):
+    Image.fromarray(smooth()).save(tmp_path / "x.png")
+    model = load(run)
+    with pytest.raises(InputError, match="overwrite the originals"):
+        translate(model, tmp_path / "x.png", tmp_path)
+    with pytest.raises(InputError, match="missing does not exist"):
+        translate(model, tmp_path / "missing", tmp_path / "out")
+    with pytest.raises(InputError, match="is a file"):
+        translate(model, tmp_path, tmp_path / "x.png")
+    _, outcomes = translate(model, tmp_path / "x.png", tmp_path / "out", max_megapixels=1e-6)
+    assert "megapixels that are allowed" in next(outcomes).problem
+    assert not (tmp_path / "out").exists()
+
+
+def _tflite(path):
+    from ai_edge_litert.interpreter import Interpreter
+
+    return Interpreter(str(path))
+
+
+@pytest.fixture(scope="module")
+def exports(run, tmp_path_factory):
+    return export(load(run), tmp_path_factory.mktemp("exports"), image_size=(24, 36))
+
+
+@pytest.mark.parametrize("direction", ["ab", "ba"])
+def test_exports_agree_with_keras(run, exports, direction):
+    model = load(run)
+    image = np.random.default_rng(0).uniform(-1, 1, (1, 24, 36, 3)).astype("float32")
+    expected = model.translate(image, direction)
+
+    serve = tf.saved_model.load(str(exports["saved_model", direction]))
+    served = serve.signatures["serving_default"](image=tf.constant(image))["translated"]
+    np.testing.assert_allclose(served, expected, atol=1e-5)
+
+    runner = _tflite(exports["tflite", direction]).get_signature_runner()
+    (output,) = runner(image=image).values()
+    np.testing.assert_allclose(output, expected, atol=1e-4)
+
+
+def test_saved_model_takes_any_size_and_batch(run, exports):
+    serve = tf.saved_model.load(str(exports["saved_model", "ab"])).signatures["serving_default"]
+    image = np.random.default_rng(0).uniform(-1, 1, (2, 37, 18, 3)).astype("float32")
+    np.testing.assert_allclose(
+        serve(image=tf.constant(image))["translated"], load(run).translate(image), atol=1e-5
+    )
+
+
+def test_tflite_has_builtin_operators_alone(exports):
+    details = _tflite(exports["tflite", "ab"])._get_ops_details()
+    names = {detail["op_name"] for detail in details}
+    assert "CONV_2D" in names
+    assert not [name for name in names if name.startswith(("Flex", "Custom", "CUSTOM"))]
+
+
+def test_a_second_export_makes_version_2_and_none_is_half_written(run, tmp_path):
+    from cyclegan_tf import export_saved_model
+
+    model = load(run)
+    assert export_saved_model(model, tmp_path / "g").name == "1"
+    assert export_saved_model(model, tmp_path / "g").name == "2"
+    assert sorted(p.name for p in (tmp_path / "g").iterdir()) == ["1", "2"]
+
+
+def test_a_model_trained_in_bfloat16_is_exported_in_float32(tmp_path):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    model = compiled_model(resolve("scenes", **TINY), (24, 24, 3))
+    paths = export(model, tmp_path, directions=["ab"])
+    keras.config.set_dtype_policy("float32")
+    twin = compiled_model(resolve("scenes", **TINY), (24, 24, 3))
+    twin.generator_ab.set_weights(model.generator_ab.get_weights())
+    image = np.random.default_rng(0).uniform(-1, 1, (1, 24, 24, 3)).astype("float32")
+    (output,) = _tflite(paths["tflite", "ab"]).get_signature_runner()(image=image).values()
+    np.testing.assert_allclose(output, twin.translate(image), atol=1e-5)
+
+
+def test_export_says_what_it_cannot_do(run, tmp_path):
+    with pytest.raises(InputError, match="multiples of 4"):
+        export(load(run), tmp_path, image_size=(30, 30))
+    with pytest.raises(InputError, match="'both'"):
+        export(load(run), tmp_path, directions=["both"])
+
+
+def test_interrupted_writing_leaves_what_was_there(tmp_path):
+    target = tmp_path / "x.txt"
+    files.write_text(target, "old")
+
+    def interrupted():
+        with files.written_whole(target) as beside:
+            beside.write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert target.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["x.txt"]
