@@ -4,6 +4,7 @@ import enum
 import errno
 import pathlib
 import re
+import signal
 import sys
 import warnings
 from typing import Annotated
@@ -215,26 +216,44 @@ def demo(
 def main():
     """Runs the command line: 2 for input that cannot be used, 130 for Ctrl-C, no traceback."""
     warnings.showwarning = _say_warning
+    signal.signal(signal.SIGINT, _interrupt)
     try:
         app()
     except InputError as error:
         _fail(str(error))
     except tf.errors.OpError as error:  # raised where the data set reads a picture
-        sentence = re.search(r"InputError: (.+)", error.message or "")
-        if not sentence:
-            raise
-        _fail(sentence.group(1))
+        message = error.message or ""
+        if sentence := re.search(r"InputError: (.+)", message):
+            _fail(sentence.group(1))
+        if full := re.search(r"No space left on device|File too large", message):
+            _fail(f"The output cannot be written: {full.group()}.")
+        raise
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EDQUOT):
+        if not _cannot_write(error):
             raise
-        _fail(f"{error.filename or 'The output'} cannot be written: {error.strerror}.")
+        place = error.filename or "The output"
+        _fail(f"{place} cannot be written: {error.strerror or str(error).splitlines()[0]}.")
     except ImportError as error:
         if "pip install" not in str(error):
             raise
         _fail(str(error))
-    except KeyboardInterrupt:
+    except _Interrupted:
         typer.echo("\nInterrupted; what was written so far is complete.", err=True)
         sys.exit(130)
+
+
+class _Interrupted(BaseException):
+    """Ctrl-C. Not KeyboardInterrupt, which typer would catch and call "Aborted"."""
+
+
+def _interrupt(*_):
+    raise _Interrupted
+
+
+def _cannot_write(error):
+    """HDF5 says so in its text alone."""
+    numbers = (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EDQUOT, errno.EFBIG)
+    return error.errno in numbers or "No space left" in str(error)
 
 
 def _fail(sentence):

@@ -1,5 +1,7 @@
 """The verb `export`: trained generators as SavedModel and TFLite."""
 
+import contextlib
+import io
 import pathlib
 
 import keras
@@ -104,7 +106,8 @@ def export_tflite(model, path, direction="ab", image_size=None):
         batch_shape=(1, height, width, generator.input_shape[-1]), dtype="float32", name="image"
     )
     static = keras.Model(image, generator(image))
-    converted = tf.lite.TFLiteConverter.from_keras_model(static).convert()
+    with contextlib.redirect_stdout(io.StringIO()):  # the converter lists every variable
+        converted = tf.lite.TFLiteConverter.from_keras_model(static).convert()
     with files.written_whole(path) as beside:
         beside.write_bytes(converted)
     return path

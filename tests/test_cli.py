@@ -142,23 +142,26 @@ def test_interruption_leaves_whole_files_and_status_130(root, tmp_path):
 
 def _small_disk(folder):
     folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", folder]
+    command = ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", folder]
     return shutil.which("mount") and subprocess.run(command, capture_output=True).returncode == 0
 
 
-def test_a_full_disk_gets_a_sentence_and_leaves_no_half_file(run, tmp_path):
-    """On a real small disk where this process may mount one, else a limit on file sizes."""
-    disk = tmp_path / "disk"
-    if _small_disk(disk):
-        try:
-            sentence = refused("export", run, disk / "export")
-            left = list(disk.rglob("*.part*"))
-        finally:
-            subprocess.run(["umount", disk], check=True)
-        assert "cannot be written" in sentence
-        assert left == []
-    else:
+@pytest.mark.parametrize("verb", ["train", "export"])
+def test_a_full_disk_gets_a_sentence_and_leaves_no_half_file(verb, run, tmp_path):
+    """On a real small disk where this process may mount one, else under a limit on file sizes."""
+    disk, settings = tmp_path / "disk", {}
+    mounted = _small_disk(disk)
+    if not mounted:
         import resource
 
-        limited = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2**16, 2**16))}
-        assert "cannot be written" in refused("export", run, tmp_path / "export", **limited)
+        settings["preexec_fn"] = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2**16, 2**16))
+    arguments = ["train", "scenes", "--out", disk / "run", *options()]
+    if verb == "export":
+        arguments = ["export", run, disk / "export"]
+    try:
+        assert "cannot be written" in refused(*arguments, **settings)
+        assert not list(disk.rglob("*.part*"))
+        assert not list(disk.rglob("model.keras"))
+    finally:
+        if mounted:
+            subprocess.run(["umount", disk], check=True)

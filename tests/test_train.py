@@ -2,7 +2,10 @@
 
 import csv
 import json
+import pathlib
 import re
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -323,3 +326,22 @@ def test_interrupted_writing_leaves_what_was_there(tmp_path):
         interrupted()
     assert target.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["x.txt"]
+
+
+@pytest.mark.parametrize("place", ["serving", "mobile"])
+def test_the_scripts_of_the_export_folder_give_what_keras_gives(place, run, exports, tmp_path):
+    root = pathlib.Path(__file__).parents[1]
+    model = exports["saved_model" if place == "serving" else "tflite", "ab"]
+    Image.fromarray(smooth(24, 36)).save(tmp_path / "x.png")
+    subprocess.run(
+        [
+            sys.executable,
+            root / "export" / place / "translate.py",
+            model,
+            tmp_path / "x.png",
+            tmp_path / "y.png",
+        ],
+        check=True,
+    )
+    expected = load(run).translate(smooth(24, 36)).astype(int)
+    assert np.abs(pictures.read(tmp_path / "y.png") - expected).max() <= 1

@@ -56,7 +56,8 @@ def readable(paths):
     Raises:
         InputError: not one of them can be read.
     """
-    with ThreadPoolExecutor() as pool:
+    with warnings.catch_warnings(), ThreadPoolExecutor() as pool:
+        warnings.simplefilter("ignore")  # Pillow's, of odd metadata and of large sizes
         sizes = list(pool.map(_size_or_problem, paths))
     problems = [problem for problem in sizes if isinstance(problem, InputError)]
     if len(problems) == len(paths):
@@ -126,16 +127,13 @@ def _opened(file):
     """Opens a picture; whatever Pillow raises meanwhile becomes an InputError."""
     name = "The picture" if isinstance(file, bytes) else str(file)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of odd metadata, and of sizes that we allow
-            source = io.BytesIO(file) if isinstance(file, bytes) else file
-            with Image.open(source) as image:
-                if image.width * image.height > MAX_PIXELS:
-                    raise InputError(
-                        f"{name} has {image.width} x {image.height} pixels, more than the "
-                        f"{MAX_PIXELS / 1e6:.0f} million that are read; make it smaller."
-                    )
-                yield image
+        with Image.open(io.BytesIO(file) if isinstance(file, bytes) else file) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise InputError(
+                    f"{name} has {image.width} x {image.height} pixels, more than the "
+                    f"{MAX_PIXELS / 1e6:.0f} million that are read; make it smaller."
+                )
+            yield image
     except InputError:
         raise
     except FileNotFoundError:

@@ -1,0 +1,89 @@
+"""Does the data pipeline keep up? Pairs a second from JPEG files against steps a second.
+
+    python benchmarks/input_pipeline.py [--json FILE]
+
+Prints one table: the pipeline alone, the train step alone, and the ratio. The pictures are scenes
+of 512 pixels, written as JPEG to a temporary folder.
+"""
+
+import argparse
+import json
+import pathlib
+import statistics
+import tempfile
+import time
+
+import tensorflow as tf
+from PIL import Image
+
+from cyclegan_tf import CycleGAN, data, precision
+from cyclegan_tf.systems.cyclegan import paper_networks
+
+# side of the crop, filters: the paper's networks, and the demo's
+SETTINGS = ((256, 64), (64, 32))
+
+
+def write_pictures(folder, count=24, size=512):
+    labels, photographs, _ = data.scene_pairs(count, size)
+    for part, pictures in (("trainA", labels), ("trainB", photographs)):
+        (folder / part).mkdir()
+        for number, pixels in enumerate(pictures):
+            Image.fromarray(pixels).save(folder / part / f"{number}.jpg", quality=90)
+
+
+def pairs_per_second(root, size, pairs=200):
+    dataset = data.folders(root, image_size=size).repeat()
+    iterator = iter(dataset)
+    for _ in range(20):
+        next(iterator)
+    begin = time.perf_counter()
+    for _ in range(pairs):
+        next(iterator)
+    return pairs / (time.perf_counter() - begin)
+
+
+def steps_per_second(size, filters, steps=5):
+    networks = paper_networks((size, size, 3), base_filters=filters)
+    model = CycleGAN(**networks, image_shape=(size, size, 3))
+    model.compile()
+    pictures = tf.random.stateless_uniform((1, size, size, 3), (0, 0), -1, 1)
+    model.train_on_batch(pictures, pictures)
+    seconds = []
+    for _ in range(steps):
+        begin = time.perf_counter()
+        model.train_on_batch(pictures, pictures)
+        seconds.append(time.perf_counter() - begin)
+    return 1 / statistics.median(seconds)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", type=pathlib.Path, help="also write the rows to this file")
+    arguments = parser.parse_args()
+    chosen, _ = precision.choose()
+    precision.use(chosen)
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        root = pathlib.Path(folder)
+        write_pictures(root)
+        for size, filters in SETTINGS:
+            pipeline, step = pairs_per_second(root, size), steps_per_second(size, filters)
+            rows.append(
+                {
+                    "crop": size,
+                    "filters": filters,
+                    "precision": chosen,
+                    "pairs_per_second": round(pipeline, 1),
+                    "steps_per_second": round(step, 2),
+                    "ratio": round(pipeline / step, 1),
+                }
+            )
+    print(" | ".join(rows[0]))
+    for row in rows:
+        print(" | ".join(str(value) for value in row.values()))
+    if arguments.json:
+        arguments.json.write_text(json.dumps(rows, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""Who may import whom: downwards only, verbs not each other, and `export/` not the package."""
+
+import ast
+import pathlib
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[1]
+PACKAGE = ROOT / "cyclegan_tf"
+
+# From the top to the bottom; a module imports from rows below its own.
+ROWS = [
+    ["cli"],
+    ["demo"],
+    ["train", "evaluate", "translate", "export"],
+    ["callbacks"],
+    ["systems.cyclegan"],
+    ["systems.base", "data", "metrics", "sheets", "page", "precision"],
+    ["generators", "discriminators"],
+    ["layers", "losses", "pool", "schedules", "optimizers", "initializers"],
+    ["files", "errors"],
+]
+# Within `data`: sources, then the pipeline, then picture files.
+DATA_ROWS = [["data.folders", "data.arrays", "data.scenes", "data.tfds"], ["data.pipeline"],
+             ["data.pictures"]]  # fmt: skip
+
+
+def _name(path):
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
+
+
+def _imports(source):
+    """Names of the modules of the package that a source imports."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in names:
+            if name.split(".")[0] == "cyclegan_tf":
+                yield name.removeprefix("cyclegan_tf").lstrip(".")
+
+
+def _row(name, rows):
+    """The number of the row that holds a module, or the module or function of one."""
+    for number, row in enumerate(rows):
+        if any(name == module or name.startswith(module + ".") for module in row):
+            return number
+    return None
+
+
+def violations(name, source):
+    """The imports of module `name` that do not go downwards."""
+    found = []
+    for imported in _imports(source):
+        if imported.startswith(name):  # a package gathers the names of its own modules
+            continue
+        within_data = name.startswith("data.") and imported.startswith("data.")
+        rows = DATA_ROWS if within_data else ROWS
+        above, below = _row(name, rows), _row(imported, rows)
+        if below is None or below <= above:
+            found.append(f"{name} imports {imported}")
+    return found
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=_name)
+def test_imports_go_downwards(path):
+    name = _name(path)
+    assert name in ("", "systems") or _row(name, ROWS) is not None, f"{name} has no row yet"
+    assert violations(name, path.read_text()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [
+        ("layers", "from cyclegan_tf.generators import resnet_generator"),
+        ("train", "from cyclegan_tf import export"),
+        ("translate", "import cyclegan_tf.train"),
+        ("systems.cyclegan", "from cyclegan_tf import callbacks"),
+        ("systems.base", "from cyclegan_tf.data import folders"),
+        ("systems.base", "from cyclegan_tf import metrics"),
+        ("data.pipeline", "from cyclegan_tf.data.folders import folder"),
+        ("losses", "from cyclegan_tf.pool import ReplayPool"),
+    ],
+)
+def test_a_planted_import_is_found(name, source):
+    assert violations(name, source)
+
+
+def test_the_export_folder_stands_on_its_own():
+    for path in (ROOT / "export").rglob("*.py"):
+        assert not list(_imports(path.read_text())), path

@@ -1,0 +1,38 @@
+import numpy as np
+import pytest
+
+from cyclegan_tf.evaluate import label_scores
+from cyclegan_tf.metrics import nearest_class, segmentation_scores
+
+
+def test_scores_of_a_small_example():
+    truth = [0, 0, 0, 0, 1, 1, 2, 2]
+    predicted = [0, 0, 0, 1, 1, 2, 2, 2]
+    scores = segmentation_scores(np.array(truth), np.array(predicted), 4)
+    assert scores["per_pixel"] == 6 / 8
+    np.testing.assert_allclose(scores["per_class"], (3 / 4 + 1 / 2 + 1) / 3)
+    np.testing.assert_allclose(scores["iou"], (3 / 4 + 1 / 3 + 2 / 3) / 3)
+
+
+def test_classes_that_do_not_occur_do_not_count():
+    scores = segmentation_scores(np.zeros(4, int), np.zeros(4, int), 10)
+    assert scores == {"per_pixel": 1.0, "per_class": 1.0, "iou": 1.0}
+
+
+def test_nearest_colour_by_brute_force():
+    rng = np.random.default_rng(0)
+    colours = rng.integers(0, 256, (6, 3))
+    pictures = rng.integers(0, 256, (2, 5, 7, 3)).astype(np.uint8)
+    distances = np.square(pictures[..., None, :].astype(float) - colours).sum(-1)
+    np.testing.assert_array_equal(nearest_class(pictures, colours), distances.argmin(-1))
+
+
+def test_true_label_maps_score_1():
+    colours = np.array([(0, 0, 0), (255, 0, 0), (0, 255, 0)])
+    classes = np.random.default_rng(0).integers(0, 3, (2, 8, 8))
+    assert label_scores(np.uint8(colours[classes]), classes, colours)["iou"] == 1.0
+
+
+def test_shapes_must_agree():
+    with pytest.raises(ValueError, match="one shape"):
+        segmentation_scores(np.zeros((2, 2), int), np.zeros(4, int), 2)
