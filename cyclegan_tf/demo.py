@@ -15,19 +15,20 @@ from cyclegan_tf.sheets import contact_sheet
 from cyclegan_tf.train import compiled_model, resolve, train
 
 
-def demo(out="runs/demo", seed=0, say=print):
+def demo(out="runs/demo", seed=0, say=print, **changes):
     """Trains on scenes, scores, exports, loads the exports again, and writes a page.
 
     Args:
         out: the folder of the run; what an earlier demo left there is replaced.
         seed: of the run.
         say: called with lines for the user.
+        **changes: fields of `cyclegan_tf.train.Options`, to change the preset `demo`.
 
     Returns:
         What it wrote to `scores.json`: scores in [0, 1], differences in units of [-1, 1].
     """
     out = pathlib.Path(out)
-    options = resolve("scenes", preset="demo", seed=seed)
+    options = resolve("scenes", preset="demo", seed=seed, **changes)
     say(f"Training on procedural street scenes at {options.crop_size} pixels, {options.precision}.")
     begin = time.perf_counter()
     model = train(options, out, restart=True)

@@ -1,0 +1,42 @@
+"""The demo from end to end: a short run, and a slow one that has learnt something."""
+
+import json
+
+import pytest
+from PIL import Image
+
+from cyclegan_tf.demo import demo
+
+
+def _check(out, scores):
+    assert json.loads((out / "scores.json").read_text()) == scores
+    for name in ("photo_to_labels", "untrained", "copy"):
+        assert set(scores[name]) == {"per_pixel", "per_class", "iou"}
+    assert scores["train_seconds"] > 0
+    assert len(scores["export_difference"]) == 4
+    assert max(scores["export_difference"].values()) < 1e-3
+    page = (out / "index.html").read_text()
+    assert f"{scores['photo_to_labels']['per_pixel']:.3f}" in page
+    assert "contact_sheet.png" in page
+    with Image.open(out / "contact_sheet.png") as sheet:
+        sheet.load()
+
+
+def test_a_short_demo_writes_everything_and_can_be_repeated(tmp_path):
+    small = {"base_filters": 4, "blocks": 1, "epochs": 1, "steps_per_epoch": 2}
+    for _ in range(2):
+        lines = []
+        scores = demo(tmp_path / "demo", say=lines.append, **small)
+    _check(tmp_path / "demo", scores)
+    assert any("per_pixel" in line for line in lines)
+    # A photograph is no label map: what it scores by chance is what copying scores.
+    assert scores["copy"]["per_pixel"] < 0.6
+
+
+@pytest.mark.slow
+def test_a_quarter_of_the_demo_tells_the_classes_apart(tmp_path):
+    scores = demo(tmp_path / "demo", epochs=5)
+    _check(tmp_path / "demo", scores)
+    trained = scores["photo_to_labels"]
+    assert trained["per_pixel"] > max(0.65, scores["copy"]["per_pixel"] + 0.2)
+    assert trained["iou"] > scores["untrained"]["iou"] + 0.2

@@ -1,0 +1,61 @@
+"""What the README says is true: its Python runs, its commands parse, its files exist."""
+
+import pathlib
+import re
+import shlex
+import subprocess
+import sys
+
+import pytest
+import typer
+
+from cyclegan_tf.cli import app
+
+ROOT = pathlib.Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def _blocks(language):
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def _run(code, folder):
+    subprocess.run([sys.executable, "-c", code], cwd=folder, check=True, capture_output=True)
+    assert (folder / "translator.keras").exists()
+
+
+def test_the_ten_lines_run_with_fewer_steps(tmp_path):
+    (code,) = _blocks("python")
+    assert len(code.strip().splitlines()) <= 12
+    assert "count=100" in code
+    _run(code.replace("count=100", "count=2"), tmp_path)
+
+
+@pytest.mark.slow
+def test_the_ten_lines_run_as_they_stand(tmp_path):
+    _run(_blocks("python")[0], tmp_path)
+
+
+def _commands():
+    lines = "\n".join(_blocks("bash")).replace("\\\n", " ").splitlines()
+    return [line for line in lines if line.startswith("cyclegan-tf ")]
+
+
+@pytest.mark.parametrize("line", _commands())
+def test_commands_parse(line):
+    _, name, *arguments = shlex.split(line, comments=True)
+    command = typer.main.get_command(app).commands[name]
+    command.make_context(name, arguments)  # raises for what does not exist
+
+
+def test_every_subcommand_and_make_target_is_shown():
+    shown = {line.split()[1] for line in _commands()}
+    assert shown == set(typer.main.get_command(app).commands)
+    for target in ("make demo", "make test", "make test-matrix", "make lint", "make bench"):
+        assert target in README
+
+
+def test_links_and_pictures_are_there():
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        if not target.startswith("http"):
+            assert (ROOT / target).exists(), target
