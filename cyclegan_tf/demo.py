@@ -55,7 +55,7 @@ def demo(out="runs/demo", seed=0, say=print, **changes):
     return scores
 
 
-def _contact_sheet(model, options, rows=6):
+def _contact_sheet(model, options, rows=4):
     labels, photographs, _ = data.scene_pairs(rows, options.crop_size, seed=options.seed)
     columns = [
         photographs,

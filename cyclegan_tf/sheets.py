@@ -1,7 +1,10 @@
 """Sheets of pictures side by side, to look at."""
 
+import pathlib
+
+import matplotlib
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 # Dark on white.
 _BACKGROUND, _INK = (255, 255, 255), (40, 40, 40)
@@ -39,9 +42,12 @@ def contact_sheet(columns, titles, cell=None):
     )
     sheet = Image.new("RGB", size, _BACKGROUND)
     pen = ImageDraw.Draw(sheet)
+    # Pillow's own font has no arrow.
+    font = pathlib.Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")
+    font = ImageFont.truetype(str(font), 12)
     for number, (column, title) in enumerate(zip(columns, titles)):
         left, top = margin + number * (cell + margin), header
-        pen.text((left, 3), title, fill=_INK)
+        pen.text((left, 1), title, fill=_INK, font=font)
         for image, height in zip(column, heights):
             sheet.paste(image, (left, top))
             top += height + margin
