@@ -42,9 +42,10 @@ def pairs_per_second(root, size, pairs=200):
     return pairs / (time.perf_counter() - begin)
 
 
-def steps_per_second(size, filters, steps=5):
-    networks = paper_networks((size, size, 3), base_filters=filters)
-    model = CycleGAN(**networks, image_shape=(size, size, 3))
+def steps_per_second(size, filters, number_format, steps=5):
+    with precision.policy(number_format):
+        networks = paper_networks((size, size, 3), base_filters=filters)
+        model = CycleGAN(**networks, image_shape=(size, size, 3))
     model.compile()
     pictures = tf.random.stateless_uniform((1, size, size, 3), (0, 0), -1, 1)
     model.train_on_batch(pictures, pictures)
@@ -61,13 +62,12 @@ def main():
     parser.add_argument("--json", type=pathlib.Path, help="also write the rows to this file")
     arguments = parser.parse_args()
     chosen, _ = precision.choose()
-    precision.use(chosen)
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         root = pathlib.Path(folder)
         write_pictures(root)
         for size, filters in SETTINGS:
-            pipeline, step = pairs_per_second(root, size), steps_per_second(size, filters)
+            pipeline, step = pairs_per_second(root, size), steps_per_second(size, filters, chosen)
             rows.append(
                 {
                     "crop": size,

@@ -1,5 +1,6 @@
 """The demo: the whole way from pictures to a deployed translator, on the built-in data."""
 
+import dataclasses
 import json
 import pathlib
 import time
@@ -7,7 +8,7 @@ import time
 import numpy as np
 import tensorflow as tf
 
-from cyclegan_tf import data, files, precision
+from cyclegan_tf import data, files
 from cyclegan_tf.evaluate import evaluate_scenes
 from cyclegan_tf.export import export
 from cyclegan_tf.page import write_page
@@ -31,7 +32,7 @@ def demo(out="runs/demo", seed=0, say=print, **changes):
     options = resolve("scenes", preset="demo", seed=seed, **changes)
     say(f"Training on procedural street scenes at {options.crop_size} pixels, {options.precision}.")
     begin = time.perf_counter()
-    model = train(options, out, restart=True)
+    model = train(options, out, restart=True)  # removes an earlier demo, exports and scores too
     seconds = time.perf_counter() - begin
 
     say("Scoring photo → labels on test scenes.")
@@ -81,13 +82,11 @@ def _differences(model, written, options):
 
 
 def _float32_outputs(model, inputs, options):
-    precision.use("float32")
-    twin = compiled_model(options, model.image_shape)
+    twin = compiled_model(dataclasses.replace(options, precision="float32"), model.image_shape)
     outputs = {}
     for direction, generator in twin.generators.items():
         generator.set_weights(model.generators[direction].get_weights())
         outputs[direction] = twin.translate(inputs[direction], direction)
-    precision.use(options.precision)
     return outputs
 
 

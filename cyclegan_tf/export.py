@@ -39,7 +39,7 @@ def export_saved_model(model, path, direction="ab", version=None):
     """Writes one generator as a SavedModel, in float32.
 
     Its signature `serving_default` takes `image`, float32 `(batch, height, width, channels)` in
-    [-1, 1] of any size, and gives `translated`, the same.
+    [-1, 1] of any size (of its own, if the network has one), and gives `translated`, the same.
 
     Args:
         model: a system.
@@ -54,16 +54,19 @@ def export_saved_model(model, path, direction="ab", version=None):
     path = pathlib.Path(path)
     generator = _float32(_generator(model, direction))
     multiple = size_multiple(generator)
+    fixed = None not in generator.input_shape[1:3]
 
     module = tf.Module()
     module.weights = [weight.value for weight in generator.weights]
 
     @tf.function(
         input_signature=[
-            tf.TensorSpec((None, None, None, generator.input_shape[-1]), tf.float32, name="image")
+            tf.TensorSpec((None, *generator.input_shape[1:]), tf.float32, name="image")
         ]
     )
     def serve(image):
+        if fixed:
+            return {"translated": generator(image, training=False)}
         return {"translated": translate_any_size(generator, image, multiple)}
 
     target = path / str(version or _next_version(path))
@@ -97,10 +100,15 @@ def export_tflite(model, path, direction="ab", image_size=None):
     if height is None or width is None:
         raise InputError("A .tflite has a fixed size, and the model has none; give an image size.")
     multiple = size_multiple(generator)
-    if height % multiple or width % multiple:
+    if min(height, width) < 8 or height % multiple or width % multiple:
         raise InputError(
-            f"The sizes of a .tflite of this network must be multiples of {multiple}. "
-            f"Received: {height} x {width}"
+            f"The sizes of a .tflite of this network must be multiples of {multiple} and at least "
+            f"8 pixels. Received: {height} x {width}"
+        )
+    own = generator.input_shape[1:3]
+    if None not in own and (height, width) != tuple(own):
+        raise InputError(
+            f"The network takes pictures of {own[0]} x {own[1]} alone. Received: {height} x {width}"
         )
     image = keras.Input(
         batch_shape=(1, height, width, generator.input_shape[-1]), dtype="float32", name="image"
@@ -125,6 +133,8 @@ def _float32(generator):
     """The same network with every layer in float32, whatever it was trained in."""
 
     def in_float32(layer):
+        if isinstance(layer, keras.Model):
+            return keras.models.clone_model(layer, clone_function=in_float32)
         return type(layer).from_config({**layer.get_config(), "dtype": "float32"})
 
     clone = keras.models.clone_model(generator, clone_function=in_float32)

@@ -6,27 +6,27 @@ import pathlib
 import shutil
 import uuid
 
+from cyclegan_tf.errors import InputError
+
 
 @contextlib.contextmanager
 def written_whole(path):
     """Yields a path beside `path` to write to; renames it to `path` if all went well.
 
-    What stood at `path` is replaced at the end, and stays as it was if writing fails or is
-    interrupted. Works for a file and for a folder. The suffix is kept, because Keras and Pillow
-    go by it.
+    A file that stood at `path` is replaced at the end, and stays as it was if writing fails or
+    is interrupted. The suffix is kept, because Keras and Pillow go by it.
+
+    Raises:
+        InputError: there is a folder at `path`.
     """
     path = pathlib.Path(path)
+    if path.is_dir():
+        raise InputError(f"{path} is a folder and is not overwritten; choose another name.")
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}.part{path.suffix}")
     try:
         yield beside
-        if path.is_dir():  # a folder cannot be renamed onto a folder that holds something
-            old = beside.with_name(beside.name + ".old")
-            os.replace(path, old)
-            os.replace(beside, path)
-            shutil.rmtree(old)
-        else:
-            os.replace(beside, path)
+        os.replace(beside, path)
     finally:
         _remove(beside)
 

@@ -176,10 +176,15 @@ def size_multiple(generator):
     Found by tracing the network, so that any fully convolutional model of one input will do: 4
     for a ResNet generator, 256 for a U-Net of 8 halvings.
 
+    Returns:
+        The multiple; 1 for a network that takes pictures of one size alone.
+
     Raises:
-        ValueError: no multiple up to 1024 keeps the size.
+        ValueError: no power of two up to 1024 keeps the size.
     """
-    channels = generator.input_shape[-1]
+    *fixed, channels = generator.input_shape[1:]
+    if None not in fixed:
+        return 1
     for multiple in (2**power for power in range(11)):
         size = 1024 + multiple  # not a multiple of 2 * multiple
         # Not `compute_output_shape`: it passes over skip connections that do not meet.
@@ -193,8 +198,8 @@ def size_multiple(generator):
         if tuple(traced.output_shapes[1:3]) == (size, size):
             return multiple
     raise ValueError(
-        f"The generator '{generator.name}' gives pictures of another size than it takes, "
-        "whatever the size; expected a network whose output is as large as its input."
+        f"The generator '{generator.name}' gives pictures of another size than it takes for every "
+        "power of two up to 1024; expected a network whose output is as large as its input."
     )
 
 

@@ -22,7 +22,7 @@ def write_page(folder, title, section=""):
     rows = _read_log(folder / "log.csv")
     if rows:
         _plot_losses(rows, folder / "losses.png")
-    sheets = sorted((folder / "samples").glob("*.png"), reverse=True)
+    sheets = sorted((folder / "samples").glob("epoch_*.png"), reverse=True)
     figures = "\n".join(
         f"<figure><figcaption>{_caption(sheet)}</figcaption>"
         f'<img loading="lazy" src="samples/{sheet.name}" alt="{_caption(sheet)}"></figure>'
@@ -71,7 +71,9 @@ def _plot_losses(rows, path):
             values = [row.get(name, np.nan) for row in rows]
             style = "--" if name.startswith("val_") else "-"
             axes.plot(epochs, values, style, marker=".", label=name)
-        axes.set(title=title, xlabel="epoch", ylim=(0, None))
+        axes.set(title=title, xlabel="epoch")
+        if axes.get_ylim()[0] > 0:  # the objectives of WGAN-GP may be negative
+            axes.set_ylim(bottom=0)
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)
         axes.legend(fontsize="small")

@@ -22,8 +22,7 @@ class ReplayPool(keras.layers.Layer):
 
     def __init__(self, size=50, picture_shape=(256, 256, 3), **kwargs):
         # Pictures are stored as they come from the generator, in float32 (or float64).
-        kwargs.setdefault("autocast", False)
-        super().__init__(trainable=False, **kwargs)
+        super().__init__(**{"autocast": False, "trainable": False, **kwargs})
         if size < 0:
             raise ValueError(f"A pool holds 0 pictures or more. Received: size={size}")
         if size and None in tuple(picture_shape):

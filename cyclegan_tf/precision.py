@@ -1,5 +1,6 @@
 """Which number format to train in."""
 
+import contextlib
 import pathlib
 import re
 
@@ -37,9 +38,15 @@ def choose(precision="auto", cpuinfo="/proc/cpuinfo"):
     return "float32", "the processor has no bfloat16 arithmetic that is known of"
 
 
-def use(precision):
-    """Sets the Keras dtype policy for the networks that are built from now on."""
+@contextlib.contextmanager
+def policy(precision):
+    """Within it, networks are built in the Keras dtype policy of `precision`."""
+    before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(POLICIES[precision])
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def _processor_flags(cpuinfo):

@@ -56,6 +56,8 @@ def contact_sheet(columns, titles, cell=None):
 
 def _scaled(image, width):
     """The first three channels as RGB, one channel as grey; enlarged without smoothing."""
-    image = Image.fromarray(np.repeat(image, 3, -1) if image.shape[-1] < 3 else image[..., :3])
+    image = Image.fromarray(
+        np.repeat(image[..., :1], 3, -1) if image.shape[-1] < 3 else image[..., :3]
+    )
     method = Image.Resampling.NEAREST if image.width < width else Image.Resampling.BICUBIC
     return image.resize((width, max(1, round(image.height * width / image.width))), method)

@@ -16,6 +16,18 @@ from cyclegan_tf.optimizers import Adam
 from cyclegan_tf.schedules import ConstantThenLinearDecay
 from cyclegan_tf.systems.cyclegan import CycleGAN, paper_networks
 
+# What a run writes, and the demo after it.
+_RUN_FOLDERS = ("samples", "logs", "export")
+_RUN_FILES = (
+    "options.json",
+    "log.csv",
+    "model.keras",
+    "losses.png",
+    "index.html",
+    "scores.json",
+    "contact_sheet.png",
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class Options:
@@ -98,6 +110,14 @@ def resolve(source, preset="paper", image_size=None, **options):
     load_size, crop_size = sizes_from(
         None, resolved.load_size, resolved.crop_size, resolved.preprocess
     )
+    if resolved.source == "scenes":
+        if {"preprocess", "load_size"} & set(given) or resolved.channels != 3:
+            raise InputError(
+                "Scenes are rendered in RGB at the size that is asked for: give image_size, and "
+                "neither preprocess, load_size nor channels."
+            )
+        resolved = dataclasses.replace(resolved, preprocess="none")
+        load_size = crop_size
     chosen, _ = precision.choose(resolved.precision)
     resolved = dataclasses.replace(
         resolved, load_size=load_size, crop_size=crop_size, precision=chosen
@@ -109,7 +129,7 @@ def resolve(source, preset="paper", image_size=None, **options):
 
 
 def _check(options):
-    for name in ("epochs", "batch_size", "base_filters", "strided_layers"):
+    for name in ("crop_size", "epochs", "batch_size", "base_filters", "strided_layers"):
         if getattr(options, name) < 1:
             raise InputError(f"{name} must be at least 1. Received: {getattr(options, name)}")
     for name in ("lambda_a", "lambda_b", "lambda_identity", "pool_size", "seed"):
@@ -146,19 +166,14 @@ def train(options, out, *, restart=False, sample_rows=4, verbose="auto"):
         InputError: the folder holds a run, or an option or a picture cannot be used.
     """
     out = pathlib.Path(out)
-    if out.exists() and not out.is_dir():
-        raise InputError(f"{out} is a file; expected a folder to write the run to.")
-    if (out / "options.json").exists() and not restart:
-        raise InputError(
-            f"{out} holds a run already; choose another folder, or --restart to begin again."
-        )
-    precision.use(options.precision)
+    _check_folder(out, restart)
     pairs = _dataset(options, training=True)
     samples = _samples(options, sample_rows)
     steps = options.steps_per_epoch or len(pairs)
     model = compiled_model(options, _image_shape(options, pairs), steps)
 
-    _remove_run(out)
+    if restart:
+        _remove_run(out)
     files.write_text(out / "options.json", json.dumps(dataclasses.asdict(options), indent=2) + "\n")
     model.fit(
         pairs.repeat() if options.steps_per_epoch else pairs,
@@ -206,7 +221,8 @@ def _dataset(options, training, split="train"):
             image_size=options.crop_size,
             split=split,
             training=training,
-            batch_size=options.batch_size,
+            flip=options.flip,
+            batch_size=options.batch_size if training else 1,
             seed=options.seed,
         )
     common = {
@@ -227,10 +243,11 @@ def _dataset(options, training, split="train"):
 
 def _samples(options, rows):
     """Pictures for the sample sheets: of the test split where there is one."""
-    folders = [pathlib.Path(options.source, f"test{domain}") for domain in "AB"]
-    has_test = options.domain_b is None and all(folder.is_dir() for folder in folders)
-    split = "test" if has_test or options.source == "scenes" else "train"
-    elements = list(_dataset(options, training=False, split=split).unbatch().take(rows))
+    try:
+        pairs = _dataset(options, training=False, split="test" if not options.domain_b else "train")
+    except InputError:  # no test split, or none that can be shown
+        pairs = _dataset(options, training=False)
+    elements = list(pairs.unbatch().take(rows))
     return [[_to_uint8(element[domain]) for element in elements] for domain in (0, 1)]
 
 
@@ -255,6 +272,11 @@ def compiled_model(options, image_shape, steps_per_epoch=1):
     Raises:
         InputError: the options ask for what cannot be built.
     """
+    with precision.policy(options.precision):
+        return _compiled_model(options, image_shape, steps_per_epoch)
+
+
+def _compiled_model(options, image_shape, steps_per_epoch):
     try:
         networks = paper_networks(
             image_shape,
@@ -291,8 +313,25 @@ def compiled_model(options, image_shape, steps_per_epoch=1):
 
 def _remove_run(out):
     """Removes what an earlier run in this folder wrote, and nothing else."""
-    for name in ("samples", "logs"):
+    for name in _RUN_FOLDERS:
         shutil.rmtree(out / name, ignore_errors=True)
-    for name in ("options.json", "log.csv", "model.keras", "losses.png", "index.html"):
+    for name in _RUN_FILES:
         (out / name).unlink(missing_ok=True)
-    out.mkdir(parents=True, exist_ok=True)
+
+
+def _check_folder(out, restart):
+    """A run is written to a folder of its own, and replaced only where that is asked for."""
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out} is a file; expected a folder to write the run to.")
+    if (out / "options.json").exists():
+        if not restart:
+            raise InputError(
+                f"{out} holds a run already; choose another folder, or --restart to begin again."
+            )
+        return
+    for name in (*_RUN_FOLDERS, *_RUN_FILES):
+        if (out / name).exists():
+            raise InputError(
+                f"{out / name} is in the way and not of a run that could be replaced; "
+                "choose another folder."
+            )

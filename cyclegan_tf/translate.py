@@ -7,8 +7,11 @@ from cyclegan_tf import files
 from cyclegan_tf.data import pictures
 from cyclegan_tf.errors import InputError
 
-# A 64-filter generator needs about 1.5 kB a pixel while it computes.
-MAX_MEGAPIXELS = 16.0
+# A 64-filter generator needs about 1 kB a pixel while it computes.
+MAX_MEGAPIXELS = 12.0
+
+_WITH_ALPHA = (".png", ".webp", ".tif", ".tiff")
+_WITH_QUALITY = (".jpg", ".jpeg", ".webp")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,9 +69,11 @@ def _outcome(model, source, output, direction, max_megapixels):
             )
         image = pictures.read(source, model.image_shape[-1])
         translated = pictures.encode(model.translate(image, direction))
+        suffix = output.suffix.lower()
+        if suffix not in _WITH_ALPHA:
+            translated = translated.convert("L" if translated.mode == "L" else "RGB")
         with files.written_whole(output) as beside:
-            quality = {"quality": 95} if output.suffix.lower() in (".jpg", ".jpeg", ".webp") else {}
-            translated.save(beside, **quality)
+            translated.save(beside, **({"quality": 95} if suffix in _WITH_QUALITY else {}))
     except InputError as problem:
         return Outcome(source, output, str(problem))
     return Outcome(source, output)

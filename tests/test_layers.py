@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from cyclegan_tf import InstanceNormalization, ReflectionPadding2D
+from cyclegan_tf import InstanceNormalization, ReflectionPadding2D, ReplayPool
 
 
 def _pictures(shape=(2, 5, 6, 3), seed=0):
@@ -57,7 +57,8 @@ def test_reflection_padding_does_not_repeat_the_border():
 
 
 @pytest.mark.parametrize(
-    "layer", [InstanceNormalization(1e-3, affine=True), ReflectionPadding2D(3)]
+    "layer",
+    [InstanceNormalization(1e-3, affine=True), ReflectionPadding2D(3), ReplayPool(2, (4, 4, 1))],
 )
 def test_config_round_trip(layer):
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))

@@ -65,6 +65,17 @@ def test_the_orientation_of_the_camera_is_applied(tmp_path):
     assert np.abs(pixels.astype(int) - np.rot90(smooth(24, 32), -1)).mean() < 3
 
 
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tiff"])
+@pytest.mark.parametrize("orientation", [1, 3, 6, 9])
+def test_the_size_is_that_of_the_pixels_whatever_the_orientation(suffix, orientation, tmp_path):
+    image = Image.fromarray(smooth(24, 32))
+    exif = image.getexif()
+    exif[0x0112] = orientation
+    path = tmp_path / f"x.{suffix}"
+    image.save(path, exif=exif)
+    assert pictures.size(path) == pictures.read(path).shape[:2]
+
+
 def test_grey_has_one_channel(tmp_path):
     Image.fromarray(smooth()).save(tmp_path / "x.png")
     assert pictures.read(tmp_path / "x.png", channels=1).shape == (24, 32, 1)

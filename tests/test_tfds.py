@@ -1,6 +1,7 @@
 """The real TFDS builder of `cycle_gan`, on an archive of the true layout in its manual folder."""
 
 import hashlib
+import io
 import zipfile
 
 import numpy as np
@@ -75,12 +76,24 @@ def test_unknown_names_and_splits_get_a_sentence(data_dir):
         data.from_tfds("cycle_gan/horse2zebra", split="val", data_dir=data_dir)
 
 
-def test_offline_says_what_to_download_and_where_to_put_it(tmp_path, monkeypatch):
+def _refused():
     import requests
 
-    def refuse(*_, **__):
-        raise requests.exceptions.ConnectionError("no route to host")
+    raise requests.exceptions.ConnectionError("no route to host")
 
-    monkeypatch.setattr(requests.Session, "request", refuse)
+
+def _not_found():
+    import requests
+
+    response = requests.Response()
+    response.status_code, response.url, response.raw = 404, URL, io.BytesIO()
+    return response
+
+
+@pytest.mark.parametrize("answer", [_refused, _not_found])
+def test_offline_says_what_to_download_and_where_to_put_it(answer, tmp_path, monkeypatch):
+    import requests
+
+    monkeypatch.setattr(requests.Session, "request", lambda *_, **__: answer())
     with pytest.raises(InputError, match=r"download .*horse2zebra\.zip, put it into .*manual"):
         data.from_tfds("cycle_gan/horse2zebra", data_dir=tmp_path / "tfds")

@@ -14,7 +14,7 @@ import tensorflow as tf
 from PIL import Image
 from test_pictures import smooth
 
-from cyclegan_tf import InputError, SaveModel, files, precision
+from cyclegan_tf import CycleGAN, InputError, SaveModel, files, pixelgan, precision, unet_generator
 from cyclegan_tf.data import pictures
 from cyclegan_tf.export import export
 from cyclegan_tf.train import Options, compiled_model, load, resolve, train
@@ -111,6 +111,30 @@ def test_a_second_run_is_refused_unless_restarted(run, tmp_path):
     assert len(list((out / "samples").iterdir())) == 1
 
 
+@pytest.mark.parametrize("name", ["logs/mine.txt", "model.keras"])
+def test_files_that_are_not_of_a_run_are_never_removed(name, tmp_path):
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("mine")
+    for restart in (False, True):
+        with pytest.raises(InputError, match="in the way"):
+            train(resolve("scenes", **TINY), tmp_path, restart=restart, verbose=0)
+    assert path.read_text() == "mine"
+
+
+def test_a_folder_is_never_replaced_by_a_file(tmp_path):
+    (tmp_path / "x.tflite").mkdir()
+    (tmp_path / "x.tflite" / "mine").touch()
+    with pytest.raises(InputError, match="is a folder"):
+        files.write_text(tmp_path / "x.tflite", "text")
+    assert (tmp_path / "x.tflite" / "mine").exists()
+
+
+def test_the_dtype_policy_of_the_caller_stays(tmp_path):
+    train(resolve("scenes", **{**TINY, "epochs": 1, "precision": "bfloat16"}), tmp_path / "run")
+    assert keras.config.dtype_policy().name == "float32"
+
+
 def test_presets_and_sizes():
     paper = resolve("x", precision="float32")
     assert (paper.load_size, paper.crop_size) == (286, 256)
@@ -140,6 +164,8 @@ def test_default_options_are_those_of_the_model_and_the_paper():
         ({"learning_rate": 0.0}, "learning_rate must be positive"),
         ({"image_size": 64, "crop_size": 64}, "not both"),
         ({"precision": "float8"}, "'float8'"),
+        ({"channels": 1}, "Scenes are rendered in RGB"),
+        ({"image_size": 0}, "at least 1"),
     ],
 )
 def test_options_that_cannot_work_are_named(options, message):
@@ -278,6 +304,25 @@ def test_saved_model_takes_any_size_and_batch(run, exports):
     )
 
 
+def test_a_network_of_fixed_size_is_exported_at_that_size(tmp_path):
+    shape = (16, 16, 4)
+    networks = [unet_generator(shape, base_filters=2, halvings=2, seed=n) for n in (1, 2)]
+    model = CycleGAN(*networks, pixelgan(shape), pixelgan(shape), image_shape=shape, pool_size=0)
+    paths = export(model, tmp_path, directions=["ab"])
+    image = np.random.default_rng(0).uniform(-1, 1, (1, *shape)).astype("float32")
+    serve = tf.saved_model.load(str(paths["saved_model", "ab"])).signatures["serving_default"]
+    (output,) = _tflite(paths["tflite", "ab"]).get_signature_runner()(image=image).values()
+    for given in (serve(image=tf.constant(image))["translated"], output):
+        np.testing.assert_allclose(given, model.translate(image), atol=1e-5)
+    with pytest.raises(InputError, match="16 x 16 alone"):
+        export(model, tmp_path, image_size=(32, 32))
+
+    # Four channels, to a format that has no alpha.
+    Image.fromarray(np.full(shape, 200, np.uint8)).save(tmp_path / "x.png")
+    _, outcomes = translate(model, tmp_path / "x.png", tmp_path / "y.jpg")
+    assert [outcome.problem for outcome in outcomes] == [None]
+
+
 def test_tflite_has_builtin_operators_alone(exports):
     details = _tflite(exports["tflite", "ab"])._get_ops_details()
     names = {detail["op_name"] for detail in details}
@@ -309,6 +354,9 @@ def test_a_model_trained_in_bfloat16_is_exported_in_float32(tmp_path):
 def test_export_says_what_it_cannot_do(run, tmp_path):
     with pytest.raises(InputError, match="multiples of 4"):
         export(load(run), tmp_path, image_size=(30, 30))
+    for size in ((0, 0), (-4, 8)):
+        with pytest.raises(InputError, match="at least 8 pixels"):
+            export(load(run), tmp_path, image_size=size)
     with pytest.raises(InputError, match="'both'"):
         export(load(run), tmp_path, directions=["both"])
 

@@ -66,6 +66,7 @@ def folders(
 
 def folder(path, channels=3):
     """The pictures below one folder, as a `Source`."""
+    pictures.check_channels(channels)
     paths, sizes = pictures.readable(pictures.find(path))
     return Source(str(path), lambda number: pictures.read(paths[number], channels), sizes)
 

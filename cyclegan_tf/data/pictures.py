@@ -4,7 +4,9 @@ import contextlib
 import io
 import os
 import pathlib
+import struct
 import warnings
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -17,6 +19,8 @@ CHANNELS = {1: "L", 3: "RGB", 4: "RGBA"}
 
 # Above this Pillow suspects a file made to exhaust memory; 16,384 x 10,922 pixels, for example.
 MAX_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 2**27)
+
+_ORIENTATION, _QUARTER_TURNS = 0x0112, (5, 6, 7, 8)  # of EXIF
 
 # What the last bytes of a complete file of each format hold.
 _ENDINGS = {"JPEG": b"\xff\xd9", "PNG": b"IEND", "GIF": b"\x3b"}
@@ -88,16 +92,30 @@ def read(file, channels=3):
     Raises:
         InputError: the file cannot be read; the message names it.
     """
+    check_channels(channels)
     with _opened(file) as image:
         image = ImageOps.exif_transpose(image)
         pixels = np.asarray(_converted(image, file, channels))
     return pixels.reshape(*pixels.shape[:2], channels)
 
 
+def check_channels(channels):
+    """Raises an InputError for a number of channels that picture files do not have."""
+    if channels not in CHANNELS:
+        raise InputError(
+            f"Picture files have 1, 3 or 4 channels, not {channels}; "
+            "for others make arrays and use cyclegan_tf.data.arrays."
+        )
+
+
 def size(file):
-    """`(height, width)` of a picture, from its header, as `read` would give it."""
+    """`(height, width)` of a picture as `read` would give it, from its header where it can be."""
     with _opened(file) as image:
-        turned = image.getexif().get(0x0112, 1) >= 5  # a quarter turn
+        if image.format == "TIFF" or (image.format == "PNG" and "exif" in image.info):
+            # Releases of Pillow differ in what the header of these says.
+            return ImageOps.exif_transpose(image).size[::-1]
+        # To ask a PNG for its tags would decode it.
+        turned = image.format != "PNG" and image.getexif().get(_ORIENTATION) in _QUARTER_TURNS
         return (image.width, image.height) if turned else (image.height, image.width)
 
 
@@ -122,6 +140,20 @@ def encode(pixels):
     return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
 
 
+# What Pillow's decoders raise for damaged files.
+_DECODER_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    EOFError,
+    struct.error,
+    zlib.error,
+)
+
+
 @contextlib.contextmanager
 def _opened(file):
     """Opens a picture; whatever Pillow raises meanwhile becomes an InputError."""
@@ -142,16 +174,11 @@ def _opened(file):
         raise InputError(f"{name} is not a picture that can be read, whatever its name.") from None
     except Image.DecompressionBombError as error:
         raise InputError(f"{name} is too large to be read: {error}") from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:  # what Pillow's decoders raise
+    except _DECODER_ERRORS as error:
         raise InputError(f"{name} is damaged and cannot be read: {error}.") from None
 
 
 def _converted(image, file, channels):
-    if channels not in CHANNELS:
-        raise InputError(
-            f"Picture files have 1, 3 or 4 channels, not {channels}; "
-            "for others make arrays and use cyclegan_tf.data.arrays."
-        )
     if image.mode in ("I;16", "I;16B", "I;16L", "I;16N", "I"):
         values = np.asarray(image).astype(np.int64)
         image = Image.fromarray(np.uint8(np.clip((values + 128) // 257, 0, 255)))

@@ -12,8 +12,9 @@ from cyclegan_tf.errors import InputError
 PREPROCESS = ("resize_and_crop", "crop", "scale_width", "scale_width_and_crop", "none")
 
 _DOMAIN_A, _DOMAIN_B = range(2)
-# Streams of random numbers within an element.
-_DRAW, _CROP, _FLIP = range(3)
+# Streams of random numbers, and within that of an element.
+_DRAW, _ELEMENT = range(2)
+_CROP, _FLIP = range(2)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,7 +101,8 @@ def sizes_from(image_size, load_size, crop_size, mode):
     """`load_size` and `crop_size`; `image_size` may stand for both, as 256 does for 286 and 256."""
     if image_size is not None and (load_size is not None or crop_size is not None):
         raise InputError("Give either image_size or load_size and crop_size, not both.")
-    crop_size = crop_size or image_size or 256
+    if crop_size is None:
+        crop_size = 256 if image_size is None else image_size
     if load_size is None:
         load_size = round(crop_size * 286 / 256) if mode.endswith("and_crop") else crop_size
     return load_size, crop_size
@@ -111,7 +113,8 @@ def pairs(source_a, source_b, preprocessing, *, training, batch_size=1, seed=0, 
 
     An epoch has max(|A|, |B|) pairs. In training, A runs through a permutation and B is drawn
     independently of it, so that each pass over the data set gives other pairs: the second pass
-    is the second epoch. Otherwise pair k is made of the k-th pictures, without chance.
+    is the second epoch, and a look at the first batch counts as a pass. Otherwise pair k is made
+    of the k-th pictures, without chance.
 
     Args:
         source_a, source_b: the two `Source`s.
@@ -138,7 +141,7 @@ def pairs(source_a, source_b, preprocessing, *, training, batch_size=1, seed=0, 
     def element(k):
         drawn = _draw(k, len(source_a), len(source_b), seed, training)
         return tuple(
-            _picture(source, index, preprocessing, shape, _key(seed, domain, k), training)
+            _picture(source, index, preprocessing, shape, _key(seed, _ELEMENT, domain, k), training)
             for domain, (source, index, shape) in enumerate(
                 zip((source_a, source_b), drawn, shapes)
             )
@@ -178,10 +181,10 @@ def _draw(k, count_a, count_b, seed, training):
     if not training:
         return k % count_a, k % count_b
     # A: another permutation for each run through it. B: with replacement.
-    key = _key(seed, _DOMAIN_A, _DRAW, k // count_a)
+    key = _key(seed, _DRAW, _DOMAIN_A, k // count_a)
     index_a = tf.random.experimental.index_shuffle(k % count_a, key, count_a - 1)
     index_b = tf.random.stateless_uniform(
-        (), _key(seed, _DOMAIN_B, _DRAW, k), maxval=count_b, dtype=tf.int64
+        (), _key(seed, _DRAW, _DOMAIN_B, k), maxval=count_b, dtype=tf.int64
     )
     return index_a, index_b
 

@@ -33,7 +33,15 @@ _SPLITS = {"train": 0, "test": 1}
 
 
 def scenes(
-    count=1000, image_size=64, *, split="train", training=None, batch_size=1, seed=0, first_epoch=0
+    count=1000,
+    image_size=64,
+    *,
+    split="train",
+    training=None,
+    flip=True,
+    batch_size=1,
+    seed=0,
+    first_epoch=0,
 ):
     """Label maps (domain A) and photographs of other scenes (domain B), unpaired.
 
@@ -42,6 +50,7 @@ def scenes(
         image_size: a number for squares or `(height, width)`, multiples of 4, at least 16 pixels.
         split: `"train"` or `"test"`; they share no scene.
         training: draw and flip at random, for `fit`. By default for the split "train".
+        flip: mirror half of the training pictures, left to right.
         batch_size: pairs in a batch.
         seed: of the scenes and of everything that is drawn.
         first_epoch: 0-based number of the epoch to begin with.
@@ -67,7 +76,7 @@ def scenes(
     return pairs(
         Source("the scenes of domain A", label_map, [size] * count),
         Source("the scenes of domain B", photograph, [size] * count),
-        Preprocessing("none"),
+        Preprocessing("none", flip=flip),
         training=split == "train" if training is None else training,
         batch_size=batch_size,
         seed=seed,

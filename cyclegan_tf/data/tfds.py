@@ -42,6 +42,7 @@ def from_tfds(
         InputError: the data set, a split or a download is missing.
         ImportError: tensorflow-datasets is not installed.
     """
+    pictures.check_channels(channels)
     load_size, crop_size = sizes_from(image_size, load_size, crop_size, preprocess)
     preprocessing = Preprocessing(preprocess, load_size, crop_size, flip, channels)
     builder = _prepared(name, data_dir)
@@ -74,9 +75,12 @@ def _prepared(name, data_dir):
         raise InputError(f"TFDS knows no data set {name!r}: {_first_line(error)}") from error
     except ValueError as error:  # an unknown configuration
         raise InputError(f"TFDS cannot load {name!r}: {_first_line(error)}") from error
+    from tensorflow_datasets.core.download import util as download_errors
+    from tensorflow_datasets.core.download.download_manager import NonMatchingChecksumError
+
     try:
         builder.download_and_prepare()
-    except OSError as error:  # requests' errors are OSErrors too
+    except (OSError, download_errors.DownloadError, NonMatchingChecksumError) as error:
         # TFDS looks into this folder before it downloads.
         manual = pathlib.Path(builder._data_dir_root).expanduser() / "downloads" / "manual"
         urls = ", ".join(sorted(u for u in builder.url_infos if _config(builder) in u))

@@ -1,7 +1,5 @@
 """What every system shares: two optimizers, loss trackers, saving, `translate`."""
 
-import abc
-
 import keras
 import numpy as np
 import tensorflow as tf
@@ -11,7 +9,8 @@ from cyclegan_tf.errors import InputError
 from cyclegan_tf.generators import size_multiple, translate_any_size
 from cyclegan_tf.optimizers import Adam
 
-DIRECTIONS = ("ab", "ba")
+# A 64-filter generator needs about 1 kB a pixel while it computes.
+_PIXELS_AT_ONCE = 2**21
 
 
 class System(keras.Model):
@@ -30,17 +29,17 @@ class System(keras.Model):
         self._loss_trackers = [keras.metrics.Mean(name=name) for name in loss_names]
         self._translators = {}
         self.discriminator_optimizer = None
-        self.built = True
+        self(keras.Input(self.image_shape))  # so that it is built, for `summary` and `export`
 
     @property
-    @abc.abstractmethod
     def generators(self):
         """The generators by direction: `{"ab": ..., "ba": ...}`."""
+        raise NotImplementedError
 
     @property
-    @abc.abstractmethod
     def discriminators(self):
         """The discriminators by domain: `{"a": ..., "b": ...}`."""
+        raise NotImplementedError
 
     def compile(
         self,
@@ -53,12 +52,19 @@ class System(keras.Model):
     ):
         """Sets the optimizers: one step for all generators, then one for all discriminators.
 
+        Callbacks that change `model.optimizer.learning_rate`, such as `ReduceLROnPlateau`, reach
+        the generators alone; give both optimizers a schedule instead, such as
+        `ConstantThenLinearDecay`.
+
         Args:
             generator_optimizer, discriminator_optimizer: two different Keras optimizers or their
                 names; the paper's `cyclegan_tf.optimizers.Adam` each, if `None`.
             run_eagerly, steps_per_execution: as in `keras.Model.compile`.
             jit_compile: `"auto"` compiles with XLA on a GPU or TPU alone; on CPUs it is slower.
         """
+        self._requested_jit_compile = (
+            jit_compile  # "auto" may mean another thing where it is loaded
+        )
         generator_optimizer = self._prepared(generator_optimizer)
         discriminator_optimizer = self._prepared(discriminator_optimizer)
         if generator_optimizer is discriminator_optimizer:
@@ -66,8 +72,8 @@ class System(keras.Model):
                 "Generators and discriminators need an optimizer each, because an optimizer keeps "
                 "state for its own variables. Received the same object twice."
             )
-        if jit_compile == "auto" and not tf.config.list_logical_devices("GPU"):
-            jit_compile = False  # Keras before 3.13 would choose True on a CPU
+        if jit_compile == "auto" and not _has_accelerator():
+            jit_compile = False  # where older releases of Keras would choose True
         super().compile(
             optimizer=generator_optimizer,
             run_eagerly=run_eagerly,
@@ -99,6 +105,8 @@ class System(keras.Model):
                 self.discriminator_optimizer
             ),
             "steps_per_execution": self.steps_per_execution,
+            "run_eagerly": self.run_eagerly,
+            "jit_compile": self._requested_jit_compile,
         }
 
     def compile_from_config(self, config):
@@ -120,7 +128,8 @@ class System(keras.Model):
                 channels)`, or a list of pictures of different sizes. uint8 in [0, 255] or float
                 in [-1, 1].
             direction: `"ab"` or `"ba"`.
-            batch_size: pictures that are computed at once.
+            batch_size: pictures that are computed at once, at most; fewer if they are large,
+                because memory would run out.
 
         Returns:
             A NumPy array (a list for a list) of the same shape and number format: uint8 for
@@ -144,6 +153,7 @@ class System(keras.Model):
 
         whole_numbers = images.dtype == np.uint8
         pixels = images / np.float32(127.5) - 1 if whole_numbers else images.astype(np.float32)
+        batch_size = max(1, min(batch_size, _PIXELS_AT_ONCE // (pixels.shape[1] * pixels.shape[2])))
         translated = [
             self._translator(direction)(pixels[start : start + batch_size]).numpy()
             for start in range(0, len(pixels), batch_size)
@@ -183,6 +193,11 @@ class System(keras.Model):
                     f"Training pictures must be floats in [-1, 1]; those of domain {domain} are "
                     f"{image.dtype.name}. Divide by 127.5 and subtract 1."
                 )
+            if image.shape.rank != 4:
+                raise InputError(
+                    "Training pictures must come in batches, (batch, height, width, channels); "
+                    f"those of domain {domain} have shape {tuple(image.shape)}. Use .batch(1)."
+                )
             if not tf.TensorShape((None, *self.image_shape)).is_compatible_with(image.shape):
                 raise InputError(
                     f"{type(self).__name__} was built for pictures of shape {self.image_shape}; "
@@ -212,6 +227,10 @@ class System(keras.Model):
     @staticmethod
     def _trainable_variables_of(networks):
         return [v for network in networks.values() for v in network.trainable_variables]
+
+
+def _has_accelerator():
+    return any(tf.config.list_logical_devices(kind) for kind in ("GPU", "TPU"))
 
 
 def _check_pictures(images, input_shape):

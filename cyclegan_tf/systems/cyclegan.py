@@ -1,5 +1,7 @@
 """CycleGAN: unpaired image-to-image translation (Zhu et al. 2017, arXiv 1703.10593)."""
 
+import numbers
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -75,7 +77,7 @@ class CycleGAN(System):
         self.lambda_identity = lambda_identity
         self.adversarial = adversarial
         self.pool_size = pool_size
-        self.seed = seed
+        self.seed = int(seed)
 
         networks = {
             "generator_ab": generator_ab,
@@ -92,6 +94,8 @@ class CycleGAN(System):
         self.discriminator_b = networks["discriminator_b"]
         for generator in self.generators.values():
             _check_keeps_size(generator, image_shape)
+        for discriminator in self.discriminators.values():
+            _check_gives_logits(discriminator, image_shape)
         self.pool_a = ReplayPool(pool_size, image_shape, name="pool_a")
         self.pool_b = ReplayPool(pool_size, image_shape, name="pool_b")
 
@@ -241,26 +245,19 @@ def _check_keeps_size(generator, image_shape):
         )
 
 
-def _check_arguments(image_shape, lambda_a, lambda_b, lambda_identity, adversarial, seed):
-    if len(image_shape) != 3 or image_shape[-1] is None:
+def _check_gives_logits(discriminator, image_shape):
+    """Small pictures may leave a PatchGAN nothing to judge."""
+    try:
+        rows, columns = discriminator.compute_output_shape((1, *image_shape))[1:3]
+        fits = all(size is None or size > 0 for size in (rows, columns))
+    except ValueError:
+        fits = False
+    if not fits:
         raise ValueError(
-            "image_shape must be (height, width, channels) with a known number of channels. "
-            f"Received: {image_shape}"
+            f"The discriminator '{discriminator.name}' gives no logits for pictures of shape "
+            f"{image_shape}, which are too small for it; use larger pictures or fewer strided "
+            "layers (a PatchGAN of n needs at least 3 x 2^n pixels)."
         )
-    for name, weight in (
-        ("lambda_a", lambda_a),
-        ("lambda_b", lambda_b),
-        ("lambda_identity", lambda_identity),
-    ):
-        if not weight >= 0:
-            raise ValueError(f"{name} must not be negative. Received: {name}={weight}")
-    if adversarial not in losses.ADVERSARIAL_OBJECTIVES:
-        raise ValueError(
-            f"adversarial must be one of {', '.join(losses.ADVERSARIAL_OBJECTIVES)}. "
-            f"Received: {adversarial!r}"
-        )
-    if not isinstance(seed, int) or not 0 <= seed < 2**31:
-        raise ValueError(f"seed must be a whole number from 0 to 2^31 - 1. Received: {seed!r}")
 
 
 def _check_arguments(image_shape, lambda_a, lambda_b, lambda_identity, adversarial, seed):
@@ -281,5 +278,5 @@ def _check_arguments(image_shape, lambda_a, lambda_b, lambda_identity, adversari
             f"adversarial must be one of {', '.join(losses.ADVERSARIAL_OBJECTIVES)}. "
             f"Received: {adversarial!r}"
         )
-    if not isinstance(seed, int) or not 0 <= seed < 2**31:
+    if not isinstance(seed, numbers.Integral) or not 0 <= seed < 2**31:
         raise ValueError(f"seed must be a whole number from 0 to 2^31 - 1. Received: {seed!r}")
