@@ -3,7 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 # The oldest and the newest pair of TensorFlow and Keras that are claimed to work.
-OLDEST := tensorflow==2.19.0 keras==3.10.0
+# TensorFlow 2.19 wants protobuf 5, and newer releases of tensorflow-metadata want 6 without saying so.
+OLDEST := tensorflow==2.19.0 keras==3.10.0 'tensorflow-metadata<1.18'
 NEWEST := tensorflow==2.21.0 keras==3.15.1
 PYTHON_OLDEST ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.12*/bin/python3.12) python3.12)
 PYTHON_NEWEST ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.13*/bin/python3.13) python3.13)

@@ -64,6 +64,11 @@ def _import_tfds():
         raise ImportError(
             "from_tfds needs tensorflow-datasets: pip install 'cyclegan-tf[tfds]'"
         ) from error
+    if not hasattr(tensorflow_datasets, "builder"):  # it logs its own import errors and goes on
+        raise ImportError(
+            "tensorflow-datasets is installed but does not import. Beside TensorFlow 2.19 it needs "
+            "an older tensorflow-metadata: pip install 'tensorflow-metadata<1.18'"
+        )
     return tensorflow_datasets
 
 
