@@ -227,6 +227,8 @@ def main():
             _fail(sentence.group(1))
         if full := re.search(r"No space left on device|File too large", message):
             _fail(f"The output cannot be written: {full.group()}.")
+        if isinstance(error, tf.errors.ResourceExhaustedError):
+            _fail("Memory ran out; use smaller pictures, batches or networks.")
         raise
     except OSError as error:
         if not _cannot_write(error):

@@ -6,12 +6,11 @@ import zipfile
 
 import numpy as np
 import pytest
+import tensorflow_datasets as tfds
 from PIL import Image
 from test_pictures import smooth
 
 from cyclegan_tf import InputError, data
-
-tfds = pytest.importorskip("tensorflow_datasets")
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
