@@ -66,7 +66,7 @@ def train(
         Preset,
         typer.Option(
             help="Recipe: `paper`; `labels` (one domain is label maps: no identity loss); `demo` "
-            "(64 pixels, 3 minutes). Other options override it."
+            "(64 pixels, 4 minutes). Other options override it."
         ),
     ] = Preset.paper,
     preprocess: Annotated[
@@ -209,7 +209,7 @@ def demo(
     ),
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
 ):
-    """Train on built-in street scenes for 3 minutes, score, export, write a page."""
+    """Train on built-in street scenes for 4 minutes, score, export, write a page."""
     run_demo(out, seed, say=typer.echo)
 
 
