@@ -22,7 +22,9 @@ def test_networks_give_the_published_outputs(name):
     references.assign_state(model, reference, "state")
     output = model(references.to_nhwc(reference["input"]))
     # The reference of the ResNet lies 3.9e-5 from what PyTorch itself gives in float64.
-    np.testing.assert_allclose(output, references.to_nhwc(reference["output"]), rtol=0, atol=5e-5)
+    within = 5e-5 if name == "resnet_6blocks_ngf8" else 2e-5
+    expected = references.to_nhwc(reference["output"])
+    np.testing.assert_allclose(output, expected, rtol=0, atol=within)
 
 
 # The release's name of each loss; its D_A judges pictures of B.
