@@ -1,5 +1,6 @@
 """The verb `train`: from a source of pictures to the folder of a run."""
 
+import contextlib
 import dataclasses
 import json
 import pathlib
@@ -10,7 +11,10 @@ import numpy as np
 
 from cyclegan_tf import data, files, precision
 from cyclegan_tf.callbacks import RunPage, SampleSheet, SaveModel
+from cyclegan_tf.data.folders import folder_sources
 from cyclegan_tf.data.pipeline import sizes_from
+from cyclegan_tf.data.scenes import scene_sources
+from cyclegan_tf.data.tfds import tfds_sources
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.optimizers import Adam
 from cyclegan_tf.schedules import ConstantThenLinearDecay
@@ -167,8 +171,9 @@ def train(options, out, *, restart=False, sample_rows=4, verbose="auto"):
     """
     out = pathlib.Path(out)
     _check_folder(out, restart)
-    pairs = _dataset(options, training=True)
-    samples = _samples(options, sample_rows)
+    sources = _sources(options)
+    pairs = _pairs(options, sources, training=True)
+    samples = _samples(options, sources, sample_rows)
     steps = options.steps_per_epoch or len(pairs)
     model = compiled_model(options, _image_shape(options, pairs), steps)
 
@@ -215,38 +220,32 @@ def load(path):
     return model
 
 
-def _dataset(options, training, split="train"):
+def _sources(options, split="train"):
+    """The two `Source`s that the options name."""
     if options.source == "scenes":
-        return data.scenes(
-            image_size=options.crop_size,
-            split=split,
-            training=training,
-            flip=options.flip,
-            batch_size=options.batch_size if training else 1,
-            seed=options.seed,
-        )
-    common = {
-        "split": split,
-        "training": training,
-        "preprocess": options.preprocess,
-        "load_size": options.load_size,
-        "crop_size": options.crop_size,
-        "flip": options.flip,
-        "channels": options.channels,
-        "batch_size": options.batch_size if training else 1,
-        "seed": options.seed,
-    }
+        return scene_sources(image_size=options.crop_size, split=split, seed=options.seed)
     if options.source.startswith("tfds:"):
-        return data.from_tfds(options.source.removeprefix("tfds:"), **common)
-    return data.folders(options.source, options.domain_b, **common)
+        name = options.source.removeprefix("tfds:")
+        return tfds_sources(name, split=split, channels=options.channels)
+    return folder_sources(options.source, options.domain_b, split, options.channels)
 
 
-def _samples(options, rows):
+def _pairs(options, sources, training):
+    preprocessing = data.Preprocessing(
+        options.preprocess, options.load_size, options.crop_size, options.flip, options.channels
+    )
+    batch_size = options.batch_size if training else 1
+    return data.pairs(
+        *sources, preprocessing, training=training, batch_size=batch_size, seed=options.seed
+    )
+
+
+def _samples(options, training_sources, rows):
     """Pictures for the sample sheets: of the test split where there is one."""
-    try:
-        pairs = _dataset(options, training=False, split="test" if not options.domain_b else "train")
-    except InputError:  # no test split, or none that can be shown
-        pairs = _dataset(options, training=False)
+    pairs = _pairs(options, training_sources, training=False)
+    if not options.domain_b:
+        with contextlib.suppress(InputError):  # no test split, or none that can be shown
+            pairs = _pairs(options, _sources(options, "test"), training=False)
     elements = list(pairs.unbatch().take(rows))
     return [[_to_uint8(element[domain]) for element in elements] for domain in (0, 1)]
 

@@ -173,6 +173,18 @@ def test_options_that_cannot_work_are_named(options, message):
         resolve("scenes", **options)
 
 
+def test_each_folder_is_looked_through_once(tmp_path):
+    """Without a test split the sample sheets show pictures of the training folders."""
+    for part in ("trainA", "trainB"):
+        (tmp_path / part).mkdir()
+        Image.fromarray(smooth(40, 40)).save(tmp_path / part / "x.png")
+    (tmp_path / "trainA" / "bad.png").write_text("no picture")
+    tiny = {**TINY, "epochs": 1, "steps_per_epoch": 1}
+    with pytest.warns(UserWarning, match="1 of 2 pictures cannot be read") as warned:
+        train(resolve(tmp_path, **tiny), tmp_path / "run", verbose=0)
+    assert sum("cannot be read" in str(warning.message) for warning in warned) == 1
+
+
 def test_a_size_that_the_network_does_not_keep_is_refused(tmp_path):
     for part in ("trainA", "trainB"):
         (tmp_path / part).mkdir()

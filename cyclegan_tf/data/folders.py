@@ -52,16 +52,19 @@ def folders(
     """
     load_size, crop_size = sizes_from(image_size, load_size, crop_size, preprocess)
     preprocessing = Preprocessing(preprocess, load_size, crop_size, flip, channels)
-    folder_a, folder_b = domain_folders(root_or_a, b, split)
     return pairs(
-        folder(folder_a, channels),
-        folder(folder_b, channels),
+        *folder_sources(root_or_a, b, split, channels),
         preprocessing,
         training=split == "train" if training is None else training,
         batch_size=batch_size,
         seed=seed,
         first_epoch=first_epoch,
     )
+
+
+def folder_sources(root_or_a, b=None, split="train", channels=3):
+    """The two `Source`s of `folders`."""
+    return [folder(path, channels) for path in domain_folders(root_or_a, b, split)]
 
 
 def folder(path, channels=3):

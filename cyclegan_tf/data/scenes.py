@@ -61,6 +61,18 @@ def scenes(
     Raises:
         InputError: an argument out of range.
     """
+    return pairs(
+        *scene_sources(count, image_size, split, seed),
+        Preprocessing("none", flip=flip),
+        training=split == "train" if training is None else training,
+        batch_size=batch_size,
+        seed=seed,
+        first_epoch=first_epoch,
+    )
+
+
+def scene_sources(count=1000, image_size=64, split="train", seed=0):
+    """The two `Source`s of `scenes`."""
     size = _checked(count, image_size, split)
     first = _first(split)
 
@@ -73,15 +85,10 @@ def scenes(
     def photograph(number):
         return render(first + count + number, size, seed)[0]
 
-    return pairs(
+    return [
         Source("the scenes of domain A", label_map, [size] * count),
         Source("the scenes of domain B", photograph, [size] * count),
-        Preprocessing("none", flip=flip),
-        training=split == "train" if training is None else training,
-        batch_size=batch_size,
-        seed=seed,
-        first_epoch=first_epoch,
-    )
+    ]
 
 
 def scene_pairs(count=100, image_size=64, *, split="test", seed=0):

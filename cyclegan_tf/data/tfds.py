@@ -42,19 +42,23 @@ def from_tfds(
         InputError: the data set, a split or a download is missing.
         ImportError: tensorflow-datasets is not installed.
     """
-    pictures.check_channels(channels)
     load_size, crop_size = sizes_from(image_size, load_size, crop_size, preprocess)
     preprocessing = Preprocessing(preprocess, load_size, crop_size, flip, channels)
-    builder = _prepared(name, data_dir)
-    sources = [_source(builder, part, channels) for part in (a or f"{split}A", b or f"{split}B")]
     return pairs(
-        *sources,
+        *tfds_sources(name, a, b, split, data_dir, channels),
         preprocessing,
         training=split == "train" if training is None else training,
         batch_size=batch_size,
         seed=seed,
         first_epoch=first_epoch,
     )
+
+
+def tfds_sources(name, a=None, b=None, split="train", data_dir=None, channels=3):
+    """The two `Source`s of `from_tfds`."""
+    pictures.check_channels(channels)
+    builder = _prepared(name, data_dir)
+    return [_source(builder, part, channels) for part in (a or f"{split}A", b or f"{split}B")]
 
 
 def _import_tfds():
