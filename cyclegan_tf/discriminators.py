@@ -3,8 +3,7 @@
 import keras
 from keras import layers
 
-from cyclegan_tf.initializers import normal_initializers
-from cyclegan_tf.layers import InstanceNormalization
+from cyclegan_tf.blocks import Blocks
 
 
 def patchgan(
@@ -12,6 +11,10 @@ def patchgan(
     *,
     base_filters=64,
     strided_layers=3,
+    normalization="instance",
+    affine=False,
+    epsilon=1e-5,
+    padding="torch",
     seed=None,
     name="patchgan",
 ):
@@ -26,6 +29,8 @@ def patchgan(
             of at least 3 x 2^`strided_layers` pixels.
         base_filters: filters of the first layer, doubled by each later one up to 8 times as many.
         strided_layers: 3 in the paper ("n_layers" of the PyTorch release).
+        normalization, affine, epsilon, padding: as in `cyclegan_tf.resnet_generator`. With the
+            padding "same" a 256x256 picture gives 32x32 logits.
         seed: of the initial weights.
 
     Returns:
@@ -33,7 +38,8 @@ def patchgan(
         `(batch, rows, columns, 1)`.
 
     Raises:
-        ValueError: fewer than one filter or layer, or pictures too small for a single logit.
+        ValueError: fewer than one filter or layer, pictures too small for a single logit, or an
+            argument out of range.
     """
     if base_filters < 1 or strided_layers < 1:
         raise ValueError(
@@ -46,45 +52,54 @@ def patchgan(
             f"A PatchGAN of {strided_layers} strided layers needs pictures of at least {least} by "
             f"{least} pixels. Received: image_shape={tuple(image_shape)}"
         )
-    initializers = normal_initializers(seed)
-
-    def convolution(x, filters, strides, use_bias):
-        return layers.Conv2D(
-            filters, 4, strides, use_bias=use_bias, kernel_initializer=next(initializers)
-        )(layers.ZeroPadding2D(1)(x))
+    make = Blocks(
+        normalization=normalization, affine=affine, epsilon=epsilon, padding=padding, seed=seed
+    )
 
     inputs = keras.Input(image_shape, name="image")
-    x = convolution(inputs, base_filters, strides=2, use_bias=True)
+    x = make.convolution(inputs, base_filters, 4, strides=2, use_bias=True)
     x = layers.LeakyReLU(negative_slope=0.2)(x)
     for layer in range(1, strided_layers + 1):
         strides = 2 if layer < strided_layers else 1
-        x = convolution(x, base_filters * min(2**layer, 8), strides, use_bias=False)
-        x = layers.LeakyReLU(negative_slope=0.2)(InstanceNormalization()(x))
-    logits = convolution(x, 1, strides=1, use_bias=True)
+        x = make.convolution(x, base_filters * min(2**layer, 8), 4, strides)
+        x = layers.LeakyReLU(negative_slope=0.2)(make.normalised(x))
+    logits = make.convolution(x, 1, 4, use_bias=True)
     return keras.Model(inputs, logits, name=name)
 
 
-def pixelgan(image_shape=(None, None, 3), *, base_filters=64, seed=None, name="pixelgan"):
+def pixelgan(
+    image_shape=(None, None, 3),
+    *,
+    base_filters=64,
+    normalization="instance",
+    affine=False,
+    epsilon=1e-5,
+    seed=None,
+    name="pixelgan",
+):
     """The 1x1 "PixelGAN" discriminator (Isola et al. 2017, arXiv 1611.07004, 6.1.2): C64-C128.
 
     Args:
         image_shape: `(height, width, channels)`; height and width may be `None` for any size.
         base_filters: filters of the first layer; the second has twice as many.
+        normalization, affine, epsilon: as in `cyclegan_tf.resnet_generator`.
         seed: of the initial weights.
 
     Returns:
         A `keras.Model` from `(batch, height, width, channels)` in [-1, 1] to a logit for every
         pixel, `(batch, height, width, 1)`.
+
+    Raises:
+        ValueError: an argument out of range.
     """
-    initializers = normal_initializers(seed)
-
-    def convolution(x, filters, use_bias=True):
-        return layers.Conv2D(filters, 1, use_bias=use_bias, kernel_initializer=next(initializers))(
-            x
-        )
-
+    make = Blocks(
+        normalization=normalization, affine=affine, epsilon=epsilon, padding="torch", seed=seed
+    )
     inputs = keras.Input(image_shape, name="image")
-    x = layers.LeakyReLU(negative_slope=0.2)(convolution(inputs, base_filters))
-    x = InstanceNormalization()(convolution(x, 2 * base_filters, use_bias=False))
-    logits = convolution(layers.LeakyReLU(negative_slope=0.2)(x), 1)
+    x = make.convolution(inputs, base_filters, 1, use_bias=True)
+    x = layers.LeakyReLU(negative_slope=0.2)(x)
+    x = make.normalised(make.convolution(x, 2 * base_filters, 1))
+    x = layers.LeakyReLU(negative_slope=0.2)(x)
+    # With batch normalisation the release leaves this bias out too.
+    logits = make.convolution(x, 1, 1, use_bias=normalization == "instance")
     return keras.Model(inputs, logits, name=name)

@@ -4,8 +4,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from cyclegan_tf.initializers import normal_initializers
-from cyclegan_tf.layers import InstanceNormalization, ReflectionPadding2D
+from cyclegan_tf.blocks import Blocks
 
 
 def resnet_generator(
@@ -15,6 +14,10 @@ def resnet_generator(
     base_filters=64,
     blocks=9,
     dropout=0.0,
+    normalization="instance",
+    affine=False,
+    epsilon=1e-5,
+    padding="torch",
     seed=None,
     name="resnet_generator",
 ):
@@ -33,13 +36,19 @@ def resnet_generator(
         blocks: residual blocks; 6 for 128x128 pictures and 9 from 256x256 in the paper.
         dropout: rate inside the blocks, between the two convolutions; 0.5 is what the PyTorch
             release's option `dropout` means.
+        normalization: `"instance"` or `"batch"`.
+        affine: learn scales and offsets in instance normalisation.
+        epsilon: of the normalisation.
+        padding: `"torch"` for zeros on every side, as published; `"same"` for TensorFlow's, which
+            moves the picture. Generators trained with tensorflow-addons, as in the Keras example
+            of 2020, have `padding="same", affine=True, epsilon=1e-3`.
         seed: of the initial weights.
 
     Returns:
         A `keras.Model` from `(batch, height, width, channels)` in [-1, 1] to the same, tanh.
 
     Raises:
-        ValueError: a size of fewer than 8 pixels, or fewer than one filter or block.
+        ValueError: a size of fewer than 8 pixels, or an argument out of range.
     """
     _check_counts(base_filters=base_filters, blocks=blocks)
     if any(size is not None and size < 8 for size in image_shape[:2]):
@@ -47,45 +56,32 @@ def resnet_generator(
             "A ResNet generator needs pictures of at least 8 by 8 pixels. "
             f"Received: image_shape={tuple(image_shape)}"
         )
-    initializers = normal_initializers(seed)
-
-    def convolution(x, filters, size, strides=1):
-        return layers.Conv2D(
-            filters, size, strides, use_bias=False, kernel_initializer=next(initializers)
-        )(x)
-
-    def normalise(x):
-        return InstanceNormalization()(x)
+    make = Blocks(
+        normalization=normalization, affine=affine, epsilon=epsilon, padding=padding, seed=seed
+    )
 
     inputs = x = keras.Input(image_shape, name="image")
-    x = convolution(ReflectionPadding2D(3)(x), base_filters, 7)
-    x = layers.ReLU()(normalise(x))  # (B, H, W, 64)
+    x = make.convolution(x, base_filters, 7, reflect=3)
+    x = layers.ReLU()(make.normalised(x))  # (B, H, W, 64)
 
-    # One zero on every side, then "valid": "same" would pad the other side on even sizes.
     for filters in (2 * base_filters, 4 * base_filters):
-        x = convolution(layers.ZeroPadding2D(1)(x), filters, 3, strides=2)
-        x = layers.ReLU()(normalise(x))  # (B, H/2, W/2, 128), then (B, H/4, W/4, 256)
+        x = make.convolution(x, filters, 3, strides=2)
+        x = layers.ReLU()(make.normalised(x))  # (B, H/2, W/2, 128), then (B, H/4, W/4, 256)
 
     for _ in range(blocks):
         shortcut = x
-        x = convolution(ReflectionPadding2D(1)(x), 4 * base_filters, 3)
-        x = layers.ReLU()(normalise(x))
+        x = make.convolution(x, 4 * base_filters, 3, reflect=1)
+        x = layers.ReLU()(make.normalised(x))
         if dropout:
             x = layers.Dropout(dropout)(x)
-        x = convolution(ReflectionPadding2D(1)(x), 4 * base_filters, 3)
-        x = layers.Add()([shortcut, normalise(x)])  # no ReLU after the sum
+        x = make.convolution(x, 4 * base_filters, 3, reflect=1)
+        x = layers.Add()([shortcut, make.normalised(x)])  # no ReLU after the sum
 
-    # "valid" gives 2n + 1; PyTorch's padding 1 and output_padding 1 keep all but the first.
     for filters in (2 * base_filters, base_filters):
-        x = layers.Conv2DTranspose(
-            filters, 3, strides=2, use_bias=False, kernel_initializer=next(initializers)
-        )(x)
-        x = layers.Cropping2D(((1, 0), (1, 0)))(x)
-        x = layers.ReLU()(normalise(x))  # (B, H/2, W/2, 128), then (B, H, W, 64)
+        x = make.upsampling(x, filters, 3)
+        x = layers.ReLU()(make.normalised(x))  # (B, H/2, W/2, 128), then (B, H, W, 64)
 
-    x = layers.Conv2D(output_channels or image_shape[-1], 7, kernel_initializer=next(initializers))(
-        ReflectionPadding2D(3)(x)
-    )
+    x = make.convolution(x, output_channels or image_shape[-1], 7, reflect=3, use_bias=True)
     return keras.Model(inputs, _to_picture(x), name=name)
 
 
@@ -96,6 +92,9 @@ def unet_generator(
     base_filters=64,
     halvings=8,
     dropout=0.0,
+    normalization="instance",
+    affine=False,
+    epsilon=1e-5,
     seed=None,
     name="unet_generator",
 ):
@@ -113,13 +112,14 @@ def unet_generator(
         halvings: 8 for 256x256 pictures ("unet_256" of the release), 7 for 128x128.
         dropout: rate in the levels of 8 x `base_filters` filters on the way up (0.5 in pix2pix,
             none in CycleGAN).
-        seed: of the initial weights.
+        normalization, affine, epsilon, seed: as in `resnet_generator`.
 
     Returns:
         A `keras.Model` from `(batch, height, width, channels)` in [-1, 1] to the same, tanh.
 
     Raises:
-        ValueError: a size that is no multiple of 2^`halvings`, or fewer than 2 halvings.
+        ValueError: a size that is no multiple of 2^`halvings`, fewer than 2 halvings, or an
+            argument out of range.
     """
     _check_counts(base_filters=base_filters, halvings=halvings)
     multiple = 2**halvings
@@ -128,7 +128,9 @@ def unet_generator(
             f"A U-Net of {halvings} halvings needs at least 2 of them, and height and width that "
             f"are multiples of {multiple}. Received: image_shape={tuple(image_shape)}"
         )
-    initializers = normal_initializers(seed)
+    make = Blocks(
+        normalization=normalization, affine=affine, epsilon=epsilon, padding="torch", seed=seed
+    )
     widths = [base_filters * min(2**level, 8) for level in range(halvings)]
 
     inputs = x = keras.Input(image_shape, name="image")
@@ -137,36 +139,21 @@ def unet_generator(
         if level > 0:
             skips.append(x)
             x = layers.LeakyReLU(negative_slope=0.2)(x)
-        # The outermost and the innermost convolution have a bias: no normalisation follows.
+        # No normalisation follows the outermost and the innermost convolution. With batch
+        # normalisation the release leaves their biases out all the same.
         bare = level in (0, halvings - 1)
-        x = layers.Conv2D(
-            filters, 4, strides=2, use_bias=bare, kernel_initializer=next(initializers)
-        )(layers.ZeroPadding2D(1)(x))
+        use_bias = bare and normalization == "instance"
+        x = make.convolution(x, filters, 4, strides=2, use_bias=use_bias)
         if not bare:
-            x = InstanceNormalization()(x)  # (B, H / 2^(level + 1), W / 2^(level + 1), filters)
+            x = make.normalised(x)  # (B, H / 2^(level + 1), W / 2^(level + 1), filters)
 
-    # With 4x4 and stride 2, "same" drops one row on every side, as PyTorch's padding 1 does.
     for level in reversed(range(1, halvings)):
-        x = layers.Conv2DTranspose(
-            widths[level - 1],
-            4,
-            strides=2,
-            padding="same",
-            use_bias=False,
-            kernel_initializer=next(initializers),
-        )(layers.ReLU()(x))
-        x = InstanceNormalization()(x)
+        x = make.normalised(make.upsampling(layers.ReLU()(x), widths[level - 1], 4))
         if dropout and level < halvings - 1 and widths[level - 1] == 8 * base_filters:
             x = layers.Dropout(dropout)(x)
         x = layers.Concatenate()([skips.pop(), x])
 
-    x = layers.Conv2DTranspose(
-        output_channels or image_shape[-1],
-        4,
-        strides=2,
-        padding="same",
-        kernel_initializer=next(initializers),
-    )(layers.ReLU()(x))
+    x = make.upsampling(layers.ReLU()(x), output_channels or image_shape[-1], 4, use_bias=True)
     return keras.Model(inputs, _to_picture(x), name=name)
 
 

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 
 
-def normal_initializers(seed=None):
-    """An endless iterator of N(0, 0.02) kernel initializers, each with a seed of its own.
+def normal_initializers(seed=None, mean=0.0):
+    """An endless iterator of N(`mean`, 0.02) initializers, each with a seed of its own.
 
     A Keras initializer with a fixed seed gives the same values each time, so layers of equal
     shape that shared one would start as copies of each other.
@@ -15,4 +15,4 @@ def normal_initializers(seed=None):
     """
     numbers = np.random.default_rng(seed)
     while True:
-        yield keras.initializers.RandomNormal(stddev=0.02, seed=int(numbers.integers(2**31)))
+        yield keras.initializers.RandomNormal(mean, stddev=0.02, seed=int(numbers.integers(2**31)))
