@@ -5,7 +5,7 @@ import os
 # Most of TensorFlow's notes on the machine; the very first ones cannot be silenced.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from cyclegan_tf import data, metrics
+from cyclegan_tf import data, keras2_weights, metrics, torch_weights
 from cyclegan_tf.callbacks import RunPage, SampleSheet, SaveModel
 from cyclegan_tf.discriminators import patchgan, pixelgan
 from cyclegan_tf.errors import InputError

@@ -13,6 +13,7 @@ import tensorflow as tf
 import typer
 
 from cyclegan_tf import precision as precisions
+from cyclegan_tf import torch_weights
 from cyclegan_tf import train as training
 from cyclegan_tf.data.pipeline import PREPROCESS
 from cyclegan_tf.demo import demo as run_demo
@@ -194,12 +195,44 @@ def export(
         int | None,
         _option(None, "Side of the .tflite's pictures, in pixels (default: that of the training)."),
     ] = None,
+    torch: Annotated[
+        bool,
+        typer.Option(
+            "--torch",
+            help="Write checkpoints of the PyTorch release instead (needs the extra torch).",
+        ),
+    ] = False,
 ):
     """Write a SavedModel (any size) and a float32 .tflite (one size) of each direction."""
-    directions = ("ab", "ba") if direction == Directions.both else (direction.value,)
-    size = None if image_size is None else (image_size, image_size)
-    for path in export_model(training.load(model), out, directions, size).values():
+    loaded = training.load(model)
+    directions = (direction.value,) if direction != Directions.both else tuple(loaded.generators)
+    if torch:
+        paths = torch_weights.save_networks(loaded, out, directions)
+    else:
+        size = None if image_size is None else (image_size, image_size)
+        paths = export_model(loaded, out, directions, size).values()
+    for path in paths:
         typer.echo(path)
+
+
+@app.command("import")
+def import_(
+    source: Annotated[
+        pathlib.Path,
+        typer.Argument(
+            help="A generator's .pth file, such as latest_net_G_A.pth, or the folder of a run "
+            "with the four of G_A, G_B, D_A and D_B."
+        ),
+    ],
+    out: Annotated[pathlib.Path, typer.Argument(help="The .keras file to write.")],
+    epoch: Annotated[str, typer.Option(help="Of a run: which of its checkpoints.")] = "latest",
+    image_size: Annotated[
+        int, typer.Option(help="Of a run: side of the training pictures, in pixels.")
+    ] = 256,
+):
+    """Read checkpoints of the PyTorch release (needs the extra torch)."""
+    model = torch_weights.import_checkpoints(source, out, epoch, image_size)
+    typer.echo(f"{out} holds a {model.name} of {model.count_params():,} parameters.")
 
 
 @app.command()

@@ -1,6 +1,7 @@
 """The learning rate of the paper: constant, then falling in a straight line."""
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 
@@ -16,13 +17,19 @@ class ConstantThenLinearDecay(keras.optimizers.schedules.LearningRateSchedule):
         rate: learning rate of the constant epochs.
         constant_epochs, decay_epochs: lengths of the two parts, in epochs.
         steps_per_epoch: optimizer steps in an epoch.
+        first_epoch: 1-based number of the epoch that the optimizer begins in, for networks that
+            were trained before (`--epoch_count` of the PyTorch release).
     """
 
-    def __init__(self, rate=2e-4, constant_epochs=100, decay_epochs=100, *, steps_per_epoch):
+    def __init__(
+        self, rate=2e-4, constant_epochs=100, decay_epochs=100, *, steps_per_epoch, first_epoch=1
+    ):
         if steps_per_epoch < 1:
             raise ValueError(
                 f"steps_per_epoch must be at least 1. Received: steps_per_epoch={steps_per_epoch}"
             )
+        if first_epoch < 1:
+            raise ValueError(f"first_epoch must be at least 1. Received: first_epoch={first_epoch}")
         if constant_epochs < 0 or decay_epochs < 0:
             raise ValueError(
                 "constant_epochs and decay_epochs must not be negative. "
@@ -32,11 +39,15 @@ class ConstantThenLinearDecay(keras.optimizers.schedules.LearningRateSchedule):
         self.constant_epochs = constant_epochs
         self.decay_epochs = decay_epochs
         self.steps_per_epoch = steps_per_epoch
+        self.first_epoch = first_epoch
+        # A table, because in float32 the formula itself would be off in the last digits.
+        share = np.arange(decay_epochs + 2) / (decay_epochs + 1)
+        self._rates = np.float32(rate * (1 - share))
 
     def __call__(self, step):
-        epoch = tf.cast(step, tf.int64) // self.steps_per_epoch + 1
+        epoch = tf.cast(step, tf.int64) // self.steps_per_epoch + self.first_epoch
         decayed = tf.clip_by_value(epoch - self.constant_epochs, 0, self.decay_epochs + 1)
-        return self.rate * (1.0 - tf.cast(decayed, tf.float32) / (self.decay_epochs + 1))
+        return tf.gather(self._rates, decayed)
 
     def get_config(self):
         return {
@@ -44,4 +55,5 @@ class ConstantThenLinearDecay(keras.optimizers.schedules.LearningRateSchedule):
             "constant_epochs": self.constant_epochs,
             "decay_epochs": self.decay_epochs,
             "steps_per_epoch": self.steps_per_epoch,
+            "first_epoch": self.first_epoch,
         }

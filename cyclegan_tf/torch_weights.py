@@ -7,6 +7,7 @@ import dataclasses
 import pathlib
 import pickle
 import re
+import warnings
 from collections.abc import Callable
 
 import keras
@@ -89,7 +90,7 @@ def load_discriminator(path):
     return _load(path, generates=False)
 
 
-def load_cyclegan(folder, epoch="latest", *, image_shape=None, **options):
+def load_cyclegan(folder, epoch="latest", *, image_size=256, **options):
     """The `CycleGAN` of a run of the PyTorch release, to go on training it.
 
     The release keeps no state of its optimizers; moments start from zero, as with its own
@@ -98,7 +99,7 @@ def load_cyclegan(folder, epoch="latest", *, image_shape=None, **options):
     Args:
         folder: with `<epoch>_net_G_A.pth`, `…_G_B.pth`, `…_D_A.pth` and `…_D_B.pth`.
         epoch: a number or `"latest"`.
-        image_shape: of the training pictures; 256 pixels square, if `None`.
+        image_size: side of the training pictures, in pixels, or `(height, width)`.
         **options: the other arguments of `CycleGAN`.
 
     Raises:
@@ -108,11 +109,38 @@ def load_cyclegan(folder, epoch="latest", *, image_shape=None, **options):
     for name, release_name in RELEASE_NAMES.items():
         load = load_generator if name.startswith("generator") else load_discriminator
         networks[name] = load(pathlib.Path(folder) / f"{epoch}_net_{release_name}.pth")
-    channels = networks["generator_ab"].input_shape[-1]
+    size = (image_size, image_size) if isinstance(image_size, int) else tuple(image_size)
+    image_shape = (*size, networks["generator_ab"].input_shape[-1])
     try:
-        return CycleGAN(**networks, image_shape=image_shape or (256, 256, channels), **options)
+        return CycleGAN(**networks, image_shape=image_shape, **options)
     except ValueError as error:
         raise InputError(f"The networks in {folder} do not make a CycleGAN: {error}") from error
+
+
+def import_checkpoints(source, out, epoch="latest", image_size=256):
+    """Reads a generator's `.pth` file, or a run's folder of four, and writes a `.keras` file.
+
+    Args:
+        source: a file for `load_generator` or a folder for `load_cyclegan`.
+        out: path of the `.keras` file; it appears whole or not at all.
+        epoch, image_size: see `load_cyclegan`.
+
+    Returns:
+        The model written.
+
+    Raises:
+        InputError, ImportError: as `load_generator`; or `out` is no name for a `.keras` file.
+    """
+    source, out = pathlib.Path(source), pathlib.Path(out)
+    if out.suffix != ".keras":
+        raise InputError(f"A model is written to a name that ends in .keras. Received: {out}")
+    if source.is_dir():
+        model = load_cyclegan(source, epoch, image_size=image_size)
+    else:
+        model = load_generator(source)
+    with files.written_whole(out) as beside:
+        model.save(beside)
+    return model
 
 
 def save_generator(model, path):
@@ -178,7 +206,9 @@ def read_state(path):
     if not path.is_file():
         raise InputError(f"{path} does not exist; expected a .pth file of the PyTorch release.")
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of an unusual pickle, which is refused below anyway
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         if unknown := re.search(r"GLOBAL (\S+)", str(error)):
             raise InputError(
@@ -187,7 +217,7 @@ def read_state(path):
                 "torch.save(network.state_dict(), path) writes it."
             ) from error
         raise InputError(f"{path} is not a file that torch.save wrote.") from error
-    except (RuntimeError, EOFError, ValueError, KeyError) as error:
+    except Exception as error:  # whatever comes of reading bytes at random as a pickle
         raise InputError(
             f"{path} is damaged or cut short: PyTorch cannot read it. Copy or download it again."
         ) from error
@@ -269,7 +299,7 @@ def _resnet(blocks, dropout):
     slots.append((f"model.{after + 7}", None))
     options = {"blocks": blocks, "dropout": dropout}
     return _Architecture(
-        f"ResNet generator of {blocks} blocks", resnet_generator, options, slots, generates=True
+        f"{blocks}-block ResNet generator", resnet_generator, options, slots, generates=True
     )
 
 
@@ -285,7 +315,7 @@ def _unet(halvings):
     up += [(f"{level}.5", f"{level}.6") for level in reversed(levels[1:-1])]
     up.append((f"{levels[0]}.3", None))
     return _Architecture(
-        f"U-Net generator of {halvings} halvings",
+        f"{halvings}-level U-Net generator",
         unet_generator,
         {"halvings": halvings},
         down + up,
@@ -298,7 +328,7 @@ def _patchgan(strided_layers):
     slots += [(f"model.{at}", f"model.{at + 1}") for at in range(2, 3 * strided_layers + 2, 3)]
     slots.append((f"model.{3 * strided_layers + 2}", None))
     return _Architecture(
-        f"PatchGAN of {strided_layers} strided layers",
+        f"{strided_layers}-layer PatchGAN",
         patchgan,
         {"strided_layers": strided_layers},
         slots,
@@ -356,7 +386,7 @@ def _assign(model, architecture, state, where):
         if array.shape != shape:
             raise InputError(
                 f"{key!r} of {where} has the shape {array.shape}; expected {shape} in a "
-                f"{architecture.name} of its other tensors."
+                f"{architecture.name} with its other tensors."
             )
         variable.assign(array.transpose(2, 3, 1, 0) if array.ndim == 4 else array)
         del state[key]

@@ -16,9 +16,11 @@ from cyclegan_tf.data.pipeline import sizes_from
 from cyclegan_tf.data.scenes import scene_sources
 from cyclegan_tf.data.tfds import tfds_sources
 from cyclegan_tf.errors import InputError
+from cyclegan_tf.generators import size_multiple
 from cyclegan_tf.optimizers import Adam
 from cyclegan_tf.schedules import ConstantThenLinearDecay
 from cyclegan_tf.systems.cyclegan import CycleGAN, paper_networks
+from cyclegan_tf.translator import Translator
 
 # What a run writes, and the demo after it.
 _RUN_FOLDERS = ("samples", "logs", "export")
@@ -200,6 +202,9 @@ def train(options, out, *, restart=False, sample_rows=4, verbose="auto"):
 def load(path):
     """The model of a run's folder or of a `.keras` file.
 
+    Returns:
+        A system; for a file that holds a generator alone, a `Translator` of direction "ab".
+
     Raises:
         InputError: there is none, or it cannot be read.
     """
@@ -212,12 +217,17 @@ def load(path):
     except (ValueError, OSError, KeyError, TypeError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
         raise InputError(f"{file} is not a model that can be read: {reason}") from error
-    if not hasattr(model, "translate"):
+    if hasattr(model, "translate"):
+        return model
+    try:
+        size_multiple(model)
+    except (ValueError, TypeError, AttributeError) as error:
         raise InputError(
-            f"{file} holds a {type(model).__name__}, not a translator; expected a model that "
-            "`cyclegan-tf train` or `CycleGAN.save` wrote."
-        )
-    return model
+            f"{file} holds a {type(model).__name__} that does not make pictures of pictures; "
+            "expected a model that `cyclegan-tf train` or `import` or `CycleGAN.save` wrote, or a "
+            "generator alone."
+        ) from error
+    return Translator({"ab": model}, model.input_shape[1:])
 
 
 def _sources(options, split="train"):

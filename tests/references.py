@@ -4,27 +4,21 @@ import pathlib
 
 import numpy as np
 
+from cyclegan_tf import torch_weights
+
 FIXTURES = pathlib.Path(__file__).parent / "fixtures"
 
 
-def load(name):
-    return dict(np.load(FIXTURES / f"{name}.npz"))
+def load(name, folder=FIXTURES):
+    return dict(np.load(pathlib.Path(folder) / f"{name}.npz"))
 
 
 def to_nhwc(pictures):
     return np.moveaxis(pictures, -3, -1)
 
 
-def assign_state(model, arrays, prefix):
-    """Copies `PREFIX.KEY.weight` and `.bias` into the convolutions of `model`, in order.
-
-    Both kinds of kernel turn the same way: (out, in, h, w) to (h, w, in, out), and for
-    transposed convolutions (in, out, h, w) to (h, w, out, in).
-    """
-    weights = [key for key in arrays if key.startswith(prefix + ".") and key.endswith(".weight")]
-    convolutions = [layer for layer in model.layers if hasattr(layer, "kernel")]
-    assert len(weights) == len(convolutions)
-    for key, layer in zip(weights, convolutions):
-        layer.kernel.assign(arrays[key].transpose(2, 3, 1, 0))
-        if layer.use_bias:
-            layer.bias.assign(arrays[key.removesuffix("weight") + "bias"])
+def network(arrays, prefix, generates):
+    """The Keras model of the state dict `PREFIX.KEY` among the arrays of a reference."""
+    prefix += "."
+    state = {key.removeprefix(prefix): array for key, array in arrays.items() if prefix in key}
+    return torch_weights.network_of(state, prefix, generates=generates)

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cyclegan_tf import patchgan, pixelgan, resnet_generator, unet_generator
+from cyclegan_tf import (
+    InstanceNormalization,
+    patchgan,
+    pixelgan,
+    resnet_generator,
+    unet_generator,
+)
 from cyclegan_tf.generators import size_multiple, translate_any_size
 
 
@@ -112,3 +118,20 @@ def test_sizes_that_cannot_work_are_named():
         patchgan((16, 64, 3))
     with pytest.raises(ValueError, match="blocks=0"):
         resnet_generator(blocks=0)
+
+
+def test_patchgan_sees_70_by_70_pixels():
+    """By the support of a logit's gradient, wherever the weights are not zero."""
+    discriminator = patchgan(base_filters=4, seed=0)
+    x = image = tf.random.stateless_uniform((1, 256, 256, 3), (0, 0), -1, 1)
+    # Instance normalisation lets every logit see the whole picture, through its statistics; what
+    # is left without it is the reach of the convolutions.
+    with tf.GradientTape() as tape:
+        tape.watch(image)
+        for layer in discriminator.layers[1:]:
+            x = x if isinstance(layer, InstanceNormalization) else layer(x)
+        logit = x[0, 15, 15, 0]
+    seen = np.abs(tape.gradient(logit, image)).max(axis=(0, 3)) > 0
+    rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
+    assert (rows[-1] - rows[0] + 1, columns[-1] - columns[0] + 1) == (70, 70)
+    assert seen[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].mean() > 0.99

@@ -233,7 +233,7 @@ def test_load_says_what_it_cannot_read(tmp_path, run):
     with pytest.raises(InputError, match="can be read"):
         load(tmp_path / "cut.keras")
     keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).save(tmp_path / "other.keras")
-    with pytest.raises(InputError, match="Sequential, not a translator"):
+    with pytest.raises(InputError, match="Sequential that does not make pictures of pictures"):
         load(tmp_path / "other.keras")
 
 

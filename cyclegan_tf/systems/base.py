@@ -145,6 +145,8 @@ class System(keras.Model):
                 "A training element must be a pair (image_a, image_b), as `cyclegan_tf.data` "
                 "makes them; received a single tensor."
             )
+        # `train_on_batch` hands over NumPy arrays where it runs eagerly.
+        image_a, image_b = tf.convert_to_tensor(image_a), tf.convert_to_tensor(image_b)
         for domain, image in (("A", image_a), ("B", image_b)):
             if not image.dtype.is_floating:
                 raise InputError(

@@ -1,0 +1,370 @@
+"""Checkpoints of the PyTorch release, against plain PyTorch modules of the same architectures."""
+
+import collections
+import os
+import pathlib
+import pickle
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+import torch_networks as published
+
+from cyclegan_tf import (
+    ConstantThenLinearDecay,
+    CycleGAN,
+    InputError,
+    patchgan,
+    pixelgan,
+    resnet_generator,
+    torch_weights,
+    unet_generator,
+)
+from cyclegan_tf.train import load
+
+GENERATORS = {
+    "resnet": lambda: published.resnet(3, 8),
+    "resnet of one block, grey to RGBA": lambda: published.resnet(1, 4, (1, 4)),
+    "resnet with dropout": lambda: published.resnet(2, 4, dropout=True),
+    "resnet, affine": lambda: published.resnet(2, 4, affine=True),
+    "resnet, batch norm": lambda: published.resnet(2, 4, norm="batch", dropout=True),
+    "unet": lambda: published.unet(5, 4),
+    "deep unet, RGB to grey": lambda: published.unet(7, 2, (3, 1)),
+    "unet, affine": lambda: published.unet(5, 4, affine=True),
+    "unet, batch norm": lambda: published.unet(5, 4, norm="batch"),
+}
+DISCRIMINATORS = {
+    "patchgan": lambda: published.patchgan(3, 8),
+    "shallow patchgan, grey": lambda: published.patchgan(1, 4, 1),
+    "deep patchgan": lambda: published.patchgan(5, 2),
+    "patchgan, affine": lambda: published.patchgan(2, 4, affine=True),
+    "patchgan, batch norm": lambda: published.patchgan(3, 4, norm="batch"),
+    "pixelgan": lambda: published.pixelgan(8),
+    "pixelgan, batch norm": lambda: published.pixelgan(8, norm="batch"),
+}
+ALL = {**GENERATORS, **DISCRIMINATORS}
+
+
+def _load_and_save(name):
+    if name in GENERATORS:
+        return torch_weights.load_generator, torch_weights.save_generator
+    return torch_weights.load_discriminator, torch_weights.save_discriminator
+
+
+def _picture(channels, size=128):
+    rng = np.random.default_rng(0)
+    return rng.uniform(-1, 1, (1, size, size, channels)).astype("float32")
+
+
+def _output(module, picture):
+    with torch.no_grad():
+        return np.moveaxis(module(torch.from_numpy(np.moveaxis(picture, -1, 1))).numpy(), 1, -1)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_round_trip_from_torch(name, tmp_path):
+    module = published.with_random_tensors(ALL[name]())
+    original = module.state_dict()
+    torch.save(original, tmp_path / "net.pth")
+    load_network, save_network = _load_and_save(name)
+
+    model = load_network(tmp_path / "net.pth")
+    picture = _picture(model.input_shape[-1])
+    expected = _output(module, picture)
+    scale = max(1, np.abs(expected).max())  # logits are not bounded
+    np.testing.assert_allclose(model(picture), expected, rtol=0, atol=2e-5 * scale)
+
+    save_network(model, tmp_path / "again.pth")
+    again = torch.load(tmp_path / "again.pth", weights_only=True)
+    twin = ALL[name]().eval()
+    twin.load_state_dict(again, strict=True)
+    np.testing.assert_allclose(_output(twin, picture), expected, rtol=0, atol=2e-5 * scale)
+
+    kept = 0
+    for key, tensor in original.items():
+        if key.endswith(".bias") and _cancelled(module, key):
+            assert not again[key].any(), key
+        elif tensor.is_floating_point():
+            assert torch.equal(again[key], tensor), key
+            kept += 1
+    assert kept > 3
+
+
+def _cancelled(module, key):
+    """Whether an instance normalisation follows the convolution of this bias."""
+    *path, last = key.removesuffix(".bias").split(".")
+    following = str(int(last) + 1)
+    parent = module.get_submodule(".".join(path))
+    is_convolution = hasattr(parent[int(last)], "kernel_size")
+    return (
+        is_convolution
+        and following in dict(parent.named_children())
+        and isinstance(parent[int(following)], torch.nn.InstanceNorm2d)
+    )
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: resnet_generator(base_filters=4, blocks=2, seed=1),
+        lambda: resnet_generator(base_filters=4, blocks=1, dropout=0.3, affine=True, seed=1),
+        lambda: unet_generator(base_filters=2, halvings=5, normalization="batch", seed=1),
+        lambda: patchgan(base_filters=4, strided_layers=2, seed=1),
+        lambda: pixelgan(base_filters=4, seed=1),
+    ],
+)
+def test_round_trip_from_keras(build, tmp_path):
+    model = build()
+    generates = "generator" in model.name
+    save = torch_weights.save_generator if generates else torch_weights.save_discriminator
+    read = torch_weights.load_generator if generates else torch_weights.load_discriminator
+    save(model, tmp_path / "net.pth")
+    picture = _picture(3, 32)
+    np.testing.assert_array_equal(read(tmp_path / "net.pth")(picture), model(picture))
+
+
+@pytest.fixture
+def module():
+    return published.with_random_tensors(published.resnet(2, 4))
+
+
+def _assert_gives_the_same(model, module):
+    picture = _picture(3, 32)
+    np.testing.assert_allclose(model(picture), _output(module, picture), rtol=0, atol=2e-5)
+
+
+def test_files_of_data_parallel_old_releases_and_old_torch(module, tmp_path):
+    path = tmp_path / "net.pth"
+    state = module.state_dict()
+
+    torch.save({f"module.{key}": value for key, value in state.items()}, path)
+    _assert_gives_the_same(torch_weights.load_generator(path), module)
+
+    statistics = {}
+    for number in (2, 5, 8):  # of the instance normalisations, before May 2018
+        statistics[f"model.{number}.running_mean"] = torch.ones(4)
+        statistics[f"model.{number}.running_var"] = torch.ones(4)
+        statistics[f"model.{number}.num_batches_tracked"] = torch.tensor(7)
+    torch.save({**state, **statistics}, path)
+    _assert_gives_the_same(torch_weights.load_generator(path), module)
+
+    torch.save(state, path, _use_new_zipfile_serialization=False)  # before torch 1.6
+    _assert_gives_the_same(torch_weights.load_generator(path), module)
+
+    torch.save(collections.OrderedDict((k, v.double()) for k, v in state.items()), path)
+    _assert_gives_the_same(torch_weights.load_generator(path), module)
+
+
+def test_dropout_of_a_resnet_is_read_and_may_be_set(tmp_path):
+    torch.save(published.resnet(1, 4, dropout=True).state_dict(), tmp_path / "net.pth")
+
+    def rates(**options):
+        model = torch_weights.load_generator(tmp_path / "net.pth", **options)
+        return [x.rate for x in model.layers if isinstance(x, keras.layers.Dropout)]
+
+    assert rates() == [0.5]
+    assert rates(dropout=0.2) == [0.2]
+
+
+class _Hostile:
+    def __init__(self, touched):
+        self.touched = touched
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.touched),)
+
+
+def test_a_file_that_would_run_code_is_refused_and_not_run(tmp_path):
+    touched = tmp_path / "touched"
+    path = tmp_path / "hostile.pth"
+    for write in (
+        lambda: torch.save({"model.1.weight": _Hostile(touched)}, path),
+        lambda: path.write_bytes(pickle.dumps(_Hostile(touched))),
+    ):
+        write()
+        with pytest.raises(InputError, match=r"hostile\.pth (holds more than weights: it asks for p"
+                           r"osix\.mkdir|is not a file that torch\.save wrote)"):  # fmt: skip
+            torch_weights.load_generator(path)
+        assert not touched.exists()
+
+
+def test_a_pickled_module_is_refused_by_what_it_asks_for(module, tmp_path):
+    torch.save(module, tmp_path / "net.pth")
+    with pytest.raises(InputError, match=r"asks for torch_networks\._Named.*state_dict\(\)"):
+        torch_weights.load_generator(tmp_path / "net.pth")
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.99])
+def test_a_file_cut_short(module, tmp_path, zipped, share):
+    path = tmp_path / "net.pth"
+    torch.save(module.state_dict(), path, _use_new_zipfile_serialization=zipped)
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+    with pytest.raises(InputError, match=r"net\.pth is (damaged or cut short|not a file that)"):
+        torch_weights.load_generator(path)
+
+
+def test_other_files_get_a_sentence(tmp_path):
+    text = tmp_path / "notes.pth"
+    text.write_text("latest_net_G_A.pth is on the other disk\n")
+    with pytest.raises(InputError, match=r"notes\.pth is not a file that torch\.save wrote"):
+        torch_weights.load_generator(text)
+    with pytest.raises(InputError, match="does not exist"):
+        torch_weights.load_generator(tmp_path / "none.pth")
+
+
+def _changed(state, **changes):
+    """A state dict with keys replaced or (by None) left out; `_` stands for a dot in names."""
+    changed = {**state, **{key.replace("_", "."): value for key, value in changes.items()}}
+    return {key: value for key, value in changed.items() if value is not None}
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda s: {"encoder.weight": torch.ones(3, 3, 3, 3)}, "first key is 'encoder.weight'"),
+        (lambda s: {"state_dict": s, "epoch": 3}, "entry 'state_dict' of .* is .*not a tensor"),
+        (lambda s: [1, 2], "holds list; expected a state dict"),
+        (lambda s: _changed(s, model_4_weight=None), "has no 'model.4.weight'"),
+        (lambda s: _changed(s, model_4_weight=torch.ones(8, 4, 5, 5)),
+         r"'model.4.weight' of .* has the shape \(8, 4, 5, 5\); expected \(8, 4, 3, 3\)"),
+        (lambda s: _changed(s, model_99_weight=torch.ones(3)), "has the key 'model.99.weight'"),
+        (lambda s: {k: v for k, v in s.items() if not k.endswith("bias") or v.numel() == 3},
+         "has neither model.1.bias nor model.2.weight"),
+    ],
+)  # fmt: skip
+def test_a_state_dict_that_does_not_fit_is_refused_by_its_key(module, tmp_path, spoil, message):
+    torch.save(spoil(module.state_dict()), tmp_path / "net.pth")
+    with pytest.raises(InputError, match=message):
+        torch_weights.load_generator(tmp_path / "net.pth")
+
+
+def test_generators_and_discriminators_are_told_apart(module, tmp_path):
+    torch.save(module.state_dict(), tmp_path / "g.pth")
+    torch.save(published.patchgan(3, 4).state_dict(), tmp_path / "d.pth")
+    with pytest.raises(InputError, match="a 3-layer PatchGAN, a discriminator; expected"):
+        torch_weights.load_generator(tmp_path / "d.pth")
+    with pytest.raises(InputError, match="a 2-block ResNet generator, a generator; expected a d"):
+        torch_weights.load_discriminator(tmp_path / "g.pth")
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: resnet_generator(base_filters=2, blocks=1, padding="same"), "has a ZeroPadding2D"),
+        (lambda: resnet_generator(base_filters=2, blocks=1, epsilon=1e-3), "epsilon=0.001"),
+        (lambda: patchgan(base_filters=2), "is no generator"),
+        (lambda: keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(3, 3)]), "is no g"),
+    ],
+)
+def test_what_the_release_does_not_have_is_not_written(build, message, tmp_path):
+    with pytest.raises(InputError, match=message):
+        torch_weights.save_generator(build(), tmp_path / "net.pth")
+    assert not list(tmp_path.iterdir())
+
+
+def _checkpoints(folder):
+    """Four checkpoints of a run of the release; the modules by the names of files."""
+    folder.mkdir()
+    modules = {
+        "G_A": published.resnet(1, 4),
+        "G_B": published.resnet(1, 4),
+        "D_A": published.patchgan(2, 4),
+        "D_B": published.patchgan(2, 4),
+    }
+    for seed, (name, module) in enumerate(modules.items()):
+        published.with_random_tensors(module, seed)
+        torch.save(module.state_dict(), folder / f"latest_net_{name}.pth")
+    return modules
+
+
+def test_a_run_goes_on_and_back(tmp_path):
+    modules = _checkpoints(tmp_path / "run")
+    model = torch_weights.load_cyclegan(tmp_path / "run", image_size=32)
+    picture = _picture(3, 32)
+    for network, name in (
+        (model.generator_ab, "G_A"),
+        (model.generator_ba, "G_B"),
+        (model.discriminator_b, "D_A"),  # it judges pictures of B
+        (model.discriminator_a, "D_B"),
+    ):
+        expected = _output(modules[name], picture)
+        within = 2e-5 * max(1, np.abs(expected).max())
+        np.testing.assert_allclose(network(picture), expected, rtol=0, atol=within)
+
+    schedule = ConstantThenLinearDecay(steps_per_epoch=1, first_epoch=150)
+    model.compile(*(keras.optimizers.Adam(schedule, 0.5) for _ in range(2)))
+    model.train_on_batch(picture, picture)
+    paths = torch_weights.save_networks(model, tmp_path / "back", epoch="151")
+    assert sorted(path.name for path in paths) == [
+        "151_net_D_A.pth", "151_net_D_B.pth", "151_net_G_A.pth", "151_net_G_B.pth"
+    ]  # fmt: skip
+    modules["D_A"].load_state_dict(torch.load(tmp_path / "back" / "151_net_D_A.pth"), strict=True)
+    expected = _output(modules["D_A"], picture)
+    np.testing.assert_allclose(model.discriminator_b(picture), expected, rtol=0, atol=1e-3)
+
+
+def test_a_missing_checkpoint_of_a_run_is_named(tmp_path):
+    _checkpoints(tmp_path / "run")
+    (tmp_path / "run" / "latest_net_D_B.pth").unlink()
+    with pytest.raises(InputError, match=r"latest_net_D_B\.pth does not exist"):
+        torch_weights.load_cyclegan(tmp_path / "run")
+
+
+def _command(*arguments):
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    return subprocess.run(
+        [sys.executable, "-m", "cyclegan_tf.cli", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
+
+
+def test_import_translate_and_export_from_the_command_line(tmp_path):
+    from PIL import Image
+    from test_pictures import smooth
+
+    modules = _checkpoints(tmp_path / "run")
+    Image.fromarray(smooth(32, 48)).save(tmp_path / "x.png")
+    g_a = tmp_path / "run" / "latest_net_G_A.pth"
+
+    done = _command("import", g_a, tmp_path / "a2b.keras")
+    assert done.returncode == 0, done.stderr
+    done = _command("translate", tmp_path / "a2b.keras", tmp_path / "x.png", tmp_path / "y.png")
+    assert done.returncode == 0, done.stderr
+    pixels = np.float32(smooth(32, 48))[None] / 127.5 - 1
+    expected = np.round((_output(modules["G_A"], pixels)[0] + 1) * 127.5)
+    with Image.open(tmp_path / "y.png") as image:
+        assert np.abs(np.asarray(image, np.float32) - expected).max() <= 1
+
+    done = _command("import", tmp_path / "run", tmp_path / "run.keras", "--image-size", 32)
+    assert done.returncode == 0, done.stderr
+    assert isinstance(load(tmp_path / "run.keras"), CycleGAN)
+    done = _command("export", tmp_path / "run.keras", tmp_path / "out", "--torch")
+    assert done.returncode == 0, done.stderr
+    state = torch.load(tmp_path / "out" / "latest_net_G_B.pth", weights_only=True)
+    modules["G_A"].load_state_dict(state, strict=True)
+    assert torch.equal(state["model.1.weight"], modules["G_B"].state_dict()["model.1.weight"])
+
+
+def test_bad_files_from_the_command_line(tmp_path):
+    text = tmp_path / "notes.pth"
+    text.write_text("no weights\n")
+    done = _command("import", text, tmp_path / "x.keras")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].endswith("notes.pth is not a file that torch.save wrote.")
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "x.keras").exists()
+
+
+def test_without_torch_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(ImportError, match=r"pip install 'cyclegan-tf\[torch\]'"):
+        torch_weights.load_generator(pathlib.Path("any.pth"))
