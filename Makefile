@@ -6,6 +6,8 @@ BIN := .venv/bin
 # TensorFlow 2.19 wants protobuf 5, and newer releases of tensorflow-metadata want 6 without saying so.
 OLDEST := tensorflow==2.19.0 keras==3.10.0 'tensorflow-metadata<1.18'
 NEWEST := tensorflow==2.21.0 keras==3.15.1
+# PyTorch is for the tests of its checkpoints alone, and large: `make demo` does without.
+TORCH ?= torch==2.13.0
 PYTHON_OLDEST ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.12*/bin/python3.12) python3.12)
 PYTHON_NEWEST ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.13*/bin/python3.13) python3.13)
 
@@ -14,10 +16,10 @@ PYTHON_NEWEST ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.13*/bin/python
 demo: .venv/installed
 	$(BIN)/cyclegan-tf demo --out runs/demo
 
-test: lint
+test: lint .venv/torch
 	$(BIN)/python -m pytest
 
-test-quick: lint
+test-quick: lint .venv/torch
 	$(BIN)/python -m pytest -m "not slow"
 
 test-matrix: test-oldest test-newest
@@ -41,6 +43,10 @@ bench: .venv/installed
 
 clean:
 	rm -rf .venv .venv-oldest .venv-newest build *.egg-info .pytest_cache .ruff_cache
+
+.venv/torch: .venv/installed
+	$(BIN)/python -m pip install -q $(TORCH)
+	touch $@
 
 .venv/installed: requirements.txt pyproject.toml
 	$(PYTHON) -m venv .venv

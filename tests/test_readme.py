@@ -3,13 +3,16 @@
 import pathlib
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import typer
 
 from cyclegan_tf.cli import app
+from cyclegan_tf.train import load
 
 ROOT = pathlib.Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -25,7 +28,7 @@ def _run(code, folder):
 
 
 def test_the_ten_lines_run_with_fewer_steps(tmp_path):
-    (code,) = _blocks("python")
+    code = _blocks("python")[0]
     assert len(code.strip().splitlines()) <= 12
     assert "count=100" in code
     _run(code.replace("count=100", "count=2"), tmp_path)
@@ -34,6 +37,20 @@ def test_the_ten_lines_run_with_fewer_steps(tmp_path):
 @pytest.mark.slow
 def test_the_ten_lines_run_as_they_stand(tmp_path):
     _run(_blocks("python")[0], tmp_path)
+
+
+def test_what_it_says_of_other_code_runs(tmp_path):
+    """On checkpoints of a plain PyTorch version and a file of the real tensorflow-addons."""
+    pytest.importorskip("torch")
+    from test_torch_weights import write_checkpoints
+
+    (tmp_path / "checkpoints").mkdir()
+    write_checkpoints(tmp_path / "checkpoints" / "horse2zebra")
+    shutil.copy(ROOT / "tests" / "fixtures" / "tfa_generator.h5", tmp_path / "generator_G.h5")
+    code = _blocks("python")[1].replace("image_size=256", "image_size=32")
+    code = code.replace('padding="same"', 'padding="same", base_filters=4, blocks=2')
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True)
+    load(tmp_path / "generator_G.keras").translate(np.zeros((9, 9, 3), np.uint8))
 
 
 def _commands():

@@ -268,7 +268,7 @@ def test_what_the_release_does_not_have_is_not_written(build, message, tmp_path)
     assert not list(tmp_path.iterdir())
 
 
-def _checkpoints(folder):
+def write_checkpoints(folder):
     """Four checkpoints of a run of the release; the modules by the names of files."""
     folder.mkdir()
     modules = {
@@ -284,7 +284,7 @@ def _checkpoints(folder):
 
 
 def test_a_run_goes_on_and_back(tmp_path):
-    modules = _checkpoints(tmp_path / "run")
+    modules = write_checkpoints(tmp_path / "run")
     model = torch_weights.load_cyclegan(tmp_path / "run", image_size=32)
     picture = _picture(3, 32)
     for network, name in (
@@ -310,7 +310,7 @@ def test_a_run_goes_on_and_back(tmp_path):
 
 
 def test_a_missing_checkpoint_of_a_run_is_named(tmp_path):
-    _checkpoints(tmp_path / "run")
+    write_checkpoints(tmp_path / "run")
     (tmp_path / "run" / "latest_net_D_B.pth").unlink()
     with pytest.raises(InputError, match=r"latest_net_D_B\.pth does not exist"):
         torch_weights.load_cyclegan(tmp_path / "run")
@@ -331,7 +331,7 @@ def test_import_translate_and_export_from_the_command_line(tmp_path):
     from PIL import Image
     from test_pictures import smooth
 
-    modules = _checkpoints(tmp_path / "run")
+    modules = write_checkpoints(tmp_path / "run")
     Image.fromarray(smooth(32, 48)).save(tmp_path / "x.png")
     g_a = tmp_path / "run" / "latest_net_G_A.pth"
 
