@@ -206,6 +206,8 @@ def export(
     """Write a SavedModel (any size) and a float32 .tflite (one size) of each direction."""
     loaded = training.load(model)
     directions = (direction.value,) if direction != Directions.both else tuple(loaded.generators)
+    if torch and image_size is not None:
+        raise InputError("--image-size is that of the .tflite; with --torch there is none.")
     if torch:
         paths = torch_weights.save_networks(loaded, out, directions)
     else:
@@ -225,10 +227,13 @@ def import_(
         ),
     ],
     out: Annotated[pathlib.Path, typer.Argument(help="The .keras file to write.")],
-    epoch: Annotated[str, typer.Option(help="Of a run: which of its checkpoints.")] = "latest",
+    epoch: Annotated[
+        str | None, _option(None, "Of a run: which of its checkpoints (default: latest).")
+    ] = None,
     image_size: Annotated[
-        int, typer.Option(help="Of a run: side of the training pictures, in pixels.")
-    ] = 256,
+        int | None,
+        _option(None, "Of a run: side of the training pictures, in pixels (default: 256)."),
+    ] = None,
 ):
     """Read checkpoints of the PyTorch release (needs the extra torch)."""
     model = torch_weights.import_checkpoints(source, out, epoch, image_size)

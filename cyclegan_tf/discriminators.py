@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from cyclegan_tf.blocks import Blocks
+from cyclegan_tf.layer_factory import LayerFactory
 
 
 def patchgan(
@@ -52,7 +52,7 @@ def patchgan(
             f"A PatchGAN of {strided_layers} strided layers needs pictures of at least {least} by "
             f"{least} pixels. Received: image_shape={tuple(image_shape)}"
         )
-    make = Blocks(
+    make = LayerFactory(
         normalization=normalization, affine=affine, epsilon=epsilon, padding=padding, seed=seed
     )
 
@@ -92,7 +92,7 @@ def pixelgan(
     Raises:
         ValueError: an argument out of range.
     """
-    make = Blocks(
+    make = LayerFactory(
         normalization=normalization, affine=affine, epsilon=epsilon, padding="torch", seed=seed
     )
     inputs = keras.Input(image_shape, name="image")

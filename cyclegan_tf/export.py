@@ -25,6 +25,8 @@ def export(model, out, directions=("ab", "ba"), image_size=None):
         The paths written, by kind and direction: `{("saved_model", "ab"): ..., ...}`.
     """
     out = pathlib.Path(out)
+    for direction in directions:  # before anything is written
+        _tflite_size(model, direction, image_size)
     written = {}
     for direction in directions:
         name = f"generator_{direction}"
@@ -95,21 +97,8 @@ def export_tflite(model, path, direction="ab", image_size=None):
         InputError: the size is not known, or not one that the network keeps.
     """
     path = pathlib.Path(path)
+    height, width = _tflite_size(model, direction, image_size)
     generator = _float32(_generator(model, direction))
-    height, width = image_size or model.image_shape[:2]
-    if height is None or width is None:
-        raise InputError("A .tflite has a fixed size, and the model has none; give an image size.")
-    multiple = size_multiple(generator)
-    if min(height, width) < 8 or height % multiple or width % multiple:
-        raise InputError(
-            f"The sizes of a .tflite of this network must be multiples of {multiple} and at least "
-            f"8 pixels. Received: {height} x {width}"
-        )
-    own = generator.input_shape[1:3]
-    if None not in own and (height, width) != tuple(own):
-        raise InputError(
-            f"The network takes pictures of {own[0]} x {own[1]} alone. Received: {height} x {width}"
-        )
     image = keras.Input(
         batch_shape=(1, height, width, generator.input_shape[-1]), dtype="float32", name="image"
     )
@@ -119,6 +108,29 @@ def export_tflite(model, path, direction="ab", image_size=None):
     with files.written_whole(path) as beside:
         beside.write_bytes(converted)
     return path
+
+
+def _tflite_size(model, direction, image_size):
+    """Height and width of a .tflite, checked."""
+    generator = _generator(model, direction)
+    height, width = image_size or model.image_shape[:2]
+    if height is None or width is None:
+        raise InputError(
+            "A .tflite has a fixed size, and the model has none; give one, such as --image-size "
+            "256 (from Python: image_size=(256, 256))."
+        )
+    own = generator.input_shape[1:3]
+    if None not in own and (height, width) != tuple(own):
+        raise InputError(
+            f"The network takes pictures of {own[0]} x {own[1]} alone. Received: {height} x {width}"
+        )
+    multiple = size_multiple(generator)
+    if min(height, width) < 8 or height % multiple or width % multiple:
+        raise InputError(
+            f"The sizes of a .tflite of this network must be multiples of {multiple} and at least "
+            f"8 pixels. Received: {height} x {width}"
+        )
+    return height, width
 
 
 def _generator(model, direction):

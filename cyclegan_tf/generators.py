@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from cyclegan_tf.blocks import Blocks
+from cyclegan_tf.layer_factory import LayerFactory
 
 
 def resnet_generator(
@@ -56,7 +56,7 @@ def resnet_generator(
             "A ResNet generator needs pictures of at least 8 by 8 pixels. "
             f"Received: image_shape={tuple(image_shape)}"
         )
-    make = Blocks(
+    make = LayerFactory(
         normalization=normalization, affine=affine, epsilon=epsilon, padding=padding, seed=seed
     )
 
@@ -128,7 +128,7 @@ def unet_generator(
             f"A U-Net of {halvings} halvings needs at least 2 of them, and height and width that "
             f"are multiples of {multiple}. Received: image_shape={tuple(image_shape)}"
         )
-    make = Blocks(
+    make = LayerFactory(
         normalization=normalization, affine=affine, epsilon=epsilon, padding="torch", seed=seed
     )
     widths = [base_filters * min(2**level, 8) for level in range(halvings)]

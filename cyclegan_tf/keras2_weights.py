@@ -32,10 +32,14 @@ def load_weights(model, path, *, part=None):
     try:
         with h5py.File(path, "r") as file:
             saved = _weights(file, path, part)
-    except OSError as error:
+    except (OSError, KeyError) as error:
         raise InputError(f"{path} is no HDF5 file or is cut short: {error}.") from error
+    _check_kinds(saved, path)
 
-    variables = [variable for layer in model.layers for variable in layer.weights]
+    if part is None:
+        variables = [variable for layer in model.layers for variable in layer.weights]
+    else:  # the weights of a network within another, in the order that Keras 2 gave them
+        variables = [*model.trainable_weights, *model.non_trainable_weights]
     for (name, array), variable in zip(saved, variables):
         if array.shape != tuple(variable.shape):
             raise InputError(
@@ -50,6 +54,17 @@ def load_weights(model, path, *, part=None):
         )
     for (_, array), variable in zip(saved, variables):
         variable.assign(array)
+
+
+def _check_kinds(saved, path):
+    """Group normalisation has weights of the same shapes, and is another function."""
+    for name, _ in saved:
+        if "group_normalization" in name:
+            raise InputError(
+                f"{path} holds {name!r}: group normalisation, which the networks of cyclegan_tf do "
+                "not have (with one group it normalises over the channels too). Expected the "
+                "instance normalisation of tensorflow-addons."
+            )
 
 
 def _weights(file, path, part):

@@ -219,15 +219,26 @@ def load(path):
         raise InputError(f"{file} is not a model that can be read: {reason}") from error
     if hasattr(model, "translate"):
         return model
-    try:
-        size_multiple(model)
-    except (ValueError, TypeError, AttributeError) as error:
+    if not _makes_pictures(model):
         raise InputError(
             f"{file} holds a {type(model).__name__} that does not make pictures of pictures; "
             "expected a model that `cyclegan-tf train` or `import` or `CycleGAN.save` wrote, or a "
             "generator alone."
-        ) from error
+        )
     return Translator({"ab": model}, model.input_shape[1:])
+
+
+def _makes_pictures(model):
+    """Whether a network gives pictures as large as those that it takes."""
+    taken, given = (getattr(model, f"{end}_shape", None) for end in ("input", "output"))
+    if not all(isinstance(shape, tuple) and len(shape) == 4 for shape in (taken, given)):
+        return False  # several inputs or outputs have a list of shapes
+    if None not in taken[1:3]:
+        return taken[1:3] == given[1:3]
+    try:
+        return bool(size_multiple(model))
+    except ValueError:
+        return False
 
 
 def _sources(options, split="train"):

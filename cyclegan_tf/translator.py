@@ -11,7 +11,7 @@ _PIXELS_AT_ONCE = 2**21
 
 
 class Translator:
-    """Generators without what trained them, as every system has one.
+    """Generators without what trained them: what a generator that stands alone is used through.
 
     Args:
         generators: fully convolutional models by direction, such as `{"ab": ...}`.
@@ -22,10 +22,28 @@ class Translator:
     def __init__(self, generators, image_shape):
         self.generators = generators
         self.image_shape = image_shape
+        self.discriminators = {}
         self._functions = {}
 
     def translate(self, images, direction="ab", batch_size=8):
-        """What `System.translate` does."""
+        """Translates pictures of any size.
+
+        Args:
+            images: one picture `(height, width, channels)`, a batch `(batch, height, width,
+                channels)`, or a list of pictures of different sizes. uint8 in [0, 255] or float
+                in [-1, 1].
+            direction: `"ab"` or `"ba"`.
+            batch_size: pictures that are computed at once, at most; fewer if they are large,
+                because memory would run out.
+
+        Returns:
+            A NumPy array (a list for a list) of the same size and number format: uint8 for uint8,
+            float32 in [-1, 1] for floats. The channels are those of the generator's output.
+
+        Raises:
+            InputError: pictures of another rank, type, value range or number of channels, or of
+                another size than a generator of fixed size takes.
+        """
         if isinstance(images, (list, tuple)):
             return [self.translate(image, direction, batch_size) for image in images]
         if direction not in self.generators:

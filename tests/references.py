@@ -4,7 +4,7 @@ import pathlib
 
 import numpy as np
 
-from cyclegan_tf import torch_weights
+from cyclegan_tf import torch_state
 
 FIXTURES = pathlib.Path(__file__).parent / "fixtures"
 
@@ -21,4 +21,4 @@ def network(arrays, prefix, generates):
     """The Keras model of the state dict `PREFIX.KEY` among the arrays of a reference."""
     prefix += "."
     state = {key.removeprefix(prefix): array for key, array in arrays.items() if prefix in key}
-    return torch_weights.network_of(state, prefix, generates=generates)
+    return torch_state.network_of(state, prefix, generates=generates)

@@ -1,5 +1,6 @@
 """What tensorflow-addons computed and wrote, computed and read here; see fixtures/record_tfa.py."""
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -37,9 +38,11 @@ def test_normalisation_gives_the_values_and_gradients_of_tensorflow_addons(case)
         np.testing.assert_allclose(value, recorded[name], rtol=0, atol=within, err_msg=name)
 
 
+MATCHING = {"padding": "same", "affine": True, "epsilon": 1e-3, "base_filters": 4}
+
+
 def _matching(**options):
-    options = {"base_filters": 4, "blocks": 2, "affine": True, "epsilon": 1e-3, **options}
-    return resnet_generator(padding="same", **options)
+    return resnet_generator(**{**MATCHING, "blocks": 2, **options})
 
 
 def test_a_generator_of_tensorflow_addons_gives_the_same_pictures():
@@ -49,16 +52,22 @@ def test_a_generator_of_tensorflow_addons_gives_the_same_pictures():
     np.testing.assert_allclose(generator(recorded["input"]), recorded["output"], rtol=0, atol=2e-5)
 
 
-def test_options_matter():
+def test_a_discriminator_of_tensorflow_addons_gives_the_same_logits():
+    recorded = references.load("tfa_discriminator")
+    discriminator = patchgan(strided_layers=2, **MATCHING)
+    load_weights(discriminator, references.FIXTURES / "tfa_discriminator.h5")
+    np.testing.assert_allclose(
+        discriminator(recorded["input"]), recorded["output"], rtol=2e-5, atol=2e-5
+    )
+
+
+@pytest.mark.parametrize("options", [{"padding": "torch"}, {"epsilon": 1e-5}])
+def test_other_options_give_other_pictures(options):
     """So that the test above would notice a padding or an epsilon of another kind."""
     recorded = references.load("tfa_generator")
-    for options in ({"padding": "torch"}, {"epsilon": 1e-5}):
-        generator = resnet_generator(
-            **{"base_filters": 4, "blocks": 2, "affine": True, "epsilon": 1e-3, "padding": "same"}
-            | options
-        )
-        load_weights(generator, FILE)
-        assert np.abs(generator(recorded["input"]) - recorded["output"]).max() > 1e-3
+    generator = _matching(**options)
+    load_weights(generator, FILE)
+    assert np.abs(generator(recorded["input"]) - recorded["output"]).max() > 1e-3
 
 
 @pytest.mark.parametrize(
@@ -91,10 +100,22 @@ def test_files_that_cannot_be_read_get_a_sentence(tmp_path):
         load_weights(_matching(), newer)
 
 
+def test_group_normalisation_is_refused(tmp_path):
+    """Its weights have the same shapes; it is what the Keras example has now."""
+    with h5py.File(FILE) as old, h5py.File(tmp_path / "groups.h5", "w") as new:
+        new.attrs["layer_names"] = ["group_normalization"]
+        source = old["instance_normalization_8"]
+        group, names = new.create_group("group_normalization"), []
+        for name in source.attrs["weight_names"]:
+            names.append(name.replace("instance_normalization_8", "group_normalization"))
+            group[names[-1]] = source[name][()]
+        group.attrs["weight_names"] = names
+    with pytest.raises(InputError, match="'group_normalization/gamma:0': group normalisation"):
+        load_weights(_matching(), tmp_path / "groups.h5")
+
+
 def test_one_network_of_a_file_of_several(tmp_path):
     """The layout of a subclassed model: a group for each network, its weights by name."""
-    import h5py
-
     generator = _matching()
     with h5py.File(FILE) as old, h5py.File(tmp_path / "all.h5", "w") as new:
         new.attrs["layer_names"] = ["generator_G", "generator_F"]

@@ -1,6 +1,7 @@
 """Checkpoints of the PyTorch release, against plain PyTorch modules of the same architectures."""
 
 import collections
+import errno
 import os
 import pathlib
 import pickle
@@ -16,6 +17,7 @@ torch = pytest.importorskip("torch")
 import torch_networks as published
 
 from cyclegan_tf import (
+    Adam,
     ConstantThenLinearDecay,
     CycleGAN,
     InputError,
@@ -25,6 +27,7 @@ from cyclegan_tf import (
     torch_weights,
     unet_generator,
 )
+from cyclegan_tf.export import export
 from cyclegan_tf.train import load
 
 GENERATORS = {
@@ -180,17 +183,15 @@ class _Hostile:
 
 
 def test_a_file_that_would_run_code_is_refused_and_not_run(tmp_path):
-    touched = tmp_path / "touched"
-    path = tmp_path / "hostile.pth"
-    for write in (
-        lambda: torch.save({"model.1.weight": _Hostile(touched)}, path),
-        lambda: path.write_bytes(pickle.dumps(_Hostile(touched))),
-    ):
-        write()
-        with pytest.raises(InputError, match=r"hostile\.pth (holds more than weights: it asks for p"
-                           r"osix\.mkdir|is not a file that torch\.save wrote)"):  # fmt: skip
-            torch_weights.load_generator(path)
-        assert not touched.exists()
+    touched, path = tmp_path / "touched", tmp_path / "hostile.pth"
+    torch.save({"model.1.weight": _Hostile(touched)}, path)
+    asks_for = rf"hostile\.pth holds more than weights: it asks for {os.mkdir.__module__}\.mkdir"
+    with pytest.raises(InputError, match=asks_for):
+        torch_weights.load_generator(path)
+    path.write_bytes(pickle.dumps(_Hostile(touched), protocol=2))
+    with pytest.raises(InputError, match=r"hostile\.pth (holds more than weights|is not a file)"):
+        torch_weights.load_generator(path)
+    assert not touched.exists()
 
 
 def test_a_pickled_module_is_refused_by_what_it_asks_for(module, tmp_path):
@@ -224,6 +225,13 @@ def _changed(state, **changes):
     return {key: value for key, value in changed.items() if value is not None}
 
 
+def _batch_norm_after_biases():
+    module = published.resnet(1, 4, norm="batch")
+    biases = {k.replace("weight", "bias"): torch.zeros(v.shape[0])
+              for k, v in module.state_dict().items() if v.ndim == 4}  # fmt: skip
+    return {**module.state_dict(), **biases}
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
@@ -231,11 +239,24 @@ def _changed(state, **changes):
         (lambda s: {"state_dict": s, "epoch": 3}, "entry 'state_dict' of .* is .*not a tensor"),
         (lambda s: [1, 2], "holds list; expected a state dict"),
         (lambda s: _changed(s, model_4_weight=None), "has no 'model.4.weight'"),
+        (lambda s: _changed(s, model_4_bias=None), "has no 'model.4.bias'"),
         (lambda s: _changed(s, model_4_weight=torch.ones(8, 4, 5, 5)),
          r"'model.4.weight' of .* has the shape \(8, 4, 5, 5\); expected \(8, 4, 3, 3\)"),
+        (lambda s: _changed(s, model_4_bias=torch.ones(9)), r"'model.4.bias' of .*expected \(8,\)"),
+        (lambda s: _changed(s, model_1_weight=torch.ones(4)), "kernel of 4 dimensions"),
+        (lambda s: _changed(s, model_1_weight=torch.ones(0, 3, 7, 7)), "kernel of 4 dimensions"),
+        (lambda s: _changed(s, model_1_weight=torch.ones(4, 3, 7, 7, dtype=torch.int64)),
+         "'model.1.weight' of .* is a tensor of torch.int64"),
+        (lambda s: _changed(s, model_1_weight=torch.ones(4, 3, 7, 7, dtype=torch.complex64)),
+         "is a tensor of torch.complex64"),
+        (lambda s: _changed(s, model_1_weight=torch.ones(4, 3, 7, 7).to_sparse()), "sparse"),
+        (lambda s: _changed(s, model_1_weight=torch.full((4, 3, 7, 7), torch.nan)), "not finite"),
         (lambda s: _changed(s, model_99_weight=torch.ones(3)), "has the key 'model.99.weight'"),
         (lambda s: {k: v for k, v in s.items() if not k.endswith("bias") or v.numel() == 3},
          "has neither model.1.bias nor model.2.weight"),
+        (lambda s: _batch_norm_after_biases(), "both model.1.bias and model.2.running_mean"),
+        (lambda s: {k: v for k, v in s.items() if "conv_block" not in k}, "0-block ResNet"),
+        (lambda s: {"model.model.0.weight": torch.ones(4, 3, 4, 4)}, "has no 'model.model.3.weigh"),
     ],
 )  # fmt: skip
 def test_a_state_dict_that_does_not_fit_is_refused_by_its_key(module, tmp_path, spoil, message):
@@ -253,11 +274,32 @@ def test_generators_and_discriminators_are_told_apart(module, tmp_path):
         torch_weights.load_discriminator(tmp_path / "g.pth")
 
 
+def _unet_of_the_tutorial():
+    """Its skip connections come first among the channels, not last."""
+    model = unet_generator(base_filters=2, halvings=5)
+
+    def turned(layer, *arguments, **keywords):
+        if isinstance(layer, keras.layers.Concatenate):
+            return layer(list(reversed(arguments[0])))
+        return layer(*arguments, **keywords)
+
+    return keras.models.clone_model(model, call_function=turned)
+
+
+def _nested():
+    inner = resnet_generator((32, 32, 3), base_filters=2, blocks=1)
+    image = keras.Input((32, 32, 3))
+    return keras.Model(image, inner(image), name="outer")
+
+
 @pytest.mark.parametrize(
     ("build", "message"),
     [
         (lambda: resnet_generator(base_filters=2, blocks=1, padding="same"), "has a ZeroPadding2D"),
         (lambda: resnet_generator(base_filters=2, blocks=1, epsilon=1e-3), "epsilon=0.001"),
+        (lambda: unet_generator(base_filters=2, halvings=4), "at least 5 levels"),
+        (_unet_of_the_tutorial, "takes its input from other layers"),
+        (_nested, "'outer' holds its layers in another model"),
         (lambda: patchgan(base_filters=2), "is no generator"),
         (lambda: keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(3, 3)]), "is no g"),
     ],
@@ -266,6 +308,16 @@ def test_what_the_release_does_not_have_is_not_written(build, message, tmp_path)
     with pytest.raises(InputError, match=message):
         torch_weights.save_generator(build(), tmp_path / "net.pth")
     assert not list(tmp_path.iterdir())
+
+
+def test_what_does_not_change_the_pictures_does_not_hinder(tmp_path):
+    model = resnet_generator(base_filters=2, blocks=1)
+    for layer in model.layers:
+        if hasattr(layer, "kernel"):
+            layer.kernel_regularizer = keras.regularizers.L2(1e-4)
+            layer.trainable = False
+    torch_weights.save_generator(model, tmp_path / "net.pth")
+    assert (tmp_path / "net.pth").exists()
 
 
 def write_checkpoints(folder):
@@ -298,7 +350,9 @@ def test_a_run_goes_on_and_back(tmp_path):
         np.testing.assert_allclose(network(picture), expected, rtol=0, atol=within)
 
     schedule = ConstantThenLinearDecay(steps_per_epoch=1, first_epoch=150)
-    model.compile(*(keras.optimizers.Adam(schedule, 0.5) for _ in range(2)))
+    model.compile(Adam(schedule), Adam(schedule))
+    for optimizer in (model.generator_optimizer, model.discriminator_optimizer):
+        np.testing.assert_allclose(optimizer.learning_rate, 2e-4 * (1 - 50 / 101), rtol=1e-6)
     model.train_on_batch(picture, picture)
     paths = torch_weights.save_networks(model, tmp_path / "back", epoch="151")
     assert sorted(path.name for path in paths) == [
@@ -309,11 +363,54 @@ def test_a_run_goes_on_and_back(tmp_path):
     np.testing.assert_allclose(model.discriminator_b(picture), expected, rtol=0, atol=1e-3)
 
 
-def test_a_missing_checkpoint_of_a_run_is_named(tmp_path):
+def test_a_run_that_does_not_go_together_is_refused(tmp_path):
     write_checkpoints(tmp_path / "run")
+    with pytest.raises(InputError, match="image_size must be a number of pixels"):
+        torch_weights.load_cyclegan(tmp_path / "run", image_size=0)
+    with pytest.raises(ValueError, match="lambda_a must not be negative"):
+        torch_weights.load_cyclegan(tmp_path / "run", image_size=np.int64(32), lambda_a=-1)
+    with pytest.raises(InputError, match=r"make no CycleGAN: The generator 'generator_ab' makes"):
+        torch_weights.import_checkpoints(tmp_path / "run", tmp_path / "x.keras", image_size=30)
+    torch.save(published.patchgan(2, 4, 1).state_dict(), tmp_path / "run" / "latest_net_D_B.pth")
+    with pytest.raises(InputError, match="different numbers of channels"):
+        torch_weights.load_cyclegan(tmp_path / "run", image_size=32)
     (tmp_path / "run" / "latest_net_D_B.pth").unlink()
     with pytest.raises(InputError, match=r"latest_net_D_B\.pth does not exist"):
         torch_weights.load_cyclegan(tmp_path / "run")
+
+
+def test_checkpoints_are_written_all_or_none_and_never_over_others(tmp_path):
+    write_checkpoints(tmp_path / "run")
+    model = torch_weights.load_cyclegan(tmp_path / "run", image_size=32)
+    originals = {path: path.read_bytes() for path in (tmp_path / "run").iterdir()}
+    with pytest.raises(InputError, match=r"latest_net_G_A\.pth is there already"):
+        torch_weights.save_networks(model, tmp_path / "run")
+    assert originals == {path: path.read_bytes() for path in (tmp_path / "run").iterdir()}
+
+    with pytest.raises(InputError, match="direction must be one of ab, ba. Received: 'xy'"):
+        torch_weights.save_networks(model, tmp_path / "new", ("ab", "xy"))
+    foreign = CycleGAN(
+        generator_ab=model.generator_ab,
+        generator_ba=resnet_generator(base_filters=2, blocks=1, padding="same"),
+        discriminator_a=model.discriminator_a,
+        discriminator_b=model.discriminator_b,
+        image_shape=(32, 32, 3),
+    )
+    with pytest.raises(InputError, match="cannot be written for PyTorch"):
+        torch_weights.save_networks(foreign, tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_full_disk_is_an_error_of_the_file_system(module, tmp_path, monkeypatch):
+    def full(path, content):
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    torch.save(module.state_dict(), tmp_path / "net.pth")
+    model = torch_weights.load_generator(tmp_path / "net.pth")
+    monkeypatch.setattr(pathlib.Path, "write_bytes", full)
+    with pytest.raises(OSError, match="No space left"):
+        torch_weights.save_generator(model, tmp_path / "again.pth")
+    assert [path.name for path in tmp_path.iterdir()] == ["net.pth"]
 
 
 def _command(*arguments):
@@ -354,6 +451,19 @@ def test_import_translate_and_export_from_the_command_line(tmp_path):
     assert torch.equal(state["model.1.weight"], modules["G_B"].state_dict()["model.1.weight"])
 
 
+def test_a_single_generator_is_exported_at_a_size_that_is_given(tmp_path):
+    module = published.with_random_tensors(published.resnet(1, 4))
+    torch.save(module.state_dict(), tmp_path / "net.pth")
+    torch_weights.import_checkpoints(tmp_path / "net.pth", tmp_path / "net.keras")
+    translator = load(tmp_path / "net.keras")
+    with pytest.raises(InputError, match="give one, such as --image-size 256"):
+        export(translator, tmp_path / "out", ["ab"])
+    assert not (tmp_path / "out").exists()
+    written = export(translator, tmp_path / "out", ["ab"], (32, 32))
+    assert all(path.exists() for path in written.values())
+    assert len(torch_weights.save_networks(translator, tmp_path / "torch", ["ab"])) == 1
+
+
 def test_bad_files_from_the_command_line(tmp_path):
     text = tmp_path / "notes.pth"
     text.write_text("no weights\n")
@@ -362,6 +472,9 @@ def test_bad_files_from_the_command_line(tmp_path):
     assert done.stderr.splitlines()[-1].endswith("notes.pth is not a file that torch.save wrote.")
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "x.keras").exists()
+    done = _command("import", text, tmp_path / "x.keras", "--epoch", "7")
+    assert done.returncode == 2
+    assert "epoch and image_size go with the folder of a run" in done.stderr
 
 
 def test_without_torch_the_extra_is_named(monkeypatch):

@@ -14,7 +14,16 @@ import tensorflow as tf
 from PIL import Image
 from test_pictures import smooth
 
-from cyclegan_tf import CycleGAN, InputError, SaveModel, files, pixelgan, precision, unet_generator
+from cyclegan_tf import (
+    CycleGAN,
+    InputError,
+    SaveModel,
+    files,
+    patchgan,
+    pixelgan,
+    precision,
+    unet_generator,
+)
 from cyclegan_tf.data import pictures
 from cyclegan_tf.export import export
 from cyclegan_tf.train import Options, compiled_model, load, resolve, train
@@ -232,9 +241,16 @@ def test_load_says_what_it_cannot_read(tmp_path, run):
     (tmp_path / "cut.keras").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(InputError, match="can be read"):
         load(tmp_path / "cut.keras")
-    keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).save(tmp_path / "other.keras")
-    with pytest.raises(InputError, match="Sequential that does not make pictures of pictures"):
-        load(tmp_path / "other.keras")
+    flat = [keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(10)]
+    for other in (
+        keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]),
+        keras.Sequential(flat),
+        patchgan((64, 64, 3), base_filters=2),
+        patchgan(base_filters=2),
+    ):
+        other.save(tmp_path / "other.keras")
+        with pytest.raises(InputError, match="that does not make pictures of pictures"):
+            load(tmp_path / "other.keras")
 
 
 def test_translate_keeps_names_sizes_and_formats(run, tmp_path):

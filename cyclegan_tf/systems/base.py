@@ -117,24 +117,7 @@ class System(keras.Model):
         return self.generators["ab"](inputs, training=training)
 
     def translate(self, images, direction="ab", batch_size=8):
-        """Translates pictures of any size.
-
-        Args:
-            images: one picture `(height, width, channels)`, a batch `(batch, height, width,
-                channels)`, or a list of pictures of different sizes. uint8 in [0, 255] or float
-                in [-1, 1].
-            direction: `"ab"` or `"ba"`.
-            batch_size: pictures that are computed at once, at most; fewer if they are large,
-                because memory would run out.
-
-        Returns:
-            A NumPy array (a list for a list) of the same shape and number format: uint8 for
-            uint8, float32 in [-1, 1] for floats.
-
-        Raises:
-            InputError: pictures of another rank, type, value range or number of channels, or of
-                another size than a generator of fixed size takes.
-        """
+        """Translates pictures of any size; see `Translator.translate`."""
         return self._translator.translate(images, direction, batch_size)
 
     def _pair(self, data):

@@ -9,7 +9,7 @@ NORMALIZATIONS = ("instance", "batch")
 PADDINGS = ("torch", "same")
 
 
-class Blocks:
+class LayerFactory:
     """Makes the layers of one network, all in the same manner.
 
     Args:
