@@ -67,7 +67,7 @@ def train(
         Preset,
         typer.Option(
             help="Recipe: `paper`; `labels` (one domain is label maps: no identity loss); `demo` "
-            "(64 pixels, 4 minutes). Other options override it."
+            "(64 pixels, minutes). Other options override it."
         ),
     ] = Preset.paper,
     preprocess: Annotated[
@@ -175,13 +175,14 @@ def translate(
     """Translate pictures; the results keep sizes, names and formats."""
     loaded = training.load(model)
     count, outcomes = translate_files(loaded, input, output, direction.value, max_megapixels)
-    failed = 0
+    failed, outcome = 0, None
     with typer.progressbar(outcomes, length=count, label="Translating", file=sys.stderr) as bar:
         for outcome in bar:
             if outcome.problem:
                 failed += 1
                 typer.echo(f"\n{outcome.problem}", err=True)
-    typer.echo(f"{count - failed} of {count} pictures translated to {output}.")
+    where = outcome.output if count == 1 else output
+    typer.echo(f"{count - failed} of {count} pictures translated to {where}.")
     if failed:
         raise typer.Exit(1)
 
@@ -237,7 +238,10 @@ def import_(
 ):
     """Read checkpoints of the PyTorch release (needs the extra torch)."""
     model = torch_weights.import_checkpoints(source, out, epoch, image_size)
-    typer.echo(f"{out} holds a {model.name} of {model.count_params():,} parameters.")
+    typer.echo(
+        f"{out} holds a {type(model).__name__ if source.is_dir() else model.name} of "
+        f"{model.count_params():,} parameters, for `translate` and `export`."
+    )
 
 
 @app.command()
@@ -247,7 +251,7 @@ def demo(
     ),
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
 ):
-    """Train on built-in street scenes for 4 minutes, score, export, write a page."""
+    """Train on built-in street scenes for some minutes, score, export, write a page."""
     run_demo(out, seed, say=typer.echo)
 
 

@@ -73,7 +73,7 @@ def export_saved_model(model, path, direction="ab", version=None):
 
     target = path / str(version or _next_version(path))
     # What is unfinished has no number for a name, so that no server loads it.
-    with files.written_whole(target) as beside:
+    with files.written_whole(target) as beside, _quiet():
         tf.saved_model.save(module, str(beside), signatures={"serving_default": serve})
     return target
 
@@ -103,11 +103,24 @@ def export_tflite(model, path, direction="ab", image_size=None):
         batch_shape=(1, height, width, generator.input_shape[-1]), dtype="float32", name="image"
     )
     static = keras.Model(image, generator(image))
-    with contextlib.redirect_stdout(io.StringIO()):  # the converter lists every variable
+    with _quiet():
         converted = tf.lite.TFLiteConverter.from_keras_model(static).convert()
     with files.written_whole(path) as beside:
         beside.write_bytes(converted)
     return path
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Without the converter's list of variables and the path of a file that is renamed later."""
+    logger = tf.get_logger()
+    level = logger.level
+    logger.setLevel("WARNING")
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 def _tflite_size(model, direction, image_size):

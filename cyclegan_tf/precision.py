@@ -35,7 +35,7 @@ def choose(precision="auto", cpuinfo="/proc/cpuinfo"):
     found = sorted(_BFLOAT16_FLAGS & _processor_flags(cpuinfo))
     if found:
         return "bfloat16", f"the processor has {found[0]}"
-    return "float32", "the processor has no bfloat16 arithmetic that is known of"
+    return "float32", "no bfloat16 arithmetic was found in the processor"
 
 
 @contextlib.contextmanager

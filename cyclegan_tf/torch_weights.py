@@ -285,6 +285,7 @@ def _import_torch():
         import torch
     except ImportError as error:
         raise ImportError(
-            "Checkpoints of the PyTorch release need PyTorch: pip install 'cyclegan-tf[torch]'"
+            "Checkpoints of the PyTorch release need PyTorch: pip install 'cyclegan-tf[torch]', "
+            "or pip install torch"
         ) from error
     return torch

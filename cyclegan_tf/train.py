@@ -19,7 +19,7 @@ from cyclegan_tf.errors import InputError
 from cyclegan_tf.generators import size_multiple
 from cyclegan_tf.optimizers import Adam
 from cyclegan_tf.schedules import ConstantThenLinearDecay
-from cyclegan_tf.systems.cyclegan import CycleGAN, paper_networks
+from cyclegan_tf.systems.cyclegan import CycleGAN, paper_blocks, paper_networks
 from cyclegan_tf.translator import Translator
 
 # What a run writes, and the demo after it.
@@ -177,7 +177,10 @@ def train(options, out, *, restart=False, sample_rows=4, verbose="auto"):
     pairs = _pairs(options, sources, training=True)
     samples = _samples(options, sources, sample_rows)
     steps = options.steps_per_epoch or len(pairs)
-    model = compiled_model(options, _image_shape(options, pairs), steps)
+    image_shape = _image_shape(options, pairs)
+    if options.blocks is None:
+        options = dataclasses.replace(options, blocks=paper_blocks(image_shape))
+    model = compiled_model(options, image_shape, steps)
 
     if restart:
         _remove_run(out)
@@ -186,7 +189,6 @@ def train(options, out, *, restart=False, sample_rows=4, verbose="auto"):
         pairs.repeat() if options.steps_per_epoch else pairs,
         epochs=options.epochs,
         steps_per_epoch=options.steps_per_epoch,
-        shuffle=False,  # the pairs are drawn at random already
         verbose=verbose,
         callbacks=[
             keras.callbacks.CSVLogger(str(out / "log.csv")),
@@ -349,9 +351,8 @@ def _check_folder(out, restart):
                 f"{out} holds a run already; choose another folder, or --restart to begin again."
             )
         return
-    for name in (*_RUN_FOLDERS, *_RUN_FILES):
-        if (out / name).exists():
-            raise InputError(
-                f"{out / name} is in the way and not of a run that could be replaced; "
-                "choose another folder."
-            )
+    found = [path for path in out.glob("*") if not path.name.startswith(".")]
+    if found:
+        raise InputError(
+            f"{out} holds {min(found).name!r} and no run; choose a folder that is new or empty."
+        )

@@ -44,6 +44,10 @@ def translate(model, source, output, direction="ab", max_megapixels=MAX_MEGAPIXE
         InputError: there are no such pictures, or `output` would overwrite them.
     """
     source, output = pathlib.Path(source), pathlib.Path(output)
+    if direction not in model.generators:
+        raise InputError(
+            f"direction must be one of {', '.join(model.generators)}. Received: {direction!r}"
+        )
     if not source.exists():
         raise InputError(f"{source} does not exist; expected a picture or a folder of pictures.")
     if source.is_dir():
@@ -52,6 +56,11 @@ def translate(model, source, output, direction="ab", max_megapixels=MAX_MEGAPIXE
         jobs = [(path, output / path.relative_to(source)) for path in pictures.find(source)]
     elif output.suffix.lower() in pictures.SUFFIXES:
         jobs = [(source, output)]
+    elif output.suffix and not output.is_dir():
+        raise InputError(
+            f"{output} has no ending of a picture; expected a folder or a name that ends in "
+            f"{', '.join(pictures.SUFFIXES)}."
+        )
     else:
         jobs = [(source, output / source.name)]
     if any(a.resolve() == b.resolve() for a, b in jobs):

@@ -322,6 +322,13 @@ def test_bad_arguments_are_named(arguments, message):
         _model(**arguments)
 
 
+def test_arguments_of_another_compile_are_answered():
+    with pytest.raises(
+        TypeError, match=r"CycleGAN\.compile has no argument optimizer, loss: .*two"
+    ):
+        _model().compile(optimizer="adam", loss="mse")
+
+
 def test_one_optimizer_for_both_is_refused():
     adam = keras.optimizers.Adam()
     with pytest.raises(ValueError, match="an optimizer each"):

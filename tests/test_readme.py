@@ -29,7 +29,7 @@ def _run(code, folder):
 
 def test_the_ten_lines_run_with_fewer_steps(tmp_path):
     code = _blocks("python")[0]
-    assert len(code.strip().splitlines()) <= 12
+    assert len(code.strip().splitlines()) <= 14
     assert "count=100" in code
     _run(code.replace("count=100", "count=2"), tmp_path)
 

@@ -387,7 +387,7 @@ def test_checkpoints_are_written_all_or_none_and_never_over_others(tmp_path):
         torch_weights.save_networks(model, tmp_path / "run")
     assert originals == {path: path.read_bytes() for path in (tmp_path / "run").iterdir()}
 
-    with pytest.raises(InputError, match="direction must be one of ab, ba. Received: 'xy'"):
+    with pytest.raises(InputError, match="direction must be one of ab, ba"):
         torch_weights.save_networks(model, tmp_path / "new", ("ab", "xy"))
     foreign = CycleGAN(
         generator_ab=model.generator_ab,

@@ -126,7 +126,7 @@ def test_files_that_are_not_of_a_run_are_never_removed(name, tmp_path):
     path.parent.mkdir(exist_ok=True)
     path.write_text("mine")
     for restart in (False, True):
-        with pytest.raises(InputError, match="in the way"):
+        with pytest.raises(InputError, match="and no run"):
             train(resolve("scenes", **TINY), tmp_path, restart=restart, verbose=0)
     assert path.read_text() == "mine"
 

@@ -84,6 +84,6 @@ def domain_folders(root_or_a, b=None, split="train"):
         missing = next(path for path in expected if not path.is_dir())
         raise InputError(
             f"{missing} does not exist; expected {root} to hold the folders {split}A and "
-            f"{split}B, or a second folder to be given for domain B."
+            f"{split}B, or a second folder to be given for domain B (--domain-b)."
         )
     return expected

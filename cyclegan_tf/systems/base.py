@@ -45,6 +45,7 @@ class System(keras.Model):
         run_eagerly=False,
         steps_per_execution=1,
         jit_compile="auto",
+        **others,
     ):
         """Sets the optimizers: one step for all generators, then one for all discriminators.
 
@@ -58,9 +59,14 @@ class System(keras.Model):
             run_eagerly, steps_per_execution: as in `keras.Model.compile`.
             jit_compile: `"auto"` compiles with XLA on a GPU or TPU alone; on CPUs it is slower.
         """
-        self._requested_jit_compile = (
-            jit_compile  # "auto" may mean another thing where it is loaded
-        )
+        if others:
+            raise TypeError(
+                f"{type(self).__name__}.compile has no argument {', '.join(others)}: the losses "
+                "are its own, and it takes two optimizers, generator_optimizer=… and "
+                "discriminator_optimizer=…."
+            )
+        # "auto" may mean another thing where the model is loaded.
+        self._requested_jit_compile = jit_compile
         generator_optimizer = self._prepared(generator_optimizer)
         discriminator_optimizer = self._prepared(discriminator_optimizer)
         if generator_optimizer is discriminator_optimizer:
@@ -108,6 +114,12 @@ class System(keras.Model):
     def compile_from_config(self, config):
         self.compile(**keras.saving.deserialize_keras_object(config))
 
+    def fit(self, x=None, *args, **kwargs):
+        """As `keras.Model.fit`; a data set draws its own order, so that Keras need not shuffle."""
+        if isinstance(x, tf.data.Dataset):
+            kwargs.setdefault("shuffle", False)
+        return super().fit(x, *args, **kwargs)
+
     @property
     def metrics(self):
         return self._loss_trackers
@@ -147,7 +159,12 @@ class System(keras.Model):
                     f"those of domain {domain} have shape {tuple(image.shape[1:])}. Give "
                     "image_shape=… to the constructor or image_size=… to the data set."
                 )
-        return tf.cast(image_a, self.variable_dtype), tf.cast(image_b, self.variable_dtype)
+        # Where sizes are unknown while it is traced, the check above is made in the graph.
+        expected = (None, *self.image_shape)
+        return tuple(
+            tf.cast(tf.ensure_shape(image, expected), self.variable_dtype)
+            for image in (image_a, image_b)
+        )
 
     def _random_seed(self, stream):
         """A seed that depends on (seed, stream, step, replica) alone, so that a run resumes."""

@@ -210,9 +210,7 @@ def paper_networks(
     Returns:
         A dictionary of models by the names of `CycleGAN`'s arguments.
     """
-    if blocks is None:
-        sizes = [size for size in image_shape[:2] if size is not None]
-        blocks = 6 if sizes and max(sizes) < 256 else 9
+    blocks = paper_blocks(image_shape) if blocks is None else blocks
     any_size = (None, None, image_shape[-1])
     seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(4)]
     networks = {}
@@ -229,6 +227,12 @@ def paper_networks(
             name=name,
         )
     return networks
+
+
+def paper_blocks(image_shape):
+    """The paper's number of residual blocks: 6 below 256 pixels and 9 from there."""
+    sizes = [size for size in image_shape[:2] if size is not None]
+    return 6 if sizes and max(sizes) < 256 else 9
 
 
 def _check_keeps_size(generator, image_shape):
