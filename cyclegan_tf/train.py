@@ -87,8 +87,8 @@ PRESETS = {
     "paper":  {},
     #         One domain is label maps: they look like no photograph, so nothing stays as it is.
     "labels": {"lambda_identity": 0.0},
-    #         The same for 64 pixels and minutes: small networks and patches, a higher rate.
-    "demo":   {"lambda_identity": 0.0, "crop_size": 64, "base_filters": 32, "strided_layers": 2,
+    #         The same for 64 pixels and minutes: small networks, a higher rate.
+    "demo":   {"lambda_identity": 0.0, "crop_size": 64, "base_filters": 32,
                "learning_rate": 5e-4, "epochs": 20, "steps_per_epoch": 70},
 }  # fmt: skip
 
