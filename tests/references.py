@@ -20,5 +20,7 @@ def to_nhwc(pictures):
 def network(arrays, prefix, generates):
     """The Keras model of the state dict `PREFIX.KEY` among the arrays of a reference."""
     prefix += "."
-    state = {key.removeprefix(prefix): array for key, array in arrays.items() if prefix in key}
+    state = {
+        key.removeprefix(prefix): array for key, array in arrays.items() if key.startswith(prefix)
+    }
     return torch_state.network_of(state, prefix, generates=generates)
