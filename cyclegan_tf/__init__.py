@@ -7,6 +7,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from cyclegan_tf import data, keras2_weights, metrics, torch_weights
 from cyclegan_tf.callbacks import RunPage, SampleSheet, SaveModel
+from cyclegan_tf.checkpoints import Checkpoints
 from cyclegan_tf.discriminators import patchgan, pixelgan
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.export import export_saved_model, export_tflite

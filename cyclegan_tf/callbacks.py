@@ -26,13 +26,22 @@ class SampleSheet(keras.callbacks.Callback):
         self.folder = pathlib.Path(folder)
         self.images = {"ab": list(images_a), "ba": list(images_b)}
         self.period = period
+        self._epoch = None
 
     def on_epoch_end(self, epoch, logs=None):
         last = epoch + 1 == self.params.get("epochs")
+        self._epoch = epoch
         if epoch == 0 or last or (epoch + 1) % self.period == 0:
-            sheet = sample_sheet(self.model, self.images["ab"], self.images["ba"])
-            with files.written_whole(self.folder / f"epoch_{epoch + 1:04d}.png") as path:
-                sheet.save(path)
+            self._write()
+
+    def on_train_end(self, logs=None):
+        if self._epoch is not None and _ends_with_averages(self.model):
+            self._write()
+
+    def _write(self):
+        sheet = sample_sheet(self.model, self.images["ab"], self.images["ba"])
+        with files.written_whole(self.folder / f"epoch_{self._epoch + 1:04d}.png") as path:
+            sheet.save(path)
 
 
 class SaveModel(keras.callbacks.Callback):
@@ -41,13 +50,18 @@ class SaveModel(keras.callbacks.Callback):
     Unlike `keras.callbacks.ModelCheckpoint` it never leaves half a file: it writes beside and
     renames.
 
+    Args:
+        path: of the file.
+        keep: false in all but the first of several processes, which must save together.
+
     Raises:
         InputError: a loss is no longer finite; the model of the epoch before is kept.
     """
 
-    def __init__(self, path):
+    def __init__(self, path, keep=True):
         super().__init__()
         self.path = pathlib.Path(path)
+        self.keep = keep
 
     def on_epoch_end(self, epoch, logs=None):
         lost = [name for name, value in (logs or {}).items() if not np.isfinite(value)]
@@ -56,7 +70,14 @@ class SaveModel(keras.callbacks.Callback):
                 f"{', '.join(lost)} is not finite after epoch {epoch + 1}: training has diverged. "
                 f"{self.path} keeps the epoch before; lower the learning rate and begin again."
             )
-        with files.written_whole(self.path) as path:
+        self._write()
+
+    def on_train_end(self, logs=None):
+        if _ends_with_averages(self.model):
+            self._write()
+
+    def _write(self):
+        with files.written_whole(self.path, self.keep) as path:
             self.model.save(path)
 
 
@@ -78,3 +99,9 @@ class RunPage(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         write_page(self.folder, self.title)
+
+
+def _ends_with_averages(model):
+    """Whether `fit` has changed the weights after the last epoch, for their moving averages."""
+    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+    return optimizer.use_ema

@@ -13,12 +13,13 @@ import tensorflow as tf
 import typer
 
 from cyclegan_tf import precision as precisions
-from cyclegan_tf import torch_weights
+from cyclegan_tf import strategies, torch_weights
 from cyclegan_tf import train as training
 from cyclegan_tf.data.pipeline import PREPROCESS
 from cyclegan_tf.demo import demo as run_demo
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.export import export as export_model
+from cyclegan_tf.launch import launch as launch_workers
 from cyclegan_tf.losses import ADVERSARIAL_OBJECTIVES
 from cyclegan_tf.translate import MAX_MEGAPIXELS
 from cyclegan_tf.translate import translate as translate_files
@@ -38,6 +39,7 @@ def _choice(name, values):
 Preprocess = _choice("Preprocess", PREPROCESS)
 Objective = _choice("Objective", ADVERSARIAL_OBJECTIVES)
 Precision = _choice("Precision", precisions.PRECISIONS)
+Strategy = _choice("Strategy", strategies.STRATEGIES)
 Preset = _choice("Preset", training.PRESETS)
 Direction = _choice("Direction", ("ab", "ba"))
 Directions = _choice("Directions", ("ab", "ba", "both"))
@@ -128,6 +130,14 @@ def train(
         float | None, _option(_RUN, "Of both Adams (default: 0.0002).")
     ] = None,
     epochs: Annotated[int | None, _option(_RUN, "Epochs in all (default: 200).")] = None,
+    ema_momentum: Annotated[
+        float | None,
+        _option(
+            _RUN,
+            "Of a moving average of the generators' weights, which they end with, such as 0.999; "
+            "0 turns it off (default: 0).",
+        ),
+    ] = None,
     decay_epochs: Annotated[
         int | None,
         _option(_RUN, "The last epochs, in which the rate falls (default: half of --epochs)."),
@@ -137,7 +147,8 @@ def train(
         _option(_RUN, "Steps in an epoch (default: pictures of the larger domain / batch)."),
     ] = None,
     batch_size: Annotated[
-        int | None, _option(_RUN, "Pairs of pictures in a step (default: 1).")
+        int | None,
+        _option(_RUN, "Pairs of pictures in a step for each device of --strategy (default: 1)."),
     ] = None,
     seed: Annotated[int | None, _option(_RUN, "Of everything random (default: 0).")] = None,
     precision: Annotated[
@@ -146,17 +157,31 @@ def train(
             _RUN, "`auto` is bfloat16 where the processor has it, else float32 (default: auto)."
         ),
     ] = None,
+    strategy: Annotated[
+        Strategy | None,
+        _option(
+            _RUN,
+            "Devices: `auto` takes the machines that TF_CONFIG lists, else a TPU, else all GPUs, "
+            "else one device (default: auto).",
+        ),
+    ] = None,
+    checkpoint_minutes: Annotated[
+        float | None, _option(_RUN, "Minutes between two checkpoints (default: 10).")
+    ] = None,
     restart: Annotated[
         bool, typer.Option(help="Begin again where --out holds a run: its files are removed.")
     ] = False,
 ):
-    """Train a CycleGAN. Defaults are those of the preset `paper`."""
+    """Train a CycleGAN, or go on with the run in --out.
+
+    Defaults are those of the preset `paper`. The same command again goes on with a run that was
+    stopped, exactly where it was; --epochs, --decay-epochs, --batch-size, --strategy and
+    --checkpoint-minutes may change.
+    """
     given = {name: value for name, value in locals().items() if name not in ("out", "restart")}
     given = {n: v.value if isinstance(v, enum.Enum) else v for n, v in given.items()}
-    _, why = precisions.choose(given["precision"] or "auto")
     options = training.resolve(**given)
-    typer.echo(f"Precision: {options.precision} ({why}).")
-    training.train(options, out, restart=restart)
+    training.train(options, out, restart=restart, say=typer.echo)
     typer.echo(f"Done. Open {out / 'index.html'}; the model is {out / 'model.keras'}.")
 
 
@@ -242,6 +267,18 @@ def import_(
         f"{out} holds a {type(model).__name__ if source.is_dir() else model.name} of "
         f"{model.count_params():,} parameters, for `translate` and `export`."
     )
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def launch(
+    context: typer.Context,
+    workers: Annotated[int, typer.Option(help="Processes.")] = 2,
+    restarts: Annotated[
+        int, typer.Option(help="How often all are started again when one dies.")
+    ] = 3,
+):
+    """Try out several machines on this one: `cyclegan-tf launch --workers 2 -- train …`."""
+    raise typer.Exit(launch_workers(context.args, workers, restarts, say=typer.echo))
 
 
 @app.command()

@@ -31,12 +31,12 @@ def demo(out="runs/demo", seed=0, say=print, **changes):
     out = pathlib.Path(out)
     options = resolve("scenes", preset="demo", seed=seed, **changes)
     say(
-        f"Training on procedural street scenes at {options.crop_size} pixels in "
-        f"{options.precision}: {options.epochs} epochs of {options.steps_per_epoch} steps, some "
-        "minutes; then scores and exports."
+        f"Training on procedural street scenes at {options.crop_size} pixels: {options.epochs} "
+        f"epochs of {options.steps_per_epoch} steps, some minutes; then scores and exports."
     )
     begin = time.perf_counter()
-    model = train(options, out, restart=True)  # removes an earlier demo, exports and scores too
+    # Replaces an earlier demo, its exports and scores too.
+    model = train(options, out, restart=True, say=say)
     seconds = time.perf_counter() - begin
 
     say("Scoring photo → labels on test scenes.")

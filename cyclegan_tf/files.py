@@ -4,22 +4,32 @@ import contextlib
 import os
 import pathlib
 import shutil
+import tempfile
 import uuid
 
 from cyclegan_tf.errors import InputError
 
 
 @contextlib.contextmanager
-def written_whole(path):
+def written_whole(path, keep=True):
     """Yields a path beside `path` to write to; renames it to `path` if all went well.
 
     A file that stood at `path` is replaced at the end, and stays as it was if writing fails or
     is interrupted. The suffix is kept, because Keras and Pillow go by it.
 
+    Args:
+        path: of the file or folder in the end.
+        keep: if false, the path that is yielded lies elsewhere and is removed in the end: of
+            several processes that must all go through the motions, one writes.
+
     Raises:
         InputError: there is a folder at `path`.
     """
     path = pathlib.Path(path)
+    if not keep:
+        with tempfile.TemporaryDirectory() as elsewhere:
+            yield pathlib.Path(elsewhere) / path.name
+        return
     if path.is_dir():
         raise InputError(f"{path} is a folder and is not overwritten; choose another name.")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -34,6 +44,19 @@ def written_whole(path):
 def write_text(path, text):
     with written_whole(path) as beside:
         beside.write_text(text, encoding="utf-8")
+
+
+def to_disk(*paths):
+    """Waits until files are on the disk, so that a rename after it is safe from a power cut."""
+    for path in paths:
+        with open(path, "rb") as file:
+            os.fsync(file.fileno())
+
+
+def remove_unfinished(folder):
+    """Removes what a killed process left half-written in a folder and below it."""
+    for path in list(pathlib.Path(folder).rglob(".*.part*")):
+        _remove(path)
 
 
 def _remove(path):

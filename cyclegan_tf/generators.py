@@ -73,7 +73,7 @@ def resnet_generator(
         x = make.convolution(x, 4 * base_filters, 3, reflect=1)
         x = layers.ReLU()(make.normalised(x))
         if dropout:
-            x = layers.Dropout(dropout)(x)
+            x = make.dropout(x, dropout)
         x = make.convolution(x, 4 * base_filters, 3, reflect=1)
         x = layers.Add()([shortcut, make.normalised(x)])  # no ReLU after the sum
 
@@ -150,7 +150,7 @@ def unet_generator(
     for level in reversed(range(1, halvings)):
         x = make.normalised(make.upsampling(layers.ReLU()(x), widths[level - 1], 4))
         if dropout and level < halvings - 1 and widths[level - 1] == 8 * base_filters:
-            x = layers.Dropout(dropout)(x)
+            x = make.dropout(x, dropout)
         x = layers.Concatenate()([skips.pop(), x])
 
     x = make.upsampling(layers.ReLU()(x), output_channels or image_shape[-1], 4, use_bias=True)

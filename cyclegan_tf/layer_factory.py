@@ -1,5 +1,6 @@
 """How every network here convolves and normalises: the published way, or that of older TF code."""
 
+import numpy as np
 from keras import layers
 
 from cyclegan_tf.initializers import normal_initializers
@@ -41,6 +42,7 @@ class LayerFactory:
         self.padding = padding
         self._initializers = normal_initializers(seed)
         self._scale_initializers = normal_initializers(seed, mean=1.0)
+        self._dropout_seeds = np.random.default_rng(seed)
 
     def convolution(self, x, filters, size, strides=1, *, reflect=0, use_bias=False):
         """A convolution of `size` by `size`, reflecting at the border where that is asked for.
@@ -87,3 +89,6 @@ class LayerFactory:
             epsilon=self.epsilon,
             gamma_initializer=next(self._scale_initializers),  # N(1, 0.02), as in the release
         )(x)
+
+    def dropout(self, x, rate):
+        return layers.Dropout(rate, seed=int(self._dropout_seeds.integers(2**31)))(x)

@@ -3,6 +3,8 @@
 import keras
 import tensorflow as tf
 
+from cyclegan_tf.replicas import assign_replica_values, replica_values
+
 
 @keras.saving.register_keras_serializable(package="cyclegan_tf")
 class ReplayPool(keras.layers.Layer):
@@ -104,15 +106,16 @@ class ReplayPool(keras.layers.Layer):
 
     def save_own_variables(self, store):
         for name, variable in self._variables_by_name().items():
-            for replica, copy in enumerate(_copies(variable)):
-                store[f"{name}_{replica}"] = copy.numpy()
+            for replica, value in enumerate(replica_values(variable)):
+                store[f"{name}_{replica}"] = value
 
     def load_own_variables(self, store):
         """Loads each replica's pictures; replicas beyond those that were saved start empty."""
         for name, variable in self._variables_by_name().items():
-            for replica, copy in enumerate(_copies(variable)):
-                key = f"{name}_{replica}"
-                copy.assign(store[key] if key in store else tf.zeros_like(copy))
+            values = []
+            while (key := f"{name}_{len(values)}") in store:
+                values.append(store[key])
+            assign_replica_values(variable, values)
 
     def _variables_by_name(self):
         return {"pictures": self.pictures, "count": self.count} if self.size else {}
@@ -126,8 +129,3 @@ def _whole_numbers(shape, seed, below):
     return tf.random.stateless_uniform(
         shape, seed, minval=0, maxval=below, dtype=tf.int32, alg="philox"
     )
-
-
-def _copies(variable):
-    """The copies on this process's replicas; the variable itself without a strategy."""
-    return getattr(variable, "values", (variable,))

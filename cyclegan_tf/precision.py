@@ -26,16 +26,20 @@ def choose(precision="auto", cpuinfo="/proc/cpuinfo"):
     Raises:
         InputError: no such precision.
     """
-    if precision not in PRECISIONS:
-        raise InputError(
-            f"precision must be one of {', '.join(PRECISIONS)}. Received: {precision!r}"
-        )
+    check(precision)
     if precision != "auto":
         return precision, "as asked for"
     found = sorted(_BFLOAT16_FLAGS & _processor_flags(cpuinfo))
     if found:
         return "bfloat16", f"the processor has {found[0]}"
     return "float32", "no bfloat16 arithmetic was found in the processor"
+
+
+def check(precision):
+    if precision not in PRECISIONS:
+        raise InputError(
+            f"precision must be one of {', '.join(PRECISIONS)}. Received: {precision!r}"
+        )
 
 
 @contextlib.contextmanager

@@ -19,10 +19,18 @@ class ConstantThenLinearDecay(keras.optimizers.schedules.LearningRateSchedule):
         steps_per_epoch: optimizer steps in an epoch.
         first_epoch: 1-based number of the epoch that the optimizer begins in, for networks that
             were trained before (`--epoch_count` of the PyTorch release).
+        first_step: the optimizer's step at which that epoch begins.
     """
 
     def __init__(
-        self, rate=2e-4, constant_epochs=100, decay_epochs=100, *, steps_per_epoch, first_epoch=1
+        self,
+        rate=2e-4,
+        constant_epochs=100,
+        decay_epochs=100,
+        *,
+        steps_per_epoch,
+        first_epoch=1,
+        first_step=0,
     ):
         if steps_per_epoch < 1:
             raise ValueError(
@@ -40,12 +48,14 @@ class ConstantThenLinearDecay(keras.optimizers.schedules.LearningRateSchedule):
         self.decay_epochs = decay_epochs
         self.steps_per_epoch = steps_per_epoch
         self.first_epoch = first_epoch
+        self.first_step = first_step
         # A table, because in float32 the formula itself would be off in the last digits.
         share = np.arange(decay_epochs + 2) / (decay_epochs + 1)
         self._rates = np.float32(rate * (1 - share))
 
     def __call__(self, step):
-        epoch = tf.cast(step, tf.int64) // self.steps_per_epoch + self.first_epoch
+        done = tf.cast(step, tf.int64) - self.first_step
+        epoch = done // self.steps_per_epoch + self.first_epoch
         decayed = tf.clip_by_value(epoch - self.constant_epochs, 0, self.decay_epochs + 1)
         return tf.gather(self._rates, decayed)
 
@@ -56,4 +66,5 @@ class ConstantThenLinearDecay(keras.optimizers.schedules.LearningRateSchedule):
             "decay_epochs": self.decay_epochs,
             "steps_per_epoch": self.steps_per_epoch,
             "first_epoch": self.first_epoch,
+            "first_step": self.first_step,
         }

@@ -5,12 +5,14 @@ import dataclasses
 import json
 import pathlib
 import shutil
+import signal
 
 import keras
 import numpy as np
 
-from cyclegan_tf import data, files, precision
+from cyclegan_tf import data, files, precision, strategies
 from cyclegan_tf.callbacks import RunPage, SampleSheet, SaveModel
+from cyclegan_tf.checkpoints import Checkpoints, newest_state
 from cyclegan_tf.data.folders import folder_sources
 from cyclegan_tf.data.pipeline import sizes_from
 from cyclegan_tf.data.scenes import scene_sources
@@ -18,12 +20,14 @@ from cyclegan_tf.data.tfds import tfds_sources
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.generators import size_multiple
 from cyclegan_tf.optimizers import Adam
+from cyclegan_tf.replicas import process_number, wait_for_all
+from cyclegan_tf.run_logs import RunLog, ScalarBoard
 from cyclegan_tf.schedules import ConstantThenLinearDecay
 from cyclegan_tf.systems.cyclegan import CycleGAN, paper_blocks, paper_networks
 from cyclegan_tf.translator import Translator
 
 # What a run writes, and the demo after it.
-_RUN_FOLDERS = ("samples", "logs", "export")
+_RUN_FOLDERS = ("samples", "logs", "checkpoints", "export")
 _RUN_FILES = (
     "options.json",
     "log.csv",
@@ -33,6 +37,11 @@ _RUN_FILES = (
     "scores.json",
     "contact_sheet.png",
 )
+
+_STOP = (signal.SIGTERM, signal.SIGINT)  # at which a run saves what it has done
+
+# What may differ when a run goes on: how long, how fast and how often it saves, not what it learns.
+_MAY_CHANGE = {"epochs", "decay_epochs", "batch_size", "strategy", "checkpoint_minutes"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,12 +58,16 @@ class Options:
         strided_layers: of the PatchGAN.
         lambda_a, lambda_b, lambda_identity, adversarial, pool_size: see `CycleGAN`.
         learning_rate: of both Adams.
+        ema_momentum: of a moving average of the generators' weights, with which they end; 0 for
+            none.
         epochs: in all.
         decay_epochs: the last of them, in which the rate falls; `None` for half of them.
         steps_per_epoch: `None` for as many batches as the larger domain fills.
-        batch_size: pairs in a step.
+        batch_size: pairs in a step for each replica of the strategy.
         seed: of everything random.
-        precision: `"auto"`, `"float32"` or `"bfloat16"`.
+        precision: see `cyclegan_tf.precision.choose`.
+        strategy: see `cyclegan_tf.strategies.choose`.
+        checkpoint_minutes: between two checkpoints.
     """
 
     source: str
@@ -73,12 +86,15 @@ class Options:
     adversarial: str = "lsgan"
     pool_size: int = 50
     learning_rate: float = 2e-4
+    ema_momentum: float = 0.0
     epochs: int = 200
     decay_epochs: int | None = None
     steps_per_epoch: int | None = None
     batch_size: int = 1
     seed: int = 0
     precision: str = "auto"
+    strategy: str = "auto"
+    checkpoint_minutes: float = 10.0
 
 
 # What each recipe changes of the defaults above.
@@ -87,9 +103,10 @@ PRESETS = {
     "paper":  {},
     #         One domain is label maps: they look like no photograph, so nothing stays as it is.
     "labels": {"lambda_identity": 0.0},
-    #         The same for 64 pixels and minutes: small networks, a higher rate.
+    #         The same for 64 pixels and minutes: small networks, a higher rate, and weights
+    #         averaged over the last steps, because so short a training sways.
     "demo":   {"lambda_identity": 0.0, "crop_size": 64, "base_filters": 32,
-               "learning_rate": 5e-4, "epochs": 20, "steps_per_epoch": 70},
+               "learning_rate": 5e-4, "ema_momentum": 0.997, "epochs": 14, "steps_per_epoch": 100},
 }  # fmt: skip
 
 
@@ -124,10 +141,7 @@ def resolve(source, preset="paper", image_size=None, **options):
             )
         resolved = dataclasses.replace(resolved, preprocess="none")
         load_size = crop_size
-    chosen, _ = precision.choose(resolved.precision)
-    resolved = dataclasses.replace(
-        resolved, load_size=load_size, crop_size=crop_size, precision=chosen
-    )
+    resolved = dataclasses.replace(resolved, load_size=load_size, crop_size=crop_size)
     if resolved.decay_epochs is None:
         resolved = dataclasses.replace(resolved, decay_epochs=resolved.epochs // 2)
     _check(resolved)
@@ -138,7 +152,8 @@ def _check(options):
     for name in ("crop_size", "epochs", "batch_size", "base_filters", "strided_layers"):
         if getattr(options, name) < 1:
             raise InputError(f"{name} must be at least 1. Received: {getattr(options, name)}")
-    for name in ("lambda_a", "lambda_b", "lambda_identity", "pool_size", "seed"):
+    not_negative = ("lambda_a", "lambda_b", "lambda_identity", "pool_size", "seed")
+    for name in (*not_negative, "checkpoint_minutes"):
         if getattr(options, name) < 0:
             raise InputError(f"{name} must not be negative. Received: {getattr(options, name)}")
     if not 0 <= options.decay_epochs <= options.epochs:
@@ -150,13 +165,23 @@ def _check(options):
         raise InputError(f"steps_per_epoch must be at least 1. Received: {options.steps_per_epoch}")
     if not options.learning_rate > 0:
         raise InputError(f"learning_rate must be positive. Received: {options.learning_rate}")
+    if not 0 <= options.ema_momentum < 1:
+        raise InputError(
+            f"ema_momentum must be from 0 to less than 1. Received: {options.ema_momentum}"
+        )
+    precision.check(options.precision)
+    strategies.check(options.strategy)
 
 
-def train(options, out, *, restart=False, sample_rows=4, verbose="auto"):
-    """Trains a CycleGAN and writes the folder of the run.
+def train(options, out, *, restart=False, sample_rows=4, verbose="auto", say=print):
+    """Trains a CycleGAN and writes the folder of the run; goes on where the folder holds one.
 
-    The folder holds `options.json`, and after each epoch `model.keras`, `samples/epoch_0001.png`
-    …, `log.csv`, TensorBoard's `logs/`, `losses.png` and `index.html`.
+    The folder holds `options.json`; after each epoch `model.keras`, `samples/epoch_0001.png`
+    …, `log.csv`, TensorBoard's `logs/`, `losses.png` and `index.html`; and `checkpoints/`. A run
+    that was stopped at any moment and is trained again with the same options ends as the unbroken
+    one would have.
+
+    Where several processes train together, all of them call this, and the first one writes.
 
     Args:
         options: `Options`, as `resolve` makes them.
@@ -164,41 +189,76 @@ def train(options, out, *, restart=False, sample_rows=4, verbose="auto"):
         restart: begin again where the folder holds a run already; its files are removed.
         sample_rows: pictures of each domain in a sample sheet.
         verbose: as in `keras.Model.fit`.
+        say: called with lines for the user.
 
     Returns:
         The trained `CycleGAN`.
 
     Raises:
-        InputError: the folder holds a run, or an option or a picture cannot be used.
+        InputError: the folder holds a run of other options or other files, or an option or a
+            picture cannot be used.
     """
     out = pathlib.Path(out)
-    _check_folder(out, restart)
+    strategy, devices = strategies.choose(options.strategy)  # before TensorFlow does anything else
+    chief = process_number(strategy) == 0
+    _check_folder(out)
+    state = None if restart else newest_state(out / "checkpoints")
+    options = _as_in_run(options, None if restart else _options_of(out))
+    options, why = _with_precision(options)
+    batch_size = options.batch_size * strategy.num_replicas_in_sync
     sources = _sources(options)
-    pairs = _pairs(options, sources, training=True)
-    samples = _samples(options, sources, sample_rows)
-    steps = options.steps_per_epoch or len(pairs)
+    pairs = _pairs(options, sources, batch_size)
     image_shape = _image_shape(options, pairs)
     if options.blocks is None:
         options = dataclasses.replace(options, blocks=paper_blocks(image_shape))
-    model = compiled_model(options, image_shape, steps)
+    if chief:
+        say(f"Precision: {options.precision} ({why}). Strategy: {devices}, {batch_size} per step.")
+    if state and state["epoch"] >= options.epochs:
+        say(f"The run in {out} is finished; more --epochs would go on with it.")
+        return load(out)
+    if state and chief:
+        say(f"Going on with the run in {out}, in epoch {state['epoch'] + 1}.")
+    begin = _begin_of_schedule(state, batch_size)
+    schedule = ConstantThenLinearDecay(
+        options.learning_rate,
+        options.epochs - options.decay_epochs,
+        options.decay_epochs,
+        steps_per_epoch=pairs.training_pairs.steps_per_epoch,
+        **begin,
+    )
+    with strategy.scope():
+        model = compiled_model(options, image_shape, schedule)
 
-    if restart:
-        _remove_run(out)
-    files.write_text(out / "options.json", json.dumps(dataclasses.asdict(options), indent=2) + "\n")
+    if chief:
+        _prepare(out, options, state)
+    wait_for_all(strategy)
+    samples = _samples(options, sources, sample_rows) if chief else None
     model.fit(
-        pairs.repeat() if options.steps_per_epoch else pairs,
+        pairs,
         epochs=options.epochs,
-        steps_per_epoch=options.steps_per_epoch,
-        verbose=verbose,
+        verbose=verbose if chief else 0,
         callbacks=[
-            keras.callbacks.CSVLogger(str(out / "log.csv")),
-            keras.callbacks.TensorBoard(str(out / "logs")),
-            SampleSheet(out / "samples", *samples),
-            SaveModel(out / "model.keras"),
-            RunPage(out, title=f"{options.source} → {out.name}"),
+            *_callbacks(out, options, samples, chief),
+            Checkpoints(
+                out / "checkpoints", options.checkpoint_minutes, signals=_STOP, notes=begin
+            ),
         ],
     )
     return model
+
+
+def _callbacks(out, options, samples, chief):
+    """What writes the folder of a run after each epoch, in the order in which it is written."""
+    save = SaveModel(out / "model.keras", keep=chief)
+    if not chief:
+        return [save]
+    return [
+        RunLog(out / "log.csv"),
+        ScalarBoard(out / "logs", out / "log.csv"),
+        SampleSheet(out / "samples", *samples),
+        save,
+        RunPage(out, title=f"{options.source} → {out.name}"),
+    ]
 
 
 def load(path):
@@ -253,22 +313,27 @@ def _sources(options, split="train"):
     return folder_sources(options.source, options.domain_b, split, options.channels)
 
 
-def _pairs(options, sources, training):
+def _pairs(options, sources, batch_size=None):
+    """Batches for training; without a batch size, pictures in order."""
     preprocessing = data.Preprocessing(
         options.preprocess, options.load_size, options.crop_size, options.flip, options.channels
     )
-    batch_size = options.batch_size if training else 1
     return data.pairs(
-        *sources, preprocessing, training=training, batch_size=batch_size, seed=options.seed
+        *sources,
+        preprocessing,
+        training=batch_size is not None,
+        batch_size=batch_size or 1,
+        steps_per_epoch=options.steps_per_epoch,
+        seed=options.seed,
     )
 
 
 def _samples(options, training_sources, rows):
     """Pictures for the sample sheets: of the test split where there is one."""
-    pairs = _pairs(options, training_sources, training=False)
+    pairs = _pairs(options, training_sources)
     if not options.domain_b:
         with contextlib.suppress(InputError):  # no test split, or none that can be shown
-            pairs = _pairs(options, _sources(options, "test"), training=False)
+            pairs = _pairs(options, _sources(options, "test"))
     elements = list(pairs.unbatch().take(rows))
     return [[_to_uint8(element[domain]) for element in elements] for domain in (0, 1)]
 
@@ -283,22 +348,23 @@ def _image_shape(options, pairs):
     return shape_a if shape_a == shape_b else (None, None, options.channels)
 
 
-def compiled_model(options, image_shape, steps_per_epoch=1):
+def compiled_model(options, image_shape, learning_rate=None):
     """The untrained model of a run.
 
     Args:
         options: `Options`.
         image_shape: `(height, width, channels)` of the training pictures.
-        steps_per_epoch: for the schedule of the learning rate.
+        learning_rate: of both Adams, a number or a schedule; that of the options if `None`.
 
     Raises:
         InputError: the options ask for what cannot be built.
     """
+    options, _ = _with_precision(options)
     with precision.policy(options.precision):
-        return _compiled_model(options, image_shape, steps_per_epoch)
+        return _compiled_model(options, image_shape, learning_rate or options.learning_rate)
 
 
-def _compiled_model(options, image_shape, steps_per_epoch):
+def _compiled_model(options, image_shape, learning_rate):
     try:
         networks = paper_networks(
             image_shape,
@@ -320,17 +386,28 @@ def _compiled_model(options, image_shape, steps_per_epoch):
     except ValueError as error:
         raise InputError(str(error)) from error
 
-    def adam():
-        schedule = ConstantThenLinearDecay(
-            options.learning_rate,
-            options.epochs - options.decay_epochs,
-            options.decay_epochs,
-            steps_per_epoch=steps_per_epoch,
-        )
-        return Adam(schedule)
-
-    model.compile(adam(), adam())
+    average = {"use_ema": True, "ema_momentum": options.ema_momentum}
+    model.compile(
+        Adam(learning_rate, **(average if options.ema_momentum else {})), Adam(learning_rate)
+    )
     return model
+
+
+def _begin_of_schedule(state, batch_size):
+    """The epoch and the optimizer's step from which the learning rate is counted."""
+    if not state:
+        return {}
+    if state["batch_size"] == batch_size:
+        return state["notes"]
+    # Steps were of another size before.
+    begin_of_epoch = state["iterations"] - state["pairs"] // batch_size
+    return {"first_epoch": state["epoch"] + 1, "first_step": begin_of_epoch}
+
+
+def _with_precision(options):
+    """The options with the precision of this machine in the place of "auto", and why it is that."""
+    chosen, why = precision.choose(options.precision)
+    return dataclasses.replace(options, precision=chosen), why
 
 
 def _remove_run(out):
@@ -341,18 +418,54 @@ def _remove_run(out):
         (out / name).unlink(missing_ok=True)
 
 
-def _check_folder(out, restart):
-    """A run is written to a folder of its own, and replaced only where that is asked for."""
+def _prepare(out, options, state):
+    """Leaves in the folder what belongs to the checkpoint to go on from, and the options."""
+    if state is None:
+        _remove_run(out)
+    files.remove_unfinished(out)
+    files.write_text(out / "options.json", json.dumps(dataclasses.asdict(options), indent=2) + "\n")
+
+
+def _check_folder(out):
+    """A run is written to a folder of its own."""
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is a file; expected a folder to write the run to.")
     if (out / "options.json").exists():
-        if not restart:
-            raise InputError(
-                f"{out} holds a run already; choose another folder, or --restart to begin again."
-            )
         return
     found = [path for path in out.glob("*") if not path.name.startswith(".")]
     if found:
         raise InputError(
             f"{out} holds {min(found).name!r} and no run; choose a folder that is new or empty."
         )
+
+
+def _options_of(out):
+    """The options of the run in a folder; `None` where there is none."""
+    path = out / "options.json"
+    if not path.exists():
+        return None
+    try:
+        return Options(**json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise InputError(
+            f"{path} does not hold the options of a run of this version ({error}); use a new "
+            "folder or --restart."
+        ) from error
+
+
+def _as_in_run(options, before):
+    """The options to go on with; raises where they differ from those of the run before."""
+    if before is None:
+        return options
+    if options.precision == "auto":  # a machine that does without may be followed by another
+        options = dataclasses.replace(options, precision=before.precision)
+    if options.blocks is None:
+        options = dataclasses.replace(options, blocks=before.blocks)
+    for field in dataclasses.fields(Options):
+        was, now = getattr(before, field.name), getattr(options, field.name)
+        if was != now and field.name not in _MAY_CHANGE:
+            raise InputError(
+                f"--{field.name.replace('_', '-')} was {was} in this run, now {now}; use a new "
+                "folder or --restart."
+            )
+    return options

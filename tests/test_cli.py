@@ -94,7 +94,9 @@ def test_sources_that_cannot_serve(root, run, tmp_path):
     out = ["--out", tmp_path / "out"]
     assert "does not exist" in refused("train", tmp_path / "missing", *out)
     assert "holds no pictures" in refused("train", tmp_path / "empty", *out)
-    assert "holds a run already" in refused("train", root, "--out", run, *options())
+    assert "--lambda-a was 10.0 in this run, now 5.0; use a new folder or --restart" in refused(
+        "train", root, "--out", run, *options(lambda_a=5)
+    )
     assert not (tmp_path / "out").exists()
 
 
@@ -140,9 +142,9 @@ def test_interruption_leaves_whole_files_and_status_130(root, tmp_path):
     assert result.returncode == 0, result.stderr
 
 
-def _small_disk(folder):
+def small_disk(folder, size="200k"):
     folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", folder]
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder]
     return shutil.which("mount") and subprocess.run(command, capture_output=True).returncode == 0
 
 
@@ -150,7 +152,7 @@ def _small_disk(folder):
 def test_a_full_disk_gets_a_sentence_and_leaves_no_half_file(verb, run, tmp_path):
     """On a real small disk where this process may mount one, else under a limit on file sizes."""
     disk, settings = tmp_path / "disk", {}
-    mounted = _small_disk(disk)
+    mounted = small_disk(disk)
     if not mounted:
         import resource
 

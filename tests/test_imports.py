@@ -12,15 +12,15 @@ PACKAGE = ROOT / "cyclegan_tf"
 ROWS = [
     ["cli"],
     ["demo"],
-    ["train", "evaluate", "translate", "export", "torch_weights", "keras2_weights"],
-    ["callbacks"],
+    ["train", "evaluate", "translate", "export", "torch_weights", "keras2_weights", "launch"],
+    ["callbacks", "checkpoints", "run_logs"],
     ["systems.cyclegan"],
-    ["systems.base", "data", "metrics", "sheets", "page", "precision"],
+    ["systems.base", "data", "metrics", "sheets", "page", "precision", "strategies"],
     ["translator", "torch_state"],
     ["generators", "discriminators"],
     ["layer_factory"],
     ["layers", "losses", "pool", "schedules", "optimizers", "initializers"],
-    ["files"],
+    ["replicas", "files"],
     ["errors"],
 ]
 # Within `data`: sources, then the pipeline, then picture files.

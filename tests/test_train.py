@@ -57,6 +57,7 @@ def test_the_folder_holds_what_is_promised_and_nothing_half_written(run):
         "logs",
         "losses.png",
         "index.html",
+        "checkpoints",
     }
     sheets = sorted(path.name for path in (run / "samples").iterdir())
     assert sheets == ["epoch_0001.png", "epoch_0002.png"]
@@ -108,14 +109,15 @@ def test_the_model_goes_on_from_where_it_was_saved(run):
     assert model.image_shape == (24, 24, 3)
 
 
-def test_a_second_run_is_refused_unless_restarted(run, tmp_path):
-    with pytest.raises(InputError, match="holds a run already"):
-        train(resolve("scenes", **TINY), run, verbose=0)
+def test_a_run_of_other_options_is_refused_unless_restarted(run, tmp_path):
+    for name, flag in (("lambda_a", "--lambda-a"), ("steps_per_epoch", "--steps-per-epoch")):
+        with pytest.raises(InputError, match=f"{flag} was .* in this run, now 5; use a new folder"):
+            train(resolve("scenes", **{**TINY, name: 5}), run, verbose=0)
     out = tmp_path / "again"
-    options = resolve("scenes", **{**TINY, "epochs": 1, "steps_per_epoch": 1})
-    train(options, out, verbose=0)
+    train(resolve("scenes", **{**TINY, "epochs": 1, "steps_per_epoch": 1}), out, verbose=0)
     (out / "mine.txt").write_text("stays")
-    train(options, out, restart=True, verbose=0)
+    other = resolve("scenes", **{**TINY, "epochs": 1, "steps_per_epoch": 2})
+    train(other, out, restart=True, verbose=0)
     assert (out / "mine.txt").exists()
     assert len(list((out / "samples").iterdir())) == 1
 

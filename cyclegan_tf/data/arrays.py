@@ -17,6 +17,7 @@ def arrays(
     crop_size=None,
     flip=True,
     batch_size=1,
+    steps_per_epoch=None,
     seed=0,
     first_epoch=0,
 ):
@@ -44,6 +45,7 @@ def arrays(
         Preprocessing(preprocess, load_size, crop_size, flip, channels.pop()),
         training=training,
         batch_size=batch_size,
+        steps_per_epoch=steps_per_epoch,
         seed=seed,
         first_epoch=first_epoch,
     )

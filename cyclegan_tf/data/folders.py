@@ -20,6 +20,7 @@ def folders(
     flip=True,
     channels=3,
     batch_size=1,
+    steps_per_epoch=None,
     seed=0,
     first_epoch=0,
 ):
@@ -38,7 +39,9 @@ def folders(
         load_size, crop_size: in pixels.
         flip: mirror half of the training pictures, left to right.
         channels: 1 (grey), 3 (RGB) or 4 (RGBA).
-        batch_size: pairs in a batch.
+        batch_size: pairs in a batch, over all replicas together.
+        steps_per_epoch: batches in an epoch of training; by default as many as the larger domain
+            fills.
         seed: of everything that is drawn.
         first_epoch: 0-based number of the epoch to begin with, to go on where a run stopped.
 
@@ -57,6 +60,7 @@ def folders(
         preprocessing,
         training=split == "train" if training is None else training,
         batch_size=batch_size,
+        steps_per_epoch=steps_per_epoch,
         seed=seed,
         first_epoch=first_epoch,
     )

@@ -108,7 +108,17 @@ def sizes_from(image_size, load_size, crop_size, mode):
     return load_size, crop_size
 
 
-def pairs(source_a, source_b, preprocessing, *, training, batch_size=1, seed=0, first_epoch=0):
+def pairs(
+    source_a,
+    source_b,
+    preprocessing,
+    *,
+    training,
+    batch_size=1,
+    steps_per_epoch=None,
+    seed=0,
+    first_epoch=0,
+):
     """Batches of unpaired pictures for `fit`, or of pictures in order for `evaluate`.
 
     An epoch has max(|A|, |B|) pairs. In training, A runs through a permutation and B is drawn
@@ -120,53 +130,140 @@ def pairs(source_a, source_b, preprocessing, *, training, batch_size=1, seed=0, 
         source_a, source_b: the two `Source`s.
         preprocessing: a `Preprocessing`.
         training: draw, crop and flip at random.
-        batch_size: pairs in a batch; what does not fill a batch at the end of an epoch is left
-            out in training.
+        batch_size: pairs in a batch, over all replicas together; what does not fill a batch at
+            the end of an epoch is left out in training.
+        steps_per_epoch: batches in an epoch of training, for an epoch of another length.
         seed: of everything that is drawn.
         first_epoch: 0-based number of the epoch to begin with.
 
     Returns:
         A `tf.data.Dataset` of `(image_a, image_b)`, each float32 `(batch, height, width,
-        channels)` in [-1, 1], with the number of batches in an epoch as its cardinality.
+        channels)` in [-1, 1], with the number of batches in an epoch as its cardinality. In
+        training, its attribute `training_pairs` holds the same as `TrainingPairs`.
     """
     if batch_size < 1:
         raise InputError(f"batch_size must be at least 1. Received: {batch_size}")
     if not training:
         preprocessing = preprocessing.without_augmentation()
-    shapes = [_shape(source, preprocessing, batch_size) for source in (source_a, source_b)]
-    count = max(len(source_a), len(source_b))
-    if training and count < batch_size:
-        raise InputError(f"A batch of {batch_size} needs as many pictures; there are {count}.")
+    sources = (source_a, source_b)
+    shapes = tuple(_shape(source, preprocessing, batch_size) for source in sources)
+    if not training:
+        return _in_order(sources, shapes, preprocessing, batch_size)
+    endless = TrainingPairs(sources, shapes, preprocessing, batch_size, steps_per_epoch, seed)
+    dataset = endless.passes(first_epoch)
+    dataset.training_pairs = endless
+    return dataset
+
+
+def _in_order(sources, shapes, preprocessing, batch_size):
+    counts = [len(source) for source in sources]
 
     def element(k):
-        drawn = _draw(k, len(source_a), len(source_b), seed, training)
         return tuple(
-            _picture(source, index, preprocessing, shape, _key(seed, _ELEMENT, domain, k), training)
-            for domain, (source, index, shape) in enumerate(
-                zip((source_a, source_b), drawn, shapes)
-            )
+            _picture(source, k % count, preprocessing, shape)
+            for source, count, shape in zip(sources, counts, shapes)
         )
 
-    numbers = _numbers(count, first_epoch) if training else tf.data.Dataset.range(count)
+    numbers = tf.data.Dataset.range(max(counts))
     dataset = numbers.map(element, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    dataset = dataset.batch(batch_size, drop_remainder=training)
-    batches = count // batch_size if training else -(-count // batch_size)
-    return dataset.apply(tf.data.experimental.assert_cardinality(batches)).prefetch(
-        tf.data.AUTOTUNE
-    )
+    return dataset.batch(batch_size).prefetch(tf.data.AUTOTUNE)
 
 
-def _numbers(count, first_epoch):
-    """0 1 2 … in the first pass, count, count + 1 … in the second: each pass is an epoch."""
-    epoch = tf.Variable(first_epoch, dtype=tf.int64, trainable=False, name="epoch")
+@dataclasses.dataclass(frozen=True)
+class TrainingPairs:
+    """Training pairs by number, so that training can begin anywhere and be shared out.
 
-    def this_epoch(_):
-        following = epoch.assign_add(1)
-        return tf.data.Dataset.range((following - 1) * count, following * count)
+    Pair k is a pure function of (seed, k). Step s of epoch e is made of `batch_size` pairs, from
+    number `e * pairs_per_epoch + s * batch_size` on; e and s are 0-based.
 
-    numbers = tf.data.Dataset.from_tensors(0).flat_map(this_epoch)
-    numbers.epoch = epoch  # a data set does not keep the variables alive that it captures
-    return numbers
+    Attributes:
+        sources: the `Source`s of A and B.
+        shapes: `(height, width, channels)` of a training picture of each; `None` for what varies.
+        preprocessing: a `Preprocessing`.
+        batch_size: pairs in a step.
+        given_steps: steps in an epoch; `None` for as many as the larger domain fills.
+        seed: of everything that is drawn.
+    """
+
+    sources: tuple
+    shapes: tuple
+    preprocessing: Preprocessing
+    batch_size: int
+    given_steps: int | None
+    seed: int
+
+    def __post_init__(self):
+        if self.given_steps is not None and self.given_steps < 1:
+            raise InputError(f"steps_per_epoch must be at least 1. Received: {self.given_steps}")
+        if not self.steps_per_epoch:
+            raise InputError(
+                f"A batch of {self.batch_size} needs as many pictures; there are {self._count}."
+            )
+
+    @property
+    def _count(self):
+        return max(map(len, self.sources))
+
+    @property
+    def steps_per_epoch(self):
+        return self.given_steps or self._count // self.batch_size
+
+    @property
+    def pairs_per_epoch(self):
+        return self.given_steps * self.batch_size if self.given_steps else self._count
+
+    def passes(self, first_epoch=0):
+        """A data set of which each pass is an epoch, beginning with `first_epoch`."""
+        epoch = tf.Variable(first_epoch, dtype=tf.int64, trainable=False, name="epoch")
+        steps = self.steps_per_epoch
+
+        def this_epoch(_):
+            following = epoch.assign_add(1)
+            return tf.data.Dataset.range((following - 1) * steps, following * steps)
+
+        numbers = tf.data.Dataset.from_tensors(0).flat_map(this_epoch)
+        dataset = self._batches(numbers).apply(tf.data.experimental.assert_cardinality(steps))
+        dataset = dataset.prefetch(tf.data.AUTOTUNE)
+        dataset.epoch = epoch  # a data set does not keep the variables alive that it captures
+        return dataset
+
+    def endless(self, first_epoch=0, first_step=0, *, worker=0, workers=1, replicas=1):
+        """The batches from one step on, without end; or a worker's share of each of them.
+
+        Args:
+            first_epoch, first_step: of the first batch, 0-based.
+            worker, workers: this worker's number, and how many share each step equally.
+            replicas: of all workers together; a batch is what one of them takes in a step.
+        """
+        steps = self.steps_per_epoch
+        numbers = tf.data.Dataset.range(first_epoch * steps + first_step, tf.int64.max)
+        return self._batches(numbers, worker, workers, replicas).prefetch(tf.data.AUTOTUNE)
+
+    def _batches(self, numbers, worker=0, workers=1, replicas=1):
+        """Batches of the steps with the given numbers, counted from the beginning of training."""
+        if self.batch_size % replicas:
+            raise InputError(
+                f"A batch of {self.batch_size} pairs cannot be shared by {replicas} replicas; "
+                "make batch_size a multiple of their number."
+            )
+        share = self.batch_size // workers
+
+        def pair_numbers(step):
+            epoch, step = step // self.steps_per_epoch, step % self.steps_per_epoch
+            first = epoch * self.pairs_per_epoch + step * self.batch_size + worker * share
+            return tf.data.Dataset.range(first, first + share)
+
+        pairs = numbers.flat_map(pair_numbers).map(
+            self._element, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+        )
+        return pairs.batch(self.batch_size // replicas, drop_remainder=True)
+
+    def _element(self, k):
+        drawn = _draw(k, *map(len, self.sources), self.seed)
+        return tuple(
+            _picture(source, index, self.preprocessing, shape, _key(self.seed, _ELEMENT, domain, k))
+            for domain, (source, index, shape) in enumerate(zip(self.sources, drawn, self.shapes))
+        )
 
 
 def _key(seed, *numbers):
@@ -176,10 +273,8 @@ def _key(seed, *numbers):
     return key
 
 
-def _draw(k, count_a, count_b, seed, training):
-    """The numbers of the two pictures of pair k."""
-    if not training:
-        return k % count_a, k % count_b
+def _draw(k, count_a, count_b, seed):
+    """The numbers of the two pictures of training pair k."""
     # A: another permutation for each run through it. B: with replacement.
     key = _key(seed, _DRAW, _DOMAIN_A, k // count_a)
     index_a = tf.random.experimental.index_shuffle(k % count_a, key, count_a - 1)
@@ -189,8 +284,8 @@ def _draw(k, count_a, count_b, seed, training):
     return index_a, index_b
 
 
-def _picture(source, index, preprocessing, shape, key, training):
-    """Loads, resizes, crops, flips and scales one picture."""
+def _picture(source, index, preprocessing, shape, key=None):
+    """Loads, resizes, crops, flips and scales one picture; by chance where there is a key."""
 
     def load(number):
         pixels = source.load(int(number))
@@ -199,7 +294,7 @@ def _picture(source, index, preprocessing, shape, key, training):
     image = tf.numpy_function(load, [index], tf.uint8, stateful=False)
     image.set_shape((None, None, preprocessing.channels))
     if preprocessing.crops:
-        image = _crop(image, preprocessing.crop_size, key, training)
+        image = _crop(image, preprocessing.crop_size, key)
     if preprocessing.flip:
         mirror = tf.random.stateless_uniform((), _fold(key, _FLIP)) < 0.5
         image = tf.where(mirror, image[:, ::-1], image)
@@ -207,9 +302,9 @@ def _picture(source, index, preprocessing, shape, key, training):
     return tf.cast(image, tf.float32) / 127.5 - 1.0
 
 
-def _crop(image, size, key, training):
+def _crop(image, size, key):
     room = tf.shape(image)[:2] - size
-    if training:
+    if key is not None:
         share = tf.random.stateless_uniform((2,), _fold(key, _CROP))
         corner = tf.cast(tf.floor(share * tf.cast(room + 1, tf.float32)), tf.int32)
     else:

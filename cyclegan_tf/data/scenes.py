@@ -40,6 +40,7 @@ def scenes(
     training=None,
     flip=True,
     batch_size=1,
+    steps_per_epoch=None,
     seed=0,
     first_epoch=0,
 ):
@@ -51,7 +52,9 @@ def scenes(
         split: `"train"` or `"test"`; they share no scene.
         training: draw and flip at random, for `fit`. By default for the split "train".
         flip: mirror half of the training pictures, left to right.
-        batch_size: pairs in a batch.
+        batch_size: pairs in a batch, over all replicas together.
+        steps_per_epoch: batches in an epoch of training; by default as many as the larger domain
+            fills.
         seed: of the scenes and of everything that is drawn.
         first_epoch: 0-based number of the epoch to begin with.
 
@@ -66,6 +69,7 @@ def scenes(
         Preprocessing("none", flip=flip),
         training=split == "train" if training is None else training,
         batch_size=batch_size,
+        steps_per_epoch=steps_per_epoch,
         seed=seed,
         first_epoch=first_epoch,
     )

@@ -22,6 +22,7 @@ def from_tfds(
     flip=True,
     channels=3,
     batch_size=1,
+    steps_per_epoch=None,
     seed=0,
     first_epoch=0,
 ):
@@ -49,6 +50,7 @@ def from_tfds(
         preprocessing,
         training=split == "train" if training is None else training,
         batch_size=batch_size,
+        steps_per_epoch=steps_per_epoch,
         seed=seed,
         first_epoch=first_epoch,
     )

@@ -1,11 +1,15 @@
 """What every system shares: two optimizers, loss trackers, saving, `translate`."""
 
+import dataclasses
+import inspect
+
 import keras
 import tensorflow as tf
 
 from cyclegan_tf import losses
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.optimizers import Adam
+from cyclegan_tf.replicas import process_count
 from cyclegan_tf.translator import Translator
 
 
@@ -25,6 +29,7 @@ class System(keras.Model):
         self._loss_trackers = [keras.metrics.Mean(name=name) for name in loss_names]
         self._translator = Translator(self.generators, self.image_shape)
         self.discriminator_optimizer = None
+        self._calls_to_skip = 0
         self(keras.Input(self.image_shape))  # so that it is built, for `summary` and `export`
 
     @property
@@ -115,10 +120,71 @@ class System(keras.Model):
         self.compile(**keras.saving.deserialize_keras_object(config))
 
     def fit(self, x=None, *args, **kwargs):
-        """As `keras.Model.fit`; a data set draws its own order, so that Keras need not shuffle."""
+        """As `keras.Model.fit`, and goes on where a `cyclegan_tf.Checkpoints` callback left off.
+
+        A data set draws its own order, so that Keras need not shuffle.
+        """
+        call = dict(inspect.signature(super().fit).bind(x, *args, **kwargs).arguments)
+        callbacks = list(call.get("callbacks") or ())
+        checkpoints = [each for each in callbacks if hasattr(each, "restore")]
         if isinstance(x, tf.data.Dataset):
-            kwargs.setdefault("shuffle", False)
-        return super().fit(x, *args, **kwargs)
+            call.setdefault("shuffle", False)
+        if checkpoints:
+            # Last, so that what the others write of an epoch is there when it is saved as done.
+            call["callbacks"] = [c for c in callbacks if c not in checkpoints] + checkpoints
+        try:
+            call.update(self._feed(call, checkpoints))
+            return super().fit(**call)
+        finally:
+            for each in checkpoints:
+                each.close()
+
+    def _feed(self, call, checkpoints):
+        """Arguments of `fit` by which the data begin where the last checkpoint was made."""
+        data, steps = call["x"], call.get("steps_per_epoch")
+        pairs = getattr(data, "training_pairs", None)
+        if pairs is not None and steps is not None:
+            pairs = dataclasses.replace(pairs, given_steps=steps)
+        elif pairs is None and checkpoints:
+            steps = _steps_in(data, steps)
+        epoch, step = call.get("initial_epoch", 0), 0
+        for each in checkpoints:
+            epoch, step = each.restore(self, pairs.batch_size if pairs else 1) or (epoch, step)
+        self._skip_steps(step)
+        if pairs is None:
+            if checkpoints:
+                data = data.repeat().skip(epoch * steps + step)
+            return {"x": data, "initial_epoch": epoch, "steps_per_epoch": steps}
+        if not checkpoints and process_count(self.distribute_strategy) == 1:
+            return {}
+        data = _distributed(pairs, epoch, step, self.distribute_strategy)
+        return {"x": data, "initial_epoch": epoch, "steps_per_epoch": pairs.steps_per_epoch}
+
+    def _skip_steps(self, steps):
+        if steps % self.steps_per_execution:
+            raise InputError(
+                f"The checkpoint was made after step {steps} of an epoch, which is no multiple of "
+                f"steps_per_execution={self.steps_per_execution}; compile with the former value."
+            )
+        self._calls_to_skip = steps // self.steps_per_execution
+
+    def make_train_function(self, force=False):
+        """As Keras's, but that steps of an epoch that were done before are passed over."""
+        if self.train_function is not None and not force:
+            return
+        super().make_train_function(force)
+        one_call = self.train_function
+
+        def train_function(iterator):
+            if self._calls_to_skip:
+                self._calls_to_skip -= 1
+                return {}
+            return one_call(iterator)
+
+        self.train_function = train_function
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        """All is built already; Keras would draw a batch to see, and fails on some strategies."""
 
     @property
     def metrics(self):
@@ -182,11 +248,45 @@ class System(keras.Model):
         """Updates the trackers from `{name: loss}` and returns what Keras logs."""
         for tracker in self._loss_trackers:
             tracker.update_state(losses.local_value(values[tracker.name]))
-        return {tracker.name: tracker.result() for tracker in self._loss_trackers}
+        results = {tracker.name: tracker.result() for tracker in self._loss_trackers}
+        if process_count() > 1:  # where Keras averages over the first axis
+            results = {name: tf.reshape(result, (1,)) for name, result in results.items()}
+        return results
 
     @staticmethod
     def _trainable_variables_of(networks):
         return [v for network in networks.values() for v in network.trainable_variables]
+
+
+def _steps_in(data, steps):
+    """The steps in an epoch of a data set that is not one of `cyclegan_tf.data`."""
+    if not isinstance(data, tf.data.Dataset):
+        raise InputError(
+            "Training goes on from a checkpoint with a tf.data.Dataset alone, because Keras draws "
+            f"from arrays in an order of its own. Received: {type(data).__name__}"
+        )
+    steps = steps or int(data.cardinality())
+    if steps < 1:
+        raise InputError(
+            "The number of batches in this data set is not known; give steps_per_epoch to fit, so "
+            "that training can go on from a checkpoint."
+        )
+    return steps
+
+
+def _distributed(pairs, epoch, step, strategy):
+    """`TrainingPairs` from a step on: for each process its own share alone is read."""
+    if strategy.num_replicas_in_sync == 1:
+        return pairs.endless(epoch, step)
+    return strategy.distribute_datasets_from_function(
+        lambda context: pairs.endless(
+            epoch,
+            step,
+            worker=context.input_pipeline_id,
+            workers=context.num_input_pipelines,
+            replicas=context.num_replicas_in_sync,
+        )
+    )
 
 
 def _has_accelerator():

@@ -1,0 +1,255 @@
+"""Checkpoints from which a training goes on as if it had never stopped."""
+
+import hashlib
+import json
+import pathlib
+import shutil
+import signal
+import threading
+import time
+import warnings
+
+import keras
+
+from cyclegan_tf import files
+from cyclegan_tf.errors import InputError
+from cyclegan_tf.replicas import (
+    any_process,
+    assign_replica_values,
+    process_number,
+    replica_values,
+)
+
+_STATE, _WEIGHTS = "state.json", "model.weights.h5"
+
+
+class Checkpoints(keras.callbacks.Callback):
+    """Saves the whole training every some minutes; the same `fit` again goes on from there.
+
+    ```python
+    checkpoints = cyclegan_tf.Checkpoints("runs/zebras/checkpoints")
+    model.fit(cyclegan_tf.data.folders("horse2zebra"), epochs=200, callbacks=[checkpoints])
+    ```
+
+    Run again after whatever stopped it, in the middle of an epoch too, this ends with the weights
+    that the unbroken training would have had: a checkpoint holds the weights, both optimizers
+    (and with them the place in the schedule), the pools of every replica, the losses of the epoch
+    so far, the state of random layers, and the position in the data, which `fit` goes to. Data
+    sets of `cyclegan_tf.data` begin there at once; others are read up to there, and must give the
+    same elements each time.
+
+    Each checkpoint is a folder `epoch_00012_00000300`, after 300 pairs of epoch 12 (from 0), with
+    checksums, written beside and renamed. One that is damaged is reported with a warning, and the
+    one before it is used.
+
+    Args:
+        folder: for checkpoints alone; several processes must share it.
+        minutes: between two checkpoints; there is one at the end of the training too.
+        keep: how many are kept.
+        signals: at which `fit` finishes its step, saves, and lets the signal do its work. SIGTERM
+            is what a machine gets that is taken away.
+        notes: plain data to lie in each checkpoint, for the caller.
+
+    Raises:
+        InputError: a checkpoint is of another model, or all are damaged.
+    """
+
+    def __init__(self, folder, minutes=10.0, keep=2, signals=(signal.SIGTERM,), notes=None):
+        super().__init__()
+        if keep < 1:
+            raise ValueError(f"keep must be at least 1. Received: keep={keep}")
+        self.folder = pathlib.Path(folder)
+        self.minutes = minutes
+        self.keep = keep
+        self.signals = signals
+        self.notes = notes
+        self._received = None
+        self._handlers = {}
+        self._trackers = None
+
+    def restore(self, model, batch_size=1):
+        """Brings a compiled model to the state of the newest checkpoint that is whole.
+
+        `fit` calls it.
+
+        Args:
+            model: built like the one that was saved.
+            batch_size: pairs in a step of the training that will go on.
+
+        Returns:
+            `(epoch, step)` to go on with, 0-based; `None` where there is no checkpoint.
+        """
+        self._batch_size = batch_size
+        self._resumed = 0, 0
+        state = newest_state(self.folder)
+        if state is None:
+            return None
+        if state["model"] != _description(model):
+            raise InputError(
+                f"{state['path']} is not a checkpoint of this model: its networks, optimizers or "
+                "losses are others. Build and compile the model as it was, or use another folder."
+            )
+        model.load_weights(state["path"] / _WEIGHTS)
+        for variable, value in zip(_random_states(model), state["random"]):
+            variable.assign(value)
+        self._trackers = state["trackers"]
+        self._resumed = state["epoch"], state["pairs"] // batch_size
+        return self._resumed
+
+    def _restore_trackers(self):
+        # After `fit` has reset them for the epoch.
+        for tracker in self.model.metrics:
+            for variable, values in zip(tracker.variables, self._trackers[tracker.name]):
+                assign_replica_values(variable.value, values)
+        self._trackers = None
+
+    # Hooks of Keras.
+
+    def on_train_begin(self, logs=None):
+        self._chief = process_number(self.model.distribute_strategy) == 0
+        self._last_save = time.monotonic()
+        self._epoch, self._step = self._saved = self._resumed
+        if threading.current_thread() is threading.main_thread():
+            self._handlers = {s: signal.signal(s, self._receive) for s in self.signals}
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._epoch, self._step = epoch, 0
+        if self._trackers is not None:
+            self._restore_trackers()
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._step += self.model.steps_per_execution
+        done_before = (self._epoch, self._step) <= self._resumed
+        last = self.params["steps"] is not None and self._step >= self.params["steps"]
+        if not done_before and not last:  # after the last step, when the epoch's logs are written
+            self._save_if_due(self._epoch, self._step)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._epoch, self._step = epoch + 1, 0
+        self._save_if_due(epoch + 1, 0)
+
+    def on_train_end(self, logs=None):
+        if self._saved != (self._epoch, self._step):
+            self._save(self._epoch, self._step)
+
+    def close(self):
+        """Gives the signals back to whom they belonged to; `fit` calls it however it ends."""
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        self._handlers = {}
+
+    # Saving.
+
+    def _receive(self, number, _):
+        self._received = number
+        print(f"\nSignal {number}: a checkpoint is written after this step.", flush=True)
+        signal.signal(number, self._handlers[number])  # the second one acts at once
+
+    def _save_if_due(self, epoch, step):
+        due = self._chief and time.monotonic() - self._last_save >= 60 * self.minutes
+        strategy = self.model.distribute_strategy
+        due, stopped = any_process([due, self._received is not None], strategy)
+        if due or stopped:
+            self._save(epoch, step)
+        if stopped:
+            self.close()
+            signal.raise_signal(self._received or self.signals[0])
+
+    def _save(self, epoch, step):
+        """All processes come here together, because they exchange values; the first one writes."""
+        state = {
+            "model": _description(self.model),
+            "epoch": epoch,
+            "pairs": step * self._batch_size,
+            "batch_size": self._batch_size,
+            "iterations": int(self.model.optimizer.iterations.numpy()),
+            "notes": self.notes,
+            "random": [variable.numpy().tolist() for variable in _random_states(self.model)],
+            "trackers": {
+                tracker.name: [replica_values(v.value).tolist() for v in tracker.variables]
+                for tracker in self.model.metrics
+            },
+        }
+        path = self.folder / f"epoch_{epoch:05d}_{state['pairs']:08d}"
+        if self._chief:
+            files.remove_unfinished(self.folder)
+            shutil.rmtree(path, ignore_errors=True)  # a damaged one
+        with files.written_whole(path, keep=self._chief) as beside:
+            beside.mkdir(parents=True)
+            self.model.save_weights(beside / _WEIGHTS)
+            state["sha256"] = _digest(beside / _WEIGHTS)
+            signed = {**state, "state_sha256": _digest_of_state(state)}
+            (beside / _STATE).write_text(json.dumps(signed), encoding="utf-8")
+            files.to_disk(beside / _WEIGHTS, beside / _STATE)
+        if self._chief:
+            self._prune(path)
+        self._last_save = time.monotonic()
+        self._saved = epoch, step
+
+    def _prune(self, newest):
+        """Keeps the newest and those just before it; later ones were damaged."""
+        older = [path for path in _found(self.folder) if path.name < newest.name]
+        for path in _found(self.folder):
+            if path not in (newest, *older[: self.keep - 1]):
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def newest_state(folder):
+    """What the newest whole checkpoint of a folder says of itself, with its `path`; or `None`.
+
+    Raises:
+        InputError: there are checkpoints, and all are damaged.
+    """
+    found = _found(folder)
+    for path in found:
+        try:
+            return {**_verified(path), "path": path}
+        except (ValueError, KeyError, OSError) as error:
+            warnings.warn(
+                f"The checkpoint {path} is damaged and is not used ({error}).", stacklevel=2
+            )
+    if found:
+        raise InputError(
+            f"All checkpoints in {folder} are damaged; begin again in a new folder or with "
+            "--restart, or bring back a copy of one."
+        )
+    return None
+
+
+def _found(folder):
+    """The checkpoints of a folder, the newest first."""
+    return sorted(pathlib.Path(folder).glob("epoch_*"), reverse=True)
+
+
+def _verified(path):
+    signed = json.loads((path / _STATE).read_text(encoding="utf-8"))
+    signature = signed.pop("state_sha256")
+    if signature != _digest_of_state(signed):
+        raise ValueError(f"the checksum of {_STATE} differs")
+    if signed["sha256"] != _digest(path / _WEIGHTS):
+        raise ValueError(f"the checksum of {_WEIGHTS} differs")
+    return signed
+
+
+def _digest(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _digest_of_state(state):
+    return hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()
+
+
+def _description(model):
+    """What must agree for a checkpoint to fit: shapes of variables and names of losses."""
+    optimizers = (model.generator_optimizer, model.discriminator_optimizer)
+    return {
+        "weights": [list(v.shape) for v in model.weights],
+        "optimizers": [[list(v.shape) for v in each.variables] for each in optimizers],
+        "losses": [tracker.name for tracker in model.metrics],
+    }
+
+
+def _random_states(model):
+    """The states of layers such as Dropout, which Keras does not save."""
+    return [v for v in model.non_trainable_variables if v.path.endswith("seed_generator_state")]

@@ -1,0 +1,107 @@
+"""The logs of a run, which a run that goes on continues without gaps or doubles."""
+
+import csv
+import pathlib
+
+import keras
+import tensorflow as tf
+
+from cyclegan_tf import files
+
+
+class RunLog(keras.callbacks.CSVLogger):
+    """A row of losses for each epoch, and the learning rate of its end, in a CSV file.
+
+    Training that goes on from a checkpoint drops the rows of epochs that it does again.
+
+    Args:
+        path: of the file.
+    """
+
+    def __init__(self, path):
+        super().__init__(str(path), append=True)
+        self._opened = False
+
+    def on_train_begin(self, logs=None):
+        self._opened = False  # the first epoch's number is not known yet
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if not self._opened:
+            rows = finished_rows(self.filename, epoch)
+            if rows:
+                _write_rows(self.filename, rows)
+            else:
+                pathlib.Path(self.filename).unlink(missing_ok=True)
+            super().on_train_begin()
+            self._opened = True
+
+    def on_epoch_end(self, epoch, logs=None):
+        rate = float(self.model.optimizer.learning_rate)
+        super().on_epoch_end(epoch, {**(logs or {}), "learning_rate": rate})
+
+
+class ScalarBoard(keras.callbacks.Callback):
+    """The rows of a `RunLog` for TensorBoard, under the names that Keras's own callback gives.
+
+    That callback's files cannot be cut back to a checkpoint, and what it holds in memory is lost
+    when a process is killed; this one writes the files anew when training goes on.
+
+    Args:
+        folder: of TensorBoard's logs.
+        log: path of the CSV file, of a `RunLog` that comes before this among the callbacks.
+    """
+
+    def __init__(self, folder, log):
+        super().__init__()
+        self.folder = pathlib.Path(folder) / "train"
+        self.log = log
+        self._writer = None
+
+    def on_train_begin(self, logs=None):
+        self._writer = None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if self._writer is None:
+            for path in self.folder.glob("events.out.tfevents.*"):
+                path.unlink()
+            self._writer = tf.summary.create_file_writer(str(self.folder))
+            for number, row in enumerate(finished_rows(self.log, epoch)):
+                self._write(number, row)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._write(epoch, finished_rows(self.log, epoch + 1)[-1])
+
+    def on_train_end(self, logs=None):
+        if self._writer is not None:
+            self._writer.close()
+
+    def _write(self, epoch, row):
+        with self._writer.as_default(step=epoch):
+            for name, value in row.items():
+                if name != "epoch" and value != "NA":
+                    tf.summary.scalar(f"epoch_{name}", float(value))
+        self._writer.flush()
+
+
+def finished_rows(path, epochs):
+    """The rows of the first epochs of a `RunLog`, up to the first that is not whole."""
+    path = pathlib.Path(path)
+    if not path.exists():
+        return []
+    rows = []
+    with open(path, newline="", encoding="utf-8") as file:
+        for number, row in enumerate(csv.DictReader(file)):
+            if number == epochs or row["epoch"] != str(number) or None in row.values():
+                break
+            rows.append(row)
+    return rows
+
+
+def _write_rows(path, rows):
+    with (
+        files.written_whole(path) as beside,
+        open(beside, "w", newline="", encoding="utf-8") as file,
+    ):
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)

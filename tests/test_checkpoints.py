@@ -1,0 +1,377 @@
+"""Training that was stopped goes on as if it had not been: to the bit, whatever stopped it."""
+
+import csv
+import random
+import shutil
+import signal
+import subprocess
+import time
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from test_cli import COMMAND, options, refused, small_disk
+from test_cyclegan import SHAPE, _model, _pairs
+from test_train import TINY
+
+from cyclegan_tf import (
+    Checkpoints,
+    CycleGAN,
+    InputError,
+    data,
+    patchgan,
+    unet_generator,
+)
+from cyclegan_tf.checkpoints import newest_state
+from cyclegan_tf.train import load, resolve, train
+
+
+class Stopped(Exception):
+    pass
+
+
+class StopAfter(keras.callbacks.Callback):
+    def __init__(self, step):
+        super().__init__()
+        self.step = step
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.done = epoch * self.params["steps"]
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.done += self.model.steps_per_execution
+        if self.done == self.step:
+            raise Stopped
+
+
+def _unpaired():
+    images = np.random.default_rng(0).integers(0, 255, (2, 3, *SHAPE), dtype=np.uint8)
+    return data.arrays(*images)
+
+
+def _eager(**arguments):
+    """Without tracing, which takes longer than these steps; the killed processes trace."""
+    model = _model(compiled=False, **arguments)
+    model.compile(run_eagerly=True)
+    return model
+
+
+def _fit(folder, make=_eager, pairs=_unpaired, stop_after=None, epochs=2, minutes=0, **arguments):
+    model = make()
+    callbacks = [Checkpoints(folder, minutes=minutes)]
+    if stop_after:
+        callbacks.append(StopAfter(stop_after))
+        with pytest.raises(Stopped):
+            model.fit(pairs(), epochs=epochs, verbose=0, callbacks=callbacks, **arguments)
+        return None
+    history = model.fit(pairs(), epochs=epochs, verbose=0, callbacks=callbacks, **arguments)
+    return model, history.history
+
+
+def _all_variables(model):
+    optimizers = (model.generator_optimizer, model.discriminator_optimizer)
+    variables = [*model.weights, *(v for each in optimizers for v in each.variables)]
+    return [*(v.numpy() for v in variables), model.pool_a.pictures.numpy()]
+
+
+def _assert_equal(model, expected):
+    for ours, theirs in zip(_all_variables(model), _all_variables(expected), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory):
+    return _fit(tmp_path_factory.mktemp("unbroken"))
+
+
+def test_fit_goes_on_to_the_bit(unbroken, tmp_path):
+    """Stopped in the middle of an epoch, after its last step and in the next one."""
+    for step in (2, 3, 5):
+        _fit(tmp_path, stop_after=step)
+    model, history = _fit(tmp_path)
+    expected, expected_history = unbroken
+    _assert_equal(model, expected)
+    for name, values in expected_history.items():
+        assert values[-1] == history[name][-1], name
+
+
+def test_two_checkpoints_are_kept_and_the_last_is_of_the_end(tmp_path):
+    _fit(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "epoch_00001_00000002",
+        "epoch_00002_00000000",
+    ]
+    state = newest_state(tmp_path)
+    assert (state["epoch"], state["pairs"]) == (2, 0)
+
+
+def test_a_finished_training_is_only_loaded(unbroken, tmp_path):
+    _fit(tmp_path)
+    model, history = _fit(tmp_path)
+    assert history == {}
+    _assert_equal(model, unbroken[0])
+
+
+def test_other_data_sets_go_on_too(tmp_path):
+    _fit(tmp_path / "broken", pairs=lambda: _pairs(count=3), stop_after=5)
+    model, _ = _fit(tmp_path / "broken", pairs=lambda: _pairs(count=3))
+    expected, _ = _fit(tmp_path / "unbroken", pairs=lambda: _pairs(count=3))
+    _assert_equal(model, expected)
+
+
+def test_data_that_cannot_be_found_again_are_refused(tmp_path):
+    images = np.zeros((2, 2, *SHAPE), np.float32)
+    with pytest.raises(InputError, match=r"tf\.data\.Dataset alone"):
+        _eager().fit(*images, callbacks=[Checkpoints(tmp_path)])
+    unknown = _pairs().filter(lambda a, b: True)
+    with pytest.raises(InputError, match="give steps_per_epoch"):
+        _eager().fit(unknown, callbacks=[Checkpoints(tmp_path)])
+
+
+def test_steps_per_epoch_and_steps_per_execution(tmp_path):
+    def make():
+        model = _model(compiled=False)
+        model.compile(steps_per_execution=2, run_eagerly=True)
+        return model
+
+    _fit(tmp_path / "broken", make, stop_after=4, steps_per_epoch=4)
+    model, _ = _fit(tmp_path / "broken", make, steps_per_epoch=4)
+    expected, _ = _fit(tmp_path / "unbroken", make, steps_per_epoch=4)
+    _assert_equal(model, expected)
+
+
+def test_random_layers_go_on(tmp_path):
+    shape = (64, 64, 3)
+
+    def make():
+        sizes = {"base_filters": 2, "halvings": 6, "dropout": 0.5}
+        generators = [unet_generator(shape, **sizes, seed=n) for n in (1, 2)]
+        discriminators = [patchgan(base_filters=2, seed=n) for n in (3, 4)]
+        model = CycleGAN(*generators, *discriminators, image_shape=shape, pool_size=2)
+        model.compile(run_eagerly=True)
+        return model
+
+    def pairs():
+        return _pairs(count=3, shape=shape)
+
+    assert any("seed_generator" in v.path for v in make().non_trainable_variables)
+    _fit(tmp_path / "broken", make, pairs, stop_after=5)
+    model, _ = _fit(tmp_path / "broken", make, pairs)
+    expected, _ = _fit(tmp_path / "unbroken", make, pairs)
+    _assert_equal(model, expected)
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_half_precision_goes_on(policy, tmp_path):
+    keras.config.set_dtype_policy(policy)
+    _fit(tmp_path / "broken", stop_after=5)
+    model, _ = _fit(tmp_path / "broken")
+    expected, _ = _fit(tmp_path / "unbroken")
+    _assert_equal(model, expected)
+
+
+def test_two_replicas_go_on_with_a_pool_each(tmp_path):
+    def make():
+        with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+            return _model()
+
+    def pairs():
+        images = np.random.default_rng(0).integers(0, 255, (2, 6, *SHAPE), dtype=np.uint8)
+        return data.arrays(*images, batch_size=2)
+
+    _fit(tmp_path / "broken", make, pairs, stop_after=5)
+    model, history = _fit(tmp_path / "broken", make, pairs)
+    expected, expected_history = _fit(tmp_path / "unbroken", make, pairs)
+    for ours, theirs in zip(model.pool_a.pictures.values, expected.pool_a.pictures.values):
+        np.testing.assert_array_equal(ours, theirs)
+    for ours, theirs in zip(model.get_weights(), expected.get_weights()):
+        np.testing.assert_array_equal(ours, theirs)
+    assert history["cycle_a"][-1] == expected_history["cycle_a"][-1]
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory):
+    """Two checkpoints, of the third and the fourth step, and a training stopped in the fifth."""
+    folder = tmp_path_factory.mktemp("stopped")
+    _fit(folder, stop_after=5)
+    return folder
+
+
+def _damage(path, how):
+    content = bytearray(path.read_bytes())
+    if how == "cut":
+        path.write_bytes(content[: len(content) // 2])
+    elif how == "bit":
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+    else:
+        path.unlink()
+
+
+@pytest.mark.parametrize("file", ["model.weights.h5", "state.json"])
+@pytest.mark.parametrize("how", ["cut", "bit", "missing"])
+def test_a_damaged_checkpoint_is_reported_and_the_one_before_used(file, how, stopped, tmp_path):
+    folder = shutil.copytree(stopped, tmp_path / "copy")
+    assert newest_state(folder)["pairs"] == 1
+    _damage(folder / "epoch_00001_00000001" / file, how)
+    with pytest.warns(UserWarning, match="epoch_00001_00000001 is damaged and is not used"):
+        state = newest_state(folder)
+    assert (state["epoch"], state["pairs"]) == (1, 0)
+    _damage(folder / "epoch_00001_00000000" / file, how)
+    with (
+        pytest.warns(UserWarning, match="is damaged"),
+        pytest.raises(InputError, match=r"All checkpoints in .* are damaged"),
+    ):
+        newest_state(folder)
+
+
+def test_training_goes_on_from_the_one_before(stopped, unbroken, tmp_path):
+    folder = shutil.copytree(stopped, tmp_path / "copy")
+    _damage(folder / "epoch_00001_00000001" / "model.weights.h5", "bit")
+    with pytest.warns(UserWarning, match="is damaged"):
+        model, _ = _fit(folder)
+    _assert_equal(model, unbroken[0])
+    assert len(list(folder.iterdir())) == 2
+
+
+def test_a_checkpoint_of_another_model_is_refused(stopped):
+    networks = [unet_generator(SHAPE, base_filters=2, halvings=3, seed=n) for n in (1, 2)]
+    others = [_eager(lambda_identity=0.0), CycleGAN(*networks, image_shape=SHAPE, pool_size=3)]
+    others[1].compile()
+    for model in others:
+        with pytest.raises(InputError, match="is not a checkpoint of this model"):
+            Checkpoints(stopped).restore(model)
+
+
+def _rows(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _events(folder):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(folder), size_guidance={"tensors": 0}).Reload()
+    return [(e.step, tf.make_ndarray(e.tensor_proto)) for e in events.Tensors("epoch_cycle_a")]
+
+
+def _assert_same_run(run, expected):
+    """Weights, logs and sheets of two folders agree to the bit."""
+    _assert_equal(load(run), load(expected))
+    assert _rows(run / "log.csv") == _rows(expected / "log.csv")
+    assert _events(run / "logs" / "train") == _events(expected / "logs" / "train")
+    sheets = [sorted((folder / "samples").iterdir()) for folder in (run, expected)]
+    assert [p.name for p in sheets[0]] == [p.name for p in sheets[1]]
+    for ours, theirs in zip(*sheets):
+        assert ours.read_bytes() == theirs.read_bytes()
+    assert not list(run.rglob("*.part*"))
+
+
+def test_more_epochs_go_on_with_a_finished_run(tmp_path):
+    tiny = resolve("scenes", **{**TINY, "epochs": 3, "decay_epochs": 0})
+    train(tiny, tmp_path / "unbroken", verbose=0)
+    short = resolve("scenes", **{**TINY, "epochs": 2, "decay_epochs": 0})
+    train(short, tmp_path / "run", verbose=0)
+    said = []
+    train(short, tmp_path / "run", verbose=0, say=said.append)
+    assert "is finished" in said[-1]
+    train(tiny, tmp_path / "run", verbose=0)
+    _assert_same_run(tmp_path / "run", tmp_path / "unbroken")
+
+
+def test_another_batch_size_goes_on_at_the_same_pair_and_rate(tmp_path):
+    """Two epochs of 8 pairs, then two in which a step takes two of them."""
+    for part in ("trainA", "trainB"):
+        (tmp_path / part).mkdir()
+        for number in range(8):
+            pixels = np.random.default_rng(number).integers(0, 255, (24, 24, 3), dtype=np.uint8)
+            tf.io.write_file(str(tmp_path / part / f"{number}.png"), tf.io.encode_png(pixels))
+    tiny = {**TINY, "steps_per_epoch": None, "decay_epochs": 3}
+    train(resolve(tmp_path, **{**tiny, "epochs": 4}), tmp_path / "one", verbose=0)
+    train(resolve(tmp_path, **{**tiny, "epochs": 3}), tmp_path / "run", verbose=0)
+    train(resolve(tmp_path, **{**tiny, "epochs": 4, "batch_size": 2}), tmp_path / "run", verbose=0)
+    assert newest_state(tmp_path / "run" / "checkpoints")["iterations"] == 3 * 8 + 4
+    rates = [_rows(tmp_path / name / "log.csv")[-1]["learning_rate"] for name in ("one", "run")]
+    assert rates[0] == rates[1]
+
+
+# In processes of their own, killed.
+
+RUN = options(epochs=3, steps_per_epoch=20, precision="float32", checkpoint_minutes=0)
+
+
+def _command(out):
+    return [*COMMAND, "train", "scenes", "--out", str(out), *RUN]
+
+
+def _killed(out, rng):
+    """Starts the run, and kills it soon after it has made a step; whether it was killed."""
+    before = set((out / "checkpoints").glob("epoch_*"))
+    process = subprocess.Popen(
+        _command(out), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
+    )
+    while process.poll() is None and set((out / "checkpoints").glob("epoch_*")) == before:
+        time.sleep(0.005)
+    time.sleep(rng.uniform(0, 0.6))
+    process.send_signal(signal.SIGKILL)
+    _, errors = process.communicate()
+    assert process.returncode in (0, -signal.SIGKILL), errors.decode()
+    return process.returncode != 0
+
+
+def _run_killed(out, kills, seed=0):
+    rng = random.Random(seed)
+    killed = sum(_killed(out, rng) for _ in range(kills))
+    subprocess.run(_command(out), check=True, capture_output=True)
+    return killed
+
+
+@pytest.fixture(scope="module")
+def unbroken_run(tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "unbroken"
+    subprocess.run(_command(out), check=True, capture_output=True)
+    return out
+
+
+def test_a_run_killed_twice_ends_as_the_unbroken_one(unbroken_run, tmp_path):
+    assert _run_killed(tmp_path / "run", kills=2) == 2
+    _assert_same_run(tmp_path / "run", unbroken_run)
+
+
+@pytest.mark.slow
+def test_a_run_killed_20_times_ends_as_the_unbroken_one(unbroken_run, tmp_path):
+    assert _run_killed(tmp_path / "run", kills=20, seed=1) > 10
+    _assert_same_run(tmp_path / "run", unbroken_run)
+
+
+def test_a_machine_that_is_taken_away_leaves_a_checkpoint(unbroken_run, tmp_path):
+    """SIGTERM: the step is finished and saved, and the process ends by the signal."""
+    out = tmp_path / "run"
+    command = [*_command(out)[:-1], "10"]  # minutes, so that none is due
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    for line in process.stdout:
+        if "Epoch 2/3" in line:
+            break
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == -signal.SIGTERM
+    assert newest_state(out / "checkpoints")["iterations"] >= 20
+    subprocess.run(_command(out), check=True, capture_output=True)
+    _assert_same_run(out, unbroken_run)
+
+
+@pytest.mark.skipif(shutil.which("mount") is None, reason="needs a small disk")
+def test_a_full_disk_leaves_the_checkpoint_before_and_the_run_goes_on(unbroken_run, tmp_path):
+    disk = tmp_path / "disk"
+    if not small_disk(disk, "3m"):
+        pytest.skip("needs the right to mount a small disk")
+    try:
+        (disk / "other").write_bytes(bytes(1_900_000))
+        sentence = refused("train", "scenes", "--out", disk / "run", *RUN)
+        assert "cannot be written" in sentence
+        assert newest_state(disk / "run" / "checkpoints")["iterations"] >= 1
+        (disk / "other").unlink()
+        subprocess.run(_command(disk / "run"), check=True, capture_output=True)
+        _assert_same_run(disk / "run", unbroken_run)
+    finally:
+        subprocess.run(["umount", disk], check=True)
