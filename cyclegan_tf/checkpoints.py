@@ -20,7 +20,8 @@ from cyclegan_tf.replicas import (
     replica_values,
 )
 
-_STATE, _WEIGHTS = "state.json", "model.weights.h5"
+# Not `.weights.h5`, which HDF5 writes to the disk itself, and crashes when that is full.
+_STATE, _MODEL = "state.json", "model.keras"
 
 
 class Checkpoints(keras.callbacks.Callback):
@@ -89,7 +90,7 @@ class Checkpoints(keras.callbacks.Callback):
                 f"{state['path']} is not a checkpoint of this model: its networks, optimizers or "
                 "losses are others. Build and compile the model as it was, or use another folder."
             )
-        model.load_weights(state["path"] / _WEIGHTS)
+        model.load_weights(state["path"] / _MODEL)
         for variable, value in zip(_random_states(model), state["random"]):
             variable.assign(value)
         self._trackers = state["trackers"]
@@ -108,7 +109,6 @@ class Checkpoints(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         self._chief = process_number(self.model.distribute_strategy) == 0
         self._last_save = time.monotonic()
-        self._epoch, self._step = self._saved = self._resumed
         if threading.current_thread() is threading.main_thread():
             self._handlers = {s: signal.signal(s, self._receive) for s in self.signals}
 
@@ -125,12 +125,9 @@ class Checkpoints(keras.callbacks.Callback):
             self._save_if_due(self._epoch, self._step)
 
     def on_epoch_end(self, epoch, logs=None):
-        self._epoch, self._step = epoch + 1, 0
-        self._save_if_due(epoch + 1, 0)
-
-    def on_train_end(self, logs=None):
-        if self._saved != (self._epoch, self._step):
-            self._save(self._epoch, self._step)
+        # At the end too: afterwards `fit` may give the weights their moving averages.
+        last = epoch + 1 == self.params["epochs"] or self.model.stop_training
+        self._save_if_due(epoch + 1, 0, last)
 
     def close(self):
         """Gives the signals back to whom they belonged to; `fit` calls it however it ends."""
@@ -145,8 +142,8 @@ class Checkpoints(keras.callbacks.Callback):
         print(f"\nSignal {number}: a checkpoint is written after this step.", flush=True)
         signal.signal(number, self._handlers[number])  # the second one acts at once
 
-    def _save_if_due(self, epoch, step):
-        due = self._chief and time.monotonic() - self._last_save >= 60 * self.minutes
+    def _save_if_due(self, epoch, step, last=False):
+        due = last or (self._chief and time.monotonic() - self._last_save >= 60 * self.minutes)
         strategy = self.model.distribute_strategy
         due, stopped = any_process([due, self._received is not None], strategy)
         if due or stopped:
@@ -176,15 +173,14 @@ class Checkpoints(keras.callbacks.Callback):
             shutil.rmtree(path, ignore_errors=True)  # a damaged one
         with files.written_whole(path, keep=self._chief) as beside:
             beside.mkdir(parents=True)
-            self.model.save_weights(beside / _WEIGHTS)
-            state["sha256"] = _digest(beside / _WEIGHTS)
+            self.model.save(beside / _MODEL)
+            state["sha256"] = _digest(beside / _MODEL)
             signed = {**state, "state_sha256": _digest_of_state(state)}
             (beside / _STATE).write_text(json.dumps(signed), encoding="utf-8")
-            files.to_disk(beside / _WEIGHTS, beside / _STATE)
+            files.to_disk(beside / _MODEL, beside / _STATE)
         if self._chief:
             self._prune(path)
         self._last_save = time.monotonic()
-        self._saved = epoch, step
 
     def _prune(self, newest):
         """Keeps the newest and those just before it; later ones were damaged."""
@@ -226,8 +222,8 @@ def _verified(path):
     signature = signed.pop("state_sha256")
     if signature != _digest_of_state(signed):
         raise ValueError(f"the checksum of {_STATE} differs")
-    if signed["sha256"] != _digest(path / _WEIGHTS):
-        raise ValueError(f"the checksum of {_WEIGHTS} differs")
+    if signed["sha256"] != _digest(path / _MODEL):
+        raise ValueError(f"the checksum of {_MODEL} differs")
     return signed
 
 

@@ -3,6 +3,8 @@
 Where several processes train together, all of them must call what exchanges values.
 """
 
+import functools
+
 import numpy as np
 import tensorflow as tf
 
@@ -24,18 +26,10 @@ def process_number(strategy=None):
 
 
 def any_process(flags, strategy):
-    """For each flag whether it is true in any process: booleans `(flags,)`, in all the same."""
+    """For each flag whether it is true in any process: a list of booleans, in all the same."""
     if process_count(strategy) == 1:
         return list(flags)
-
-    @tf.function
-    def summed(values):
-        def of_replica():
-            return tf.distribute.get_replica_context().all_reduce("SUM", values)
-
-        return strategy.experimental_local_results(strategy.run(of_replica))[0]
-
-    return list(summed(tf.cast(flags, tf.int32)).numpy() > 0)
+    return list(_in_replicas(strategy, _sum)(tf.cast(flags, tf.int32)).numpy() > 0)
 
 
 def wait_for_all(strategy):
@@ -45,19 +39,13 @@ def wait_for_all(strategy):
 
 def replica_values(variable):
     """The value of every replica of all processes, stacked: NumPy `(replicas, ...)`."""
-    strategy = _strategy_of(variable)
+    strategy, copies = _strategy_of(variable), _copies(variable)
     if process_count(strategy) == 1:
-        return np.stack([copy.numpy() for copy in _copies(variable)])
-
-    @tf.function
-    def gathered():
-        def of_replica():
-            own = variable.read_value()[tf.newaxis]
-            return tf.distribute.get_replica_context().all_gather(own, axis=0)
-
-        return strategy.experimental_local_results(strategy.run(of_replica))[0]
-
-    return gathered().numpy()
+        return np.stack([copy.numpy() for copy in copies])
+    own = strategy.experimental_distribute_values_from_function(
+        lambda context: copies[context.replica_id_in_sync_group % len(copies)].read_value()
+    )
+    return _in_replicas(strategy, _gather)(own).numpy()
 
 
 def assign_replica_values(variable, values):
@@ -66,6 +54,26 @@ def assign_replica_values(variable, values):
     first = process_number(_strategy_of(variable)) * len(copies)
     for replica, copy in enumerate(copies, first):
         copy.assign(values[replica] if replica < len(values) else tf.zeros_like(copy))
+
+
+@functools.cache  # one trace for each shape, not for each call
+def _in_replicas(strategy, function):
+    """`function` run in every replica, of which all must give the same; compiled."""
+
+    @tf.function
+    def compiled(value):
+        return strategy.experimental_local_results(strategy.run(function, args=(value,)))[0]
+
+    return compiled
+
+
+def _sum(value):
+    own = tf.identity(value)  # on the replica's device, which the reduction asks for
+    return tf.distribute.get_replica_context().all_reduce("SUM", own)
+
+
+def _gather(value):
+    return tf.distribute.get_replica_context().all_gather(value[tf.newaxis], axis=0)
 
 
 def _cluster(strategy):

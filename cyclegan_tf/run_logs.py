@@ -10,7 +10,7 @@ from cyclegan_tf import files
 
 
 class RunLog(keras.callbacks.CSVLogger):
-    """A row of losses for each epoch, and the learning rate of its end, in a CSV file.
+    """A row of losses for each epoch, and its learning rate, in a CSV file.
 
     Training that goes on from a checkpoint drops the rows of epochs that it does again.
 
@@ -34,10 +34,10 @@ class RunLog(keras.callbacks.CSVLogger):
                 pathlib.Path(self.filename).unlink(missing_ok=True)
             super().on_train_begin()
             self._opened = True
+        self._rate = float(self.model.optimizer.learning_rate)
 
     def on_epoch_end(self, epoch, logs=None):
-        rate = float(self.model.optimizer.learning_rate)
-        super().on_epoch_end(epoch, {**(logs or {}), "learning_rate": rate})
+        super().on_epoch_end(epoch, {**(logs or {}), "learning_rate": self._rate})
 
 
 class ScalarBoard(keras.callbacks.Callback):

@@ -213,11 +213,10 @@ def train(options, out, *, restart=False, sample_rows=4, verbose="auto", say=pri
         options = dataclasses.replace(options, blocks=paper_blocks(image_shape))
     if chief:
         say(f"Precision: {options.precision} ({why}). Strategy: {devices}, {batch_size} per step.")
-    if state and state["epoch"] >= options.epochs:
-        say(f"The run in {out} is finished; more --epochs would go on with it.")
-        return load(out)
-    if state and chief:
-        say(f"Going on with the run in {out}, in epoch {state['epoch'] + 1}.")
+        if state and state["epoch"] >= options.epochs:
+            say(f"The run in {out} is finished; more --epochs would go on with it.")
+        elif state:
+            say(f"Going on with the run in {out}, in epoch {state['epoch'] + 1}.")
     begin = _begin_of_schedule(state, batch_size)
     schedule = ConstantThenLinearDecay(
         options.learning_rate,

@@ -1,0 +1,149 @@
+"""Several processes train as one: real ones, on this machine."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import time
+
+import numpy as np
+import pytest
+import yaml
+from test_checkpoints import _assert_equal, _rows
+from test_cli import COMMAND, cyclegan_tf, options, refused
+from test_train import TINY
+
+from cyclegan_tf import InputError, strategies
+from cyclegan_tf.checkpoints import newest_state
+from cyclegan_tf.train import load, resolve, train
+
+# Pools of 2, so that they are full, and exchange, within these steps.
+SIZES = {"epochs": 2, "steps_per_epoch": 6, "pool_size": 2}
+RUN = options(**SIZES, precision="float32", checkpoint_minutes=0)
+
+
+def _launch(out):
+    command = [*COMMAND, "launch", "--workers", "2", "--", "train", "scenes", "--out", str(out)]
+    return subprocess.Popen(
+        [*command, *RUN], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def _finish(process):
+    output, _ = process.communicate(timeout=600)
+    assert process.returncode == 0, output
+    return output
+
+
+@pytest.fixture(scope="module")
+def two_workers(tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "workers"
+    output = _finish(_launch(out))
+    assert "2 machines, 2 replicas" in output
+    return out
+
+
+def test_two_processes_train_as_two_replicas_of_one(two_workers, tmp_path):
+    """Weights, pools of each replica and epoch logs."""
+    mirrored = train(
+        resolve("scenes", **{**TINY, **SIZES, "strategy": "mirrored"}), tmp_path / "run", verbose=0
+    )
+    workers = load(two_workers)
+    for ours, theirs in zip(workers.get_weights(), mirrored.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+    for ours, theirs in zip(_rows(two_workers / "log.csv"), _rows(tmp_path / "run" / "log.csv")):
+        for name, value in ours.items():
+            if value != "NA":
+                np.testing.assert_allclose(float(value), float(theirs[name]), rtol=1e-4)
+    saved = _pools(two_workers)
+    assert len(saved) == 2
+    assert not np.array_equal(*saved)  # each replica's own fakes
+    for own, expected in zip(saved, mirrored.pool_a.pictures.values):
+        np.testing.assert_allclose(own, expected, atol=1e-3)
+
+
+def _pools(out):
+    import io
+    import zipfile
+
+    import h5py
+
+    with zipfile.ZipFile(out / "model.keras") as archive:
+        content = io.BytesIO(archive.read("model.weights.h5"))
+    with h5py.File(content) as file:
+        pool = file["pool_a"]
+        return [pool[name][()] for name in sorted(pool) if name.startswith("pictures_")]
+
+
+def test_a_killed_worker_is_started_again_and_the_weights_stay(two_workers, tmp_path):
+    out = tmp_path / "run"
+    process = _launch(out)
+    while not list((out / "checkpoints").glob("epoch_*_0000000[4-9]")):  # in an epoch's middle
+        assert process.poll() is None
+        time.sleep(0.01)
+    children = subprocess.run(
+        ["pgrep", "-P", str(process.pid)], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert len(children) == 2
+    os.kill(int(children[1]), signal.SIGKILL)
+    output = _finish(process)
+    assert "all are started again" in output
+    assert "Going on with the run" in output
+    _assert_equal(load(out), load(two_workers))
+    assert _rows(out / "log.csv") == _rows(two_workers / "log.csv")
+    assert newest_state(out / "checkpoints")["epoch"] == 2
+
+
+def test_launch_says_what_it_needs():
+    assert "launch needs a command" in refused("launch")
+    assert cyclegan_tf("launch", "--", "train", "missing", "--out", "x").returncode == 2
+
+
+def test_strategies_say_what_is_missing(monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    assert strategies.choose("auto")[1] == "one CPU"
+    assert strategies.choose("mirrored")[1] == "2 CPUs"
+    with pytest.raises(InputError, match="needs the environment variable TF_CONFIG"):
+        strategies.choose("multi-worker")
+    with pytest.raises(InputError, match="No TPU was found"):
+        strategies.choose("tpu")
+    with pytest.raises(InputError, match="'gpu'"):
+        strategies.choose("gpu")
+    monkeypatch.setenv("TF_CONFIG", "no JSON")
+    with pytest.raises(InputError, match="is not JSON of a cluster"):
+        strategies.choose("auto")
+
+
+def test_the_manifest_tells_each_pod_its_place(tmp_path):
+    """The pods' own shell script, with a command in the place of cyclegan-tf that prints."""
+    manifest = pathlib.Path(__file__).parents[1] / "deploy" / "kubernetes.yaml"
+    service, job = yaml.safe_load_all(manifest.read_text())
+    pod = job["spec"]["template"]["spec"]
+    container = pod["containers"][0]
+    assert job["spec"]["completionMode"] == "Indexed"
+    assert pod["subdomain"] == service["metadata"]["name"]
+    fake = tmp_path / "cyclegan-tf"
+    fake.write_text('#!/bin/sh\nprintf "%s\\n" "$TF_CONFIG" "$*"\n')
+    fake.chmod(0o755)
+    environment = {each["name"]: str(each["value"]) for each in container["env"]}
+    assert environment["WORKERS"] == str(job["spec"]["completions"])
+    output = subprocess.run(
+        container["command"],
+        env={
+            "PATH": f"{tmp_path}:{os.environ['PATH']}",
+            "JOB_COMPLETION_INDEX": "1",
+            **environment,
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    config, arguments = output.splitlines()
+    name, domain = job["metadata"]["name"], service["metadata"]["name"]
+    assert json.loads(config) == {
+        "cluster": {"worker": [f"{name}-{index}.{domain}:2222" for index in range(2)]},
+        "task": {"type": "worker", "index": 1},
+    }
+    assert arguments.startswith("train ")
+    assert "--strategy multi-worker" in arguments
