@@ -8,6 +8,8 @@ OLDEST := tensorflow==2.19.0 keras==3.10.0 'tensorflow-metadata<1.18'
 NEWEST := tensorflow==2.21.0 keras==3.15.1
 # PyTorch is for the tests of its checkpoints alone, and large: `make demo` does without.
 TORCH ?= torch==2.13.0
+# Tests spend most of their time in one thread, tracing; each file stays in one process.
+PYTEST := python -m pytest -n 2 --dist loadfile
 PYTHON_OLDEST ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.12*/bin/python3.12) python3.12)
 PYTHON_NEWEST ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.13*/bin/python3.13) python3.13)
 
@@ -17,22 +19,22 @@ demo: .venv/installed
 	$(BIN)/cyclegan-tf demo --out runs/demo
 
 test: lint .venv/torch
-	$(BIN)/python -m pytest
+	$(BIN)/$(PYTEST)
 
 test-quick: lint .venv/torch
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/$(PYTEST) -m "not slow"
 
 test-matrix: test-oldest test-newest
 
 test-oldest:
 	$(PYTHON_OLDEST) -m venv .venv-oldest
 	.venv-oldest/bin/python -m pip install -q $(OLDEST) -e '.[dev]'
-	.venv-oldest/bin/python -m pytest -m "not slow"
+	.venv-oldest/bin/$(PYTEST) -m "not slow"
 
 test-newest:
 	$(PYTHON_NEWEST) -m venv .venv-newest
 	.venv-newest/bin/python -m pip install -q $(NEWEST) -e '.[dev]'
-	.venv-newest/bin/python -m pytest -m "not slow"
+	.venv-newest/bin/$(PYTEST) -m "not slow"
 
 lint: .venv/installed
 	$(BIN)/ruff check .
@@ -40,6 +42,7 @@ lint: .venv/installed
 
 bench: .venv/installed
 	$(BIN)/python benchmarks/input_pipeline.py
+	$(BIN)/python benchmarks/checkpoints.py
 
 clean:
 	rm -rf .venv .venv-oldest .venv-newest build *.egg-info .pytest_cache .ruff_cache

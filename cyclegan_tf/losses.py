@@ -7,6 +7,8 @@ N times the gradient; every loss here is divided by the number of replicas inste
 import keras
 import tensorflow as tf
 
+from cyclegan_tf.random_numbers import whole_numbers
+
 ADVERSARIAL_OBJECTIVES = ("lsgan", "vanilla", "wgangp")
 
 
@@ -57,7 +59,8 @@ def gradient_penalty(discriminator, real, fake, seed, weight=10.0):
         seed: int32 tensor of shape (2,), for the positions between real and fake.
         weight: λ.
     """
-    share = tf.random.stateless_uniform((tf.shape(real)[0], 1, 1, 1), seed, dtype=real.dtype)
+    share = whole_numbers((tf.shape(real)[0], 1, 1, 1), seed, 2**24)
+    share = tf.cast(share, real.dtype) / 2**24
     between = share * real + (1.0 - share) * fake
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(between)

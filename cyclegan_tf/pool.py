@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from cyclegan_tf.random_numbers import whole_numbers
 from cyclegan_tf.replicas import assign_replica_values, replica_values
 
 
@@ -63,8 +64,8 @@ class ReplayPool(keras.layers.Layer):
         if not self.size:
             return pictures
         batch = tf.shape(pictures)[0]
-        coins = _whole_numbers((batch,), seed, 2**24)
-        slots = _whole_numbers((batch,), seed + 1, self.size)
+        coins = whole_numbers((batch,), seed, 2**24)
+        slots = whole_numbers((batch,), seed + 1, self.size)
         return self.exchange(pictures, tf.cast(coins, tf.float32) / 2**24, slots)
 
     def exchange(self, pictures, coins, slots):
@@ -122,10 +123,3 @@ class ReplayPool(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "size": self.size, "picture_shape": self.picture_shape}
-
-
-def _whole_numbers(shape, seed, below):
-    """Random whole numbers from 0, the same with and without XLA, which uniform floats are not."""
-    return tf.random.stateless_uniform(
-        shape, seed, minval=0, maxval=below, dtype=tf.int32, alg="philox"
-    )

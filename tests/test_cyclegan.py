@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from cyclegan_tf import (
+    Adam,
     CycleGAN,
     InputError,
     data,
@@ -346,3 +347,35 @@ def test_training_pictures_of_another_kind_are_refused():
         model.fit(_pairs().unbatch(), verbose=0)
     with pytest.raises(ValueError, match="must be a pair"):
         model.fit(a, verbose=0)
+
+
+def test_the_whole_step_compiles_with_xla_and_agrees():
+    """As on a TPU: no dynamic shape, no Python, the pools and their random numbers included."""
+    models = []
+    for jit_compile in (False, True):
+        model = _model(compiled=False, pool_size=2)
+        rates = {"generator_optimizer": keras.optimizers.SGD(1e-3)}
+        rates["discriminator_optimizer"] = keras.optimizers.SGD(1e-3)
+        model.compile(**rates, jit_compile=jit_compile)
+        model.fit(_pairs(count=4), epochs=1, verbose=0)
+        models.append(model)
+    plain, compiled = models
+    assert compiled.jit_compile
+    for ours, theirs in zip(compiled.get_weights(), plain.get_weights()):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+    np.testing.assert_allclose(compiled.pool_a.pictures, plain.pool_a.pictures, atol=1e-4)
+
+
+def test_averaged_weights_are_what_fit_ends_with():
+    model = _model(compiled=False)
+    adam = Adam(1e-3, use_ema=True, ema_momentum=0.5)
+    model.compile(adam, run_eagerly=True)
+    weights = []
+
+    class Collect(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            weights.append(self.model.generator_ba.get_weights()[0])
+
+    model.fit(_pairs(count=3), verbose=0, callbacks=[Collect()])
+    expected = 0.25 * weights[0] + 0.25 * weights[1] + 0.5 * weights[2]
+    np.testing.assert_allclose(model.generator_ba.get_weights()[0], expected, atol=1e-7)

@@ -22,6 +22,11 @@ def _blocks(language):
     return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
 
 
+def _block_with(word):
+    (block,) = [block for block in _blocks("python") if word in block]
+    return block
+
+
 def _run(code, folder):
     subprocess.run([sys.executable, "-c", code], cwd=folder, check=True, capture_output=True)
     assert (folder / "translator.keras").exists()
@@ -47,10 +52,20 @@ def test_what_it_says_of_other_code_runs(tmp_path):
     (tmp_path / "checkpoints").mkdir()
     write_checkpoints(tmp_path / "checkpoints" / "horse2zebra")
     shutil.copy(ROOT / "tests" / "fixtures" / "tfa_generator.h5", tmp_path / "generator_G.h5")
-    code = _blocks("python")[1].replace("image_size=256", "image_size=32")
+    code = _block_with("torch_weights").replace("image_size=256", "image_size=32")
     code = code.replace('padding="same"', 'padding="same", base_filters=4, blocks=2')
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True)
     load(tmp_path / "generator_G.keras").translate(np.zeros((9, 9, 3), np.uint8))
+
+
+def test_what_it_says_of_checkpoints_runs_again(tmp_path):
+    code = _block_with("Checkpoints") + "\nprint(model.optimizer.iterations.numpy())"
+    for _ in range(2):
+        output = subprocess.run(
+            [sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True, text=True
+        ).stdout
+        assert output.split()[-1] == "8"
+    assert len(list((tmp_path / "runs" / "python").iterdir())) == 1
 
 
 def _commands():

@@ -9,6 +9,7 @@ import tensorflow as tf
 from cyclegan_tf import losses
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.optimizers import Adam
+from cyclegan_tf.random_numbers import fold_in
 from cyclegan_tf.replicas import process_count
 from cyclegan_tf.translator import Translator
 
@@ -237,7 +238,7 @@ class System(keras.Model):
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         seed = tf.constant([self.seed, stream], tf.int32)
         for number in (self.discriminator_optimizer.iterations, replica):
-            seed = tf.random.experimental.stateless_fold_in(seed, tf.cast(number, tf.int32))
+            seed = fold_in(seed, number)
         return seed
 
     def _apply(self, optimizer, tape, objective, networks):
