@@ -1,12 +1,15 @@
 """Several processes train as one: real ones, on this machine."""
 
+import io
 import json
 import os
 import pathlib
 import signal
 import subprocess
 import time
+import zipfile
 
+import h5py
 import numpy as np
 import pytest
 import yaml
@@ -56,24 +59,22 @@ def test_two_processes_train_as_two_replicas_of_one(two_workers, tmp_path):
         for name, value in ours.items():
             if value != "NA":
                 np.testing.assert_allclose(float(value), float(theirs[name]), rtol=1e-4)
-    saved = _pools(two_workers)
-    assert len(saved) == 2
-    assert not np.array_equal(*saved)  # each replica's own fakes
-    for own, expected in zip(saved, mirrored.pool_a.pictures.values):
-        np.testing.assert_allclose(own, expected, atol=1e-3)
+    expected = [*mirrored.pool_a.pictures.values, *mirrored.pool_b.pictures.values]
+    assert not np.array_equal(*expected[:2])  # each replica's own fakes
+    for ours, theirs in zip(_pools(two_workers), expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-3)
 
 
 def _pools(out):
-    import io
-    import zipfile
-
-    import h5py
-
+    """The pictures in the saved pools: those of A by replica, then those of B."""
     with zipfile.ZipFile(out / "model.keras") as archive:
         content = io.BytesIO(archive.read("model.weights.h5"))
+    found = {}
     with h5py.File(content) as file:
-        pool = file["pool_a"]
-        return [pool[name][()] for name in sorted(pool) if name.startswith("pictures_")]
+        file.visititems(
+            lambda name, item: found.update({name: item[()]}) if "/pictures_" in name else None
+        )
+    return [found[name] for name in sorted(found)]
 
 
 def test_a_killed_worker_is_started_again_and_the_weights_stay(two_workers, tmp_path):
