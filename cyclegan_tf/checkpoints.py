@@ -32,7 +32,7 @@ class Checkpoints(keras.callbacks.Callback):
     model.fit(cyclegan_tf.data.folders("horse2zebra"), epochs=200, callbacks=[checkpoints])
     ```
 
-    Run again after whatever stopped it, in the middle of an epoch too, this ends with the weights
+    It is for the systems of this package, such as `CycleGAN`. Run again after whatever stopped it, in the middle of an epoch too, this ends with the weights
     that the unbroken training would have had: a checkpoint holds the weights, both optimizers
     (and with them the place in the schedule), the pools of every replica, the losses of the epoch
     so far, the state of random layers, and the position in the data, which `fit` goes to. Data
@@ -99,12 +99,13 @@ class Checkpoints(keras.callbacks.Callback):
 
     def _restore_trackers(self):
         # After `fit` has reset them for the epoch.
+        replicas = self.model.distribute_strategy.num_replicas_in_sync
         for tracker in self.model.metrics:
             for variable, values in zip(tracker.variables, self._trackers[tracker.name]):
+                if len(values) != replicas:  # they were others before
+                    values = [sum(values)]
                 assign_replica_values(variable.value, values)
         self._trackers = None
-
-    # Hooks of Keras.
 
     def on_train_begin(self, logs=None):
         self._chief = process_number(self.model.distribute_strategy) == 0
@@ -134,8 +135,6 @@ class Checkpoints(keras.callbacks.Callback):
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
         self._handlers = {}
-
-    # Saving.
 
     def _receive(self, number, _):
         self._received = number

@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -10,6 +9,7 @@ import time
 
 from cyclegan_tf.errors import InputError
 
+_SECONDS_TO_SAVE = 120
 _BAD_INPUT = 2  # exit status of a command that another try would not help
 
 
@@ -49,17 +49,19 @@ def _run_together(arguments, workers):
     """One attempt: 0 when all processes end well, else the status of the first that does not."""
     addresses = _free_addresses(workers)
     processes = [_start(arguments, addresses, number) for number in range(workers)]
+    patience = _SECONDS_TO_SAVE  # when this process is interrupted, the others are too
     try:
         while True:
             statuses = [process.poll() for process in processes]
             failed = [status for status in statuses if status]
             if failed:
+                patience = 0  # those that wait for a dead one hang in TensorFlow
                 return failed[0]
             if None not in statuses:
                 return 0
             time.sleep(0.1)
     finally:
-        _end(processes)
+        _end(processes, patience)
 
 
 def _start(arguments, addresses, number):
@@ -72,13 +74,15 @@ def _start(arguments, addresses, number):
     )
 
 
-def _end(processes):
-    """Those that wait for a dead one hang in TensorFlow and hear no polite signal."""
+def _end(processes, patience):
+    """Gives processes some seconds to end by themselves."""
+    deadline = time.monotonic() + patience
     for process in processes:
-        if process.poll() is None:
-            process.send_signal(signal.SIGKILL)
-    for process in processes:
-        process.wait()
+        try:
+            process.wait(max(0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def _free_addresses(count):
