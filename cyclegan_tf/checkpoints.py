@@ -32,12 +32,12 @@ class Checkpoints(keras.callbacks.Callback):
     model.fit(cyclegan_tf.data.folders("horse2zebra"), epochs=200, callbacks=[checkpoints])
     ```
 
-    It is for the systems of this package, such as `CycleGAN`. Run again after whatever stopped it, in the middle of an epoch too, this ends with the weights
+    Run again after whatever stopped it, in the middle of an epoch too, this ends with the weights
     that the unbroken training would have had: a checkpoint holds the weights, both optimizers
     (and with them the place in the schedule), the pools of every replica, the losses of the epoch
     so far, the state of random layers, and the position in the data, which `fit` goes to. Data
     sets of `cyclegan_tf.data` begin there at once; others are read up to there, and must give the
-    same elements each time.
+    same elements each time. It is for the systems of this package, such as `CycleGAN`.
 
     Each checkpoint is a folder `epoch_00012_00000300`, after 300 pairs of epoch 12 (from 0), with
     checksums, written beside and renamed. One that is damaged is reported with a warning, and the
