@@ -32,15 +32,15 @@ class SampleSheet(keras.callbacks.Callback):
         last = epoch + 1 == self.params.get("epochs")
         self._epoch = epoch
         if epoch == 0 or last or (epoch + 1) % self.period == 0:
-            self._write()
+            self._write(epoch)
 
     def on_train_end(self, logs=None):
-        if self._epoch is not None and _ends_with_averages(self.model):
-            self._write()
+        if _ends_with_averages(self.model):
+            self._write(self.params["epochs"] - 1 if self._epoch is None else self._epoch)
 
-    def _write(self):
+    def _write(self, epoch):
         sheet = sample_sheet(self.model, self.images["ab"], self.images["ba"])
-        with files.written_whole(self.folder / f"epoch_{self._epoch + 1:04d}.png") as path:
+        with files.written_whole(self.folder / f"epoch_{epoch + 1:04d}.png") as path:
             sheet.save(path)
 
 

@@ -2,22 +2,28 @@
 
 import hashlib
 import json
+import os
 import pathlib
 import shutil
 import signal
+import sys
 import threading
 import time
 import warnings
 
 import keras
+import numpy as np
 
 from cyclegan_tf import files
 from cyclegan_tf.errors import InputError
+from cyclegan_tf.pool import ReplayPool
 from cyclegan_tf.replicas import (
     any_process,
     assign_replica_values,
     process_number,
     replica_values,
+    same_everywhere,
+    wait_for_all,
 )
 
 # Not `.weights.h5`, which HDF5 writes to the disk itself, and crashes when that is full.
@@ -37,7 +43,8 @@ class Checkpoints(keras.callbacks.Callback):
     (and with them the place in the schedule), the pools of every replica, the losses of the epoch
     so far, the state of random layers, and the position in the data, which `fit` goes to. Data
     sets of `cyclegan_tf.data` begin there at once; others are read up to there, and must give the
-    same elements each time. It is for the systems of this package, such as `CycleGAN`.
+    same elements each time. It is for the systems of this package, such as `CycleGAN`. What other
+    callbacks remember, such as the patience of `EarlyStopping`, begins anew.
 
     Each checkpoint is a folder `epoch_00012_00000300`, after 300 pairs of epoch 12 (from 0), with
     checksums, written beside and renamed. One that is damaged is reported with a warning, and the
@@ -67,8 +74,9 @@ class Checkpoints(keras.callbacks.Callback):
         self._received = None
         self._handlers = {}
         self._trackers = None
+        self._damaged = []
 
-    def restore(self, model, batch_size=1):
+    def restore_training(self, model, batch_size=1, same_steps=False):
         """Brings a compiled model to the state of the newest checkpoint that is whole.
 
         `fit` calls it.
@@ -76,6 +84,8 @@ class Checkpoints(keras.callbacks.Callback):
         Args:
             model: built like the one that was saved.
             batch_size: pairs in a step of the training that will go on.
+            same_steps: whether an epoch has as many steps with batches of another size; else it
+                has as many pairs.
 
         Returns:
             `(epoch, step)` to go on with, 0-based; `None` where there is no checkpoint.
@@ -83,6 +93,12 @@ class Checkpoints(keras.callbacks.Callback):
         self._batch_size = batch_size
         self._resumed = 0, 0
         state = newest_state(self.folder)
+        digest = int(state["state_sha256"][:7], 16) if state else 0
+        if not same_everywhere(digest, model.distribute_strategy):
+            raise InputError(
+                f"The processes that train together see different checkpoints in {self.folder}; "
+                "it must be one folder that all of them share."
+            )
         if state is None:
             return None
         if state["model"] != _description(model):
@@ -93,8 +109,10 @@ class Checkpoints(keras.callbacks.Callback):
         model.load_weights(state["path"] / _MODEL)
         for variable, value in zip(_random_states(model), state["random"]):
             variable.assign(value)
-        self._trackers = state["trackers"]
-        self._resumed = state["epoch"], state["pairs"] // batch_size
+        self._trackers = state["trackers"] if state["pairs"] else None  # else of an epoch before
+        self._damaged = [path for path in _found(self.folder) if path.name > state["path"].name]
+        pairs_per_step = state["batch_size"] if same_steps else batch_size
+        self._resumed = state["epoch"], state["pairs"] // pairs_per_step
         return self._resumed
 
     def _restore_trackers(self):
@@ -103,13 +121,14 @@ class Checkpoints(keras.callbacks.Callback):
         for tracker in self.model.metrics:
             for variable, values in zip(tracker.variables, self._trackers[tracker.name]):
                 if len(values) != replicas:  # they were others before
-                    values = [sum(values)]
+                    values = [sum(values) / replicas] * replicas
                 assign_replica_values(variable.value, values)
         self._trackers = None
 
     def on_train_begin(self, logs=None):
         self._chief = process_number(self.model.distribute_strategy) == 0
         self._last_save = time.monotonic()
+        self._received = None
         if threading.current_thread() is threading.main_thread():
             self._handlers = {s: signal.signal(s, self._receive) for s in self.signals}
 
@@ -126,6 +145,9 @@ class Checkpoints(keras.callbacks.Callback):
             self._save_if_due(self._epoch, self._step)
 
     def on_epoch_end(self, epoch, logs=None):
+        if self.model.stop_training and self._step < (self.params["steps"] or 0):
+            self._save_if_due(epoch, self._step, last=True)  # another callback stopped it midway
+            return
         # At the end too: afterwards `fit` may give the weights their moving averages.
         last = epoch + 1 == self.params["epochs"] or self.model.stop_training
         self._save_if_due(epoch + 1, 0, last)
@@ -138,7 +160,8 @@ class Checkpoints(keras.callbacks.Callback):
 
     def _receive(self, number, _):
         self._received = number
-        print(f"\nSignal {number}: a checkpoint is written after this step.", flush=True)
+        # Not `print`, which a signal may have interrupted.
+        os.write(2, f"\nSignal {number}: a checkpoint is written after this step.\n".encode())
         signal.signal(number, self._handlers[number])  # the second one acts at once
 
     def _save_if_due(self, epoch, step, last=False):
@@ -148,11 +171,29 @@ class Checkpoints(keras.callbacks.Callback):
         if due or stopped:
             self._save(epoch, step)
         if stopped:
-            self.close()
-            signal.raise_signal(self._received or self.signals[0])
+            wait_for_all(strategy)  # the end of one ends the others, the writing one too
+            self._pass_on(self._received or self.signals[0])
+
+    def _pass_on(self, number):
+        """Lets a signal do what it would have done without this callback."""
+        ends = self._handlers.get(number) == signal.SIG_DFL
+        self._received = None
+        self.close()
+        signal.raise_signal(number)
+        if ends:  # the first process of a container does not end by a signal
+            sys.exit(128 + number)
 
     def _save(self, epoch, step):
         """All processes come here together, because they exchange values; the first one writes."""
+        trackers = {
+            tracker.name: [replica_values(v.value).tolist() for v in tracker.variables]
+            for tracker in self.model.metrics
+        }
+        if not np.isfinite([n for values in trackers.values() for v in values for n in v]).all():
+            raise InputError(
+                f"A loss is not finite in epoch {epoch + 1}: training has diverged. What is in "
+                f"{self.folder} is from before; lower the learning rate and begin again."
+            )
         state = {
             "model": _description(self.model),
             "epoch": epoch,
@@ -161,10 +202,7 @@ class Checkpoints(keras.callbacks.Callback):
             "iterations": int(self.model.optimizer.iterations.numpy()),
             "notes": self.notes,
             "random": [variable.numpy().tolist() for variable in _random_states(self.model)],
-            "trackers": {
-                tracker.name: [replica_values(v.value).tolist() for v in tracker.variables]
-                for tracker in self.model.metrics
-            },
+            "trackers": trackers,
         }
         path = self.folder / f"epoch_{epoch:05d}_{state['pairs']:08d}"
         if self._chief:
@@ -182,9 +220,10 @@ class Checkpoints(keras.callbacks.Callback):
         self._last_save = time.monotonic()
 
     def _prune(self, newest):
-        """Keeps the newest and those just before it; later ones were damaged."""
-        older = [path for path in _found(self.folder) if path.name < newest.name]
-        for path in _found(self.folder):
+        """Keeps the newest and the whole ones just before it."""
+        found = _found(self.folder)
+        older = [p for p in found if p.name < newest.name and p not in self._damaged]
+        for path in found:
             if path not in (newest, *older[: self.keep - 1]):
                 shutil.rmtree(path, ignore_errors=True)
 
@@ -217,13 +256,13 @@ def _found(folder):
 
 
 def _verified(path):
-    signed = json.loads((path / _STATE).read_text(encoding="utf-8"))
-    signature = signed.pop("state_sha256")
-    if signature != _digest_of_state(signed):
+    state = json.loads((path / _STATE).read_text(encoding="utf-8"))
+    signature = state.pop("state_sha256")
+    if signature != _digest_of_state(state):
         raise ValueError(f"the checksum of {_STATE} differs")
-    if signed["sha256"] != _digest(path / _MODEL):
+    if state["sha256"] != _digest(path / _MODEL):
         raise ValueError(f"the checksum of {_MODEL} differs")
-    return signed
+    return {**state, "state_sha256": signature}
 
 
 def _digest(path):
@@ -242,6 +281,7 @@ def _description(model):
         "weights": [list(v.shape) for v in model.weights],
         "optimizers": [[list(v.shape) for v in each.variables] for each in optimizers],
         "losses": [tracker.name for tracker in model.metrics],
+        "pools": [layer.size for layer in model.layers if isinstance(layer, ReplayPool)],
     }
 
 

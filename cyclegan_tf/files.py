@@ -9,6 +9,11 @@ import uuid
 
 from cyclegan_tf.errors import InputError
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
 
 @contextlib.contextmanager
 def written_whole(path, keep=True):
@@ -44,6 +49,25 @@ def written_whole(path, keep=True):
 def write_text(path, text):
     with written_whole(path) as beside:
         beside.write_text(text, encoding="utf-8")
+
+
+@contextlib.contextmanager
+def locked(folder, message):
+    """Keeps a folder to this process, where the system has locks; they end with the process.
+
+    Raises:
+        InputError: another process has it, with `message`.
+    """
+    if fcntl is None:
+        yield
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / ".lock", "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InputError(message) from error
+        yield
 
 
 def to_disk(*paths):

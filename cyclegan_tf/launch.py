@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import time
 from cyclegan_tf.errors import InputError
 
 _SECONDS_TO_SAVE = 120
+_STOPPED = (-signal.SIGTERM, -signal.SIGINT, 128 + signal.SIGTERM, 128 + signal.SIGINT)
 _BAD_INPUT = 2  # exit status of a command that another try would not help
 
 
@@ -37,25 +39,35 @@ def launch(arguments, workers=2, restarts=3, say=print):
             f"`cyclegan-tf launch --workers 2 -- train scenes --out runs/x`. Received: {workers} "
             f"workers, {restarts} restarts and the command {' '.join(arguments)!r}"
         )
-    for left in range(restarts, -1, -1):
-        status = _run_together(arguments, workers)
-        if status in (0, _BAD_INPUT) or not left:
-            return status
-        say(f"A worker ended with status {status}; all are started again ({left - 1} tries left).")
+    before = signal.signal(signal.SIGTERM, _leave)
+    try:
+        for left in range(restarts, -1, -1):
+            status = _run_together(arguments, workers)
+            if status in (0, _BAD_INPUT) or not left:
+                break
+            say(f"A worker ended with status {status}; all are started again ({left} tries left).")
+            arguments = [each for each in arguments if each != "--restart"]  # goes on instead
+    finally:
+        signal.signal(signal.SIGTERM, before)
     return status
+
+
+def _leave(number, _):
+    sys.exit(128 + number)
 
 
 def _run_together(arguments, workers):
     """One attempt: 0 when all processes end well, else the status of the first that does not."""
     addresses = _free_addresses(workers)
     processes = [_start(arguments, addresses, number) for number in range(workers)]
-    patience = _SECONDS_TO_SAVE  # when this process is interrupted, the others are too
+    patience = _SECONDS_TO_SAVE
     try:
         while True:
             statuses = [process.poll() for process in processes]
             failed = [status for status in statuses if status]
             if failed:
-                patience = 0  # those that wait for a dead one hang in TensorFlow
+                if failed[0] not in _STOPPED:
+                    patience = 0  # those that wait for a dead one hang in TensorFlow
                 return failed[0]
             if None not in statuses:
                 return 0
@@ -75,8 +87,10 @@ def _start(arguments, addresses, number):
 
 
 def _end(processes, patience):
-    """Gives processes some seconds to end by themselves."""
+    """Asks processes to end, and after some seconds ends them."""
     deadline = time.monotonic() + patience
+    for process in processes:
+        process.terminate()
     for process in processes:
         try:
             process.wait(max(0, deadline - time.monotonic()))

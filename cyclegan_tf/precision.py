@@ -8,7 +8,7 @@ import keras
 
 from cyclegan_tf.errors import InputError
 
-POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
+POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
 PRECISIONS = ("auto", *POLICIES)
 
 # Processors that multiply bfloat16 at least as fast as float32 say so by one of these.

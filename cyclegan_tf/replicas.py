@@ -32,6 +32,14 @@ def any_process(flags, strategy):
     return list(_in_replicas(strategy, _sum)(tf.cast(flags, tf.int32)).numpy() > 0)
 
 
+def same_everywhere(number, strategy):
+    """Whether a whole number below 2^31 is the same in all processes."""
+    if process_count(strategy) == 1:
+        return True
+    gathered = _in_replicas(strategy, _gather)(tf.constant(number, tf.int32))
+    return len(set(gathered.numpy().tolist())) == 1
+
+
 def wait_for_all(strategy):
     """Returns when every process has called it."""
     any_process([False], strategy)

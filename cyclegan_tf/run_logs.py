@@ -1,6 +1,7 @@
 """The logs of a run, which a run that goes on continues without gaps or doubles."""
 
 import csv
+import os
 import pathlib
 
 import keras
@@ -11,6 +12,8 @@ from cyclegan_tf import files
 
 class RunLog(keras.callbacks.CSVLogger):
     """A row of losses for each epoch, and its learning rate, in a CSV file.
+
+    Callbacks that come after it find the rate among the losses.
 
     Training that goes on from a checkpoint drops the rows of epochs that it does again.
 
@@ -37,7 +40,9 @@ class RunLog(keras.callbacks.CSVLogger):
         self._rate = float(self.model.optimizer.learning_rate)
 
     def on_epoch_end(self, epoch, logs=None):
-        super().on_epoch_end(epoch, {**(logs or {}), "learning_rate": self._rate})
+        logs["learning_rate"] = self._rate
+        super().on_epoch_end(epoch, logs)
+        os.fsync(self.csv_file.fileno())  # before a checkpoint says that the epoch is done
 
 
 class ScalarBoard(keras.callbacks.Callback):
@@ -65,36 +70,38 @@ class ScalarBoard(keras.callbacks.Callback):
             for path in self.folder.glob("events.out.tfevents.*"):
                 path.unlink()
             self._writer = tf.summary.create_file_writer(str(self.folder))
-            for number, row in enumerate(finished_rows(self.log, epoch)):
-                self._write(number, row)
+            for row in finished_rows(self.log, epoch):
+                values = {name: float(row[name]) for name in row if row[name] != "NA"}
+                self._write(int(values.pop("epoch")), values)
 
     def on_epoch_end(self, epoch, logs=None):
-        self._write(epoch, finished_rows(self.log, epoch + 1)[-1])
+        self._write(epoch, logs)
 
     def on_train_end(self, logs=None):
         if self._writer is not None:
             self._writer.close()
 
-    def _write(self, epoch, row):
+    def _write(self, epoch, values):
         with self._writer.as_default(step=epoch):
-            for name, value in row.items():
-                if name != "epoch" and value != "NA":
-                    tf.summary.scalar(f"epoch_{name}", float(value))
+            for name, value in values.items():
+                tf.summary.scalar(f"epoch_{name}", value)
         self._writer.flush()
 
 
 def finished_rows(path, epochs):
-    """The rows of the first epochs of a `RunLog`, up to the first that is not whole."""
+    """The whole rows of a `RunLog` that are of the first `epochs` epochs."""
     path = pathlib.Path(path)
     if not path.exists():
         return []
-    rows = []
     with open(path, newline="", encoding="utf-8") as file:
-        for number, row in enumerate(csv.DictReader(file)):
-            if number == epochs or row["epoch"] != str(number) or None in row.values():
-                break
-            rows.append(row)
-    return rows
+        return [
+            row for row in csv.DictReader(file) if _is_whole(row) and int(row["epoch"]) < epochs
+        ]
+
+
+def _is_whole(row):
+    # A row that is cut short lacks values, or its number is no number.
+    return None not in row.values() and row.get("epoch", "").isdecimal()
 
 
 def _write_rows(path, rows):

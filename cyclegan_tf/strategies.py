@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 
 import tensorflow as tf
 
@@ -43,7 +44,7 @@ def check(name):
 def _found():
     if len(_workers()) > 1:
         return "multi-worker"
-    if os.environ.get("TPU_NAME") or os.environ.get("COLAB_TPU_ADDR"):
+    if os.environ.get("TPU_NAME") or pathlib.Path("/dev/accel0").exists():
         return "tpu"
     return "mirrored" if len(tf.config.list_physical_devices("GPU")) > 1 else "one"
 
@@ -96,7 +97,7 @@ def _workers():
 def _tpu():
     try:
         resolver = tf.distribute.cluster_resolver.TPUClusterResolver.connect(
-            os.environ.get("TPU_NAME", "")
+            os.environ.get("TPU_NAME") or "local"
         )
     except (ValueError, RuntimeError, tf.errors.OpError) as error:
         raise InputError(

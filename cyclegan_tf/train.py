@@ -20,7 +20,7 @@ from cyclegan_tf.data.tfds import tfds_sources
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.generators import size_multiple
 from cyclegan_tf.optimizers import Adam
-from cyclegan_tf.replicas import process_number, wait_for_all
+from cyclegan_tf.replicas import process_number, same_everywhere, wait_for_all
 from cyclegan_tf.run_logs import RunLog, ScalarBoard
 from cyclegan_tf.schedules import ConstantThenLinearDecay
 from cyclegan_tf.systems.cyclegan import CycleGAN, paper_blocks, paper_networks
@@ -200,11 +200,22 @@ def train(options, out, *, restart=False, sample_rows=4, verbose="auto", say=pri
     """
     out = pathlib.Path(out)
     strategy, devices = strategies.choose(options.strategy)  # before TensorFlow does anything else
+    _check_folder(out, restart)
+    alone = f"Another process is training in {out}; wait for it, or choose another folder."
     chief = process_number(strategy) == 0
-    _check_folder(out)
+    with files.locked(out, alone) if chief else contextlib.nullcontext():
+        return _train(options, out, restart, sample_rows, verbose, say, strategy, devices)
+
+
+def _train(options, out, restart, sample_rows, verbose, say, strategy, devices):
+    chief = process_number(strategy) == 0
     state = None if restart else newest_state(out / "checkpoints")
     options = _as_in_run(options, None if restart else _options_of(out))
     options, why = _with_precision(options)
+    if not same_everywhere(precision.PRECISIONS.index(options.precision), strategy):
+        raise InputError(
+            "The machines would train in different precisions; give --precision to all of them."
+        )
     batch_size = options.batch_size * strategy.num_replicas_in_sync
     sources = _sources(options)
     pairs = _pairs(options, sources, batch_size)
@@ -217,7 +228,9 @@ def train(options, out, *, restart=False, sample_rows=4, verbose="auto", say=pri
             say(f"The run in {out} is finished; more --epochs would go on with it.")
         elif state:
             say(f"Going on with the run in {out}, in epoch {state['epoch'] + 1}.")
-    begin = _begin_of_schedule(state, batch_size)
+        elif not restart and (out / "options.json").exists():
+            say(f"The run in {out} has no checkpoint yet and begins anew.")
+    begin = _begin_of_schedule(options, state, batch_size)
     schedule = ConstantThenLinearDecay(
         options.learning_rate,
         options.epochs - options.decay_epochs,
@@ -392,11 +405,11 @@ def _compiled_model(options, image_shape, learning_rate):
     return model
 
 
-def _begin_of_schedule(state, batch_size):
+def _begin_of_schedule(options, state, batch_size):
     """The epoch and the optimizer's step from which the learning rate is counted."""
     if not state:
         return {}
-    if state["batch_size"] == batch_size:
+    if state["batch_size"] == batch_size or options.steps_per_epoch:
         return state["notes"]
     # Steps were of another size before.
     begin_of_epoch = state["iterations"] - state["pairs"] // batch_size
@@ -422,14 +435,20 @@ def _prepare(out, options, state):
     if state is None:
         _remove_run(out)
     files.remove_unfinished(out)
+    (out / "checkpoints").mkdir(exist_ok=True)  # tells this run from one that had none
     files.write_text(out / "options.json", json.dumps(dataclasses.asdict(options), indent=2) + "\n")
 
 
-def _check_folder(out):
-    """A run is written to a folder of its own."""
+def _check_folder(out, restart):
+    """A run is written to a folder of its own, and nothing is removed that was not asked for."""
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is a file; expected a folder to write the run to.")
     if (out / "options.json").exists():
+        if (out / "model.keras").exists() and not (out / "checkpoints").exists() and not restart:
+            raise InputError(
+                f"{out} holds a run without checkpoints, which cannot go on; choose another "
+                "folder, or --restart to begin again."
+            )
         return
     found = [path for path in out.glob("*") if not path.name.startswith(".")]
     if found:

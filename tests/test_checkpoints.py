@@ -72,7 +72,8 @@ def _fit(folder, make=_eager, pairs=_unpaired, stop_after=None, epochs=2, minute
 def _all_variables(model):
     optimizers = (model.generator_optimizer, model.discriminator_optimizer)
     variables = [*model.weights, *(v for each in optimizers for v in each.variables)]
-    return [*(v.numpy() for v in variables), model.pool_a.pictures.numpy()]
+    pools = [pool.pictures.numpy() for pool in (model.pool_a, model.pool_b)]
+    return [*(v.numpy() for v in variables), *pools]
 
 
 def _assert_equal(model, expected):
@@ -129,6 +130,47 @@ def test_data_that_cannot_be_found_again_are_refused(tmp_path):
         _eager().fit(unknown, callbacks=[Checkpoints(tmp_path)])
 
 
+def test_another_size_of_batch_in_the_middle_of_an_epoch(tmp_path):
+    """As many steps in an epoch: the third one follows; as many pairs: the third one follows."""
+
+    def pairs(batch_size, steps_per_epoch=None):
+        images = np.zeros((2, 8, *SHAPE), np.uint8)
+        return data.arrays(*images, batch_size=batch_size, steps_per_epoch=steps_per_epoch)
+
+    _fit(tmp_path, pairs=lambda: pairs(2), stop_after=3, epochs=1)  # two steps are saved
+    for unpaired, expected in ((pairs(1), (0, 4)), (pairs(1, 4), (0, 2)), (pairs(4), (0, 1))):
+        given = unpaired.training_pairs
+        begin = Checkpoints(tmp_path).restore_training(
+            _eager(), given.batch_size, bool(given.given_steps)
+        )
+        assert begin == expected
+
+
+def test_training_that_diverges_is_not_saved(tmp_path):
+    images = np.full((2, 2, *SHAPE), np.nan, np.float32)
+    pairs = tf.data.Dataset.from_tensor_slices(tuple(images)).batch(1)
+    with pytest.raises(InputError, match="A loss is not finite in epoch 1"):
+        _eager().fit(pairs, verbose=0, callbacks=[Checkpoints(tmp_path, minutes=0)])
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_training_that_another_callback_stops_goes_on_there(tmp_path):
+    class Stop(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            self.model.stop_training = batch == 1
+
+    _eager().fit(_unpaired(), epochs=2, verbose=0, callbacks=[Stop(), Checkpoints(tmp_path)])
+    state = newest_state(tmp_path)
+    assert (state["epoch"], state["pairs"]) == (0, 2)
+
+
+def test_steps_per_execution_must_divide_the_epoch(tmp_path):
+    model = _model(compiled=False)
+    model.compile(steps_per_execution=2)
+    with pytest.raises(InputError, match="must divide the 3 steps"):
+        model.fit(_unpaired(), verbose=0, callbacks=Checkpoints(tmp_path))
+
+
 def test_steps_per_epoch_and_steps_per_execution(tmp_path):
     def make():
         model = _model(compiled=False)
@@ -165,10 +207,12 @@ def test_random_layers_go_on(tmp_path):
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_half_precision_goes_on(policy, tmp_path):
     keras.config.set_dtype_policy(policy)
+    first = _eager().generator_ab.get_weights()[0]
     _fit(tmp_path / "broken", stop_after=5)
     model, _ = _fit(tmp_path / "broken")
     expected, _ = _fit(tmp_path / "unbroken")
     _assert_equal(model, expected)
+    assert not np.array_equal(model.generator_ab.get_weights()[0], first)
 
 
 def test_two_replicas_go_on_with_a_pool_each(tmp_path):
@@ -237,11 +281,12 @@ def test_training_goes_on_from_the_one_before(stopped, unbroken, tmp_path):
 
 def test_a_checkpoint_of_another_model_is_refused(stopped):
     networks = [unet_generator(SHAPE, base_filters=2, halvings=3, seed=n) for n in (1, 2)]
-    others = [_eager(lambda_identity=0.0), CycleGAN(*networks, image_shape=SHAPE, pool_size=3)]
-    others[1].compile()
+    others = [_eager(lambda_identity=0.0), _eager(pool_size=2)]
+    others.append(CycleGAN(*networks, image_shape=SHAPE, pool_size=3))
+    others[-1].compile()
     for model in others:
         with pytest.raises(InputError, match="is not a checkpoint of this model"):
-            Checkpoints(stopped).restore(model)
+            Checkpoints(stopped).restore_training(model)
 
 
 def _rows(path):

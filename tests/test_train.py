@@ -4,6 +4,7 @@ import csv
 import json
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
@@ -48,7 +49,7 @@ def run(tmp_path_factory):
 
 
 def test_the_folder_holds_what_is_promised_and_nothing_half_written(run):
-    names = {path.name for path in run.iterdir()}
+    names = {path.name for path in run.iterdir() if path.name != ".lock"}
     assert names == {
         "options.json",
         "model.keras",
@@ -122,6 +123,22 @@ def test_a_run_of_other_options_is_refused_unless_restarted(run, tmp_path):
     assert len(list((out / "samples").iterdir())) == 1
 
 
+def test_a_run_without_checkpoints_is_never_removed_unasked(run, tmp_path):
+    out = shutil.copytree(run, tmp_path / "run")
+    shutil.rmtree(out / "checkpoints")
+    with pytest.raises(InputError, match="a run without checkpoints, which cannot go on"):
+        train(resolve("scenes", **TINY), out, verbose=0)
+    assert (out / "model.keras").exists()
+
+
+def test_two_processes_do_not_train_in_one_folder(tmp_path):
+    with (
+        files.locked(tmp_path / "run", "unused"),
+        pytest.raises(InputError, match="Another process is training in"),
+    ):
+        train(resolve("scenes", **TINY), tmp_path / "run", verbose=0)
+
+
 @pytest.mark.parametrize("name", ["logs/mine.txt", "model.keras"])
 def test_files_that_are_not_of_a_run_are_never_removed(name, tmp_path):
     path = tmp_path / name
@@ -141,8 +158,12 @@ def test_a_folder_is_never_replaced_by_a_file(tmp_path):
     assert (tmp_path / "x.tflite" / "mine").exists()
 
 
-def test_the_dtype_policy_of_the_caller_stays(tmp_path):
-    train(resolve("scenes", **{**TINY, "epochs": 1, "precision": "bfloat16"}), tmp_path / "run")
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_half_precision_trains_and_the_dtype_policy_of_the_caller_stays(precision, tmp_path):
+    options = resolve("scenes", **{**TINY, "epochs": 1, "precision": precision})
+    model = train(options, tmp_path / "run", verbose=0)
+    assert model.generator_ab.compute_dtype == precision
+    assert np.isfinite(model.generator_ab.get_weights()[0]).all()
     assert keras.config.dtype_policy().name == "float32"
 
 

@@ -126,11 +126,13 @@ class System(keras.Model):
         A data set draws its own order, so that Keras need not shuffle.
         """
         call = dict(inspect.signature(super().fit).bind(x, *args, **kwargs).arguments)
-        callbacks = list(call.get("callbacks") or ())
-        checkpoints = [each for each in callbacks if hasattr(each, "restore")]
+        callbacks = call.get("callbacks")
+        in_order = isinstance(callbacks, keras.callbacks.CallbackList)
+        callbacks = callbacks.callbacks if in_order else keras.tree.flatten(callbacks or [])
+        checkpoints = [each for each in callbacks if hasattr(each, "restore_training")]
         if isinstance(x, tf.data.Dataset):
             call.setdefault("shuffle", False)
-        if checkpoints:
+        if checkpoints and not in_order:
             # Last, so that what the others write of an epoch is there when it is saved as done.
             call["callbacks"] = [c for c in callbacks if c not in checkpoints] + checkpoints
         try:
@@ -144,30 +146,34 @@ class System(keras.Model):
         """Arguments of `fit` by which the data begin where the last checkpoint was made."""
         data, steps = call["x"], call.get("steps_per_epoch")
         pairs = getattr(data, "training_pairs", None)
-        if pairs is not None and steps is not None:
-            pairs = dataclasses.replace(pairs, given_steps=steps)
-        elif pairs is None and checkpoints:
+        self._calls_to_skip = 0
+        if not checkpoints and (pairs is None or process_count(self.distribute_strategy) == 1):
+            return {}
+        if pairs is None:
             steps = _steps_in(data, steps)
+        elif steps is not None:
+            pairs = dataclasses.replace(pairs, given_steps=steps)
         epoch, step = call.get("initial_epoch", 0), 0
         for each in checkpoints:
-            epoch, step = each.restore(self, pairs.batch_size if pairs else 1) or (epoch, step)
-        self._skip_steps(step)
+            size, same_steps = (pairs.batch_size, bool(pairs.given_steps)) if pairs else (1, True)
+            epoch, step = each.restore_training(self, size, same_steps) or (epoch, step)
         if pairs is None:
-            if checkpoints:
-                data = data.repeat().skip(epoch * steps + step)
-            return {"x": data, "initial_epoch": epoch, "steps_per_epoch": steps}
-        if not checkpoints and process_count(self.distribute_strategy) == 1:
-            return {}
-        data = _distributed(pairs, epoch, step, self.distribute_strategy)
-        return {"x": data, "initial_epoch": epoch, "steps_per_epoch": pairs.steps_per_epoch}
+            data = data.repeat().skip(epoch * steps + step)
+        else:
+            steps = pairs.steps_per_epoch
+            data = _distributed(pairs, epoch, step, self.distribute_strategy)
+        self._skip_steps(step, steps)
+        return {"x": data, "initial_epoch": epoch, "steps_per_epoch": steps}
 
-    def _skip_steps(self, steps):
-        if steps % self.steps_per_execution:
+    def _skip_steps(self, done, steps):
+        """Passes over the first steps of the epoch that begins, without data."""
+        if done % self.steps_per_execution or steps % self.steps_per_execution:
             raise InputError(
-                f"The checkpoint was made after step {steps} of an epoch, which is no multiple of "
-                f"steps_per_execution={self.steps_per_execution}; compile with the former value."
+                f"steps_per_execution={self.steps_per_execution} must divide the {steps} steps of "
+                f"an epoch and the {done} that were done before the checkpoint; compile with "
+                "another value."
             )
-        self._calls_to_skip = steps // self.steps_per_execution
+        self._calls_to_skip = done // self.steps_per_execution
 
     def make_train_function(self, force=False):
         """As Keras's, but that steps of an epoch that were done before are passed over."""
