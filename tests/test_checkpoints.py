@@ -138,10 +138,11 @@ def test_another_size_of_batch_in_the_middle_of_an_epoch(tmp_path):
         return data.arrays(*images, batch_size=batch_size, steps_per_epoch=steps_per_epoch)
 
     _fit(tmp_path, pairs=lambda: pairs(2), stop_after=3, epochs=1)  # two steps are saved
+    model = _eager()
     for unpaired, expected in ((pairs(1), (0, 4)), (pairs(1, 4), (0, 2)), (pairs(4), (0, 1))):
         given = unpaired.training_pairs
         begin = Checkpoints(tmp_path).restore_training(
-            _eager(), given.batch_size, bool(given.given_steps)
+            model, given.batch_size, bool(given.given_steps)
         )
         assert begin == expected
 
@@ -334,7 +335,7 @@ def test_another_batch_size_goes_on_at_the_same_pair_and_rate(tmp_path):
         for number in range(8):
             pixels = np.random.default_rng(number).integers(0, 255, (24, 24, 3), dtype=np.uint8)
             tf.io.write_file(str(tmp_path / part / f"{number}.png"), tf.io.encode_png(pixels))
-    tiny = {**TINY, "steps_per_epoch": None, "decay_epochs": 3}
+    tiny = {**TINY, "preset": "labels", "steps_per_epoch": None, "decay_epochs": 3}
     train(resolve(tmp_path, **{**tiny, "epochs": 4}), tmp_path / "one", verbose=0)
     train(resolve(tmp_path, **{**tiny, "epochs": 3}), tmp_path / "run", verbose=0)
     train(resolve(tmp_path, **{**tiny, "epochs": 4, "batch_size": 2}), tmp_path / "run", verbose=0)
