@@ -201,13 +201,6 @@ def train(options, out, *, restart=False, sample_rows=4, verbose="auto", say=pri
     out = pathlib.Path(out)
     strategy, devices = strategies.choose(options.strategy)  # before TensorFlow does anything else
     _check_folder(out, restart)
-    alone = f"Another process is training in {out}; wait for it, or choose another folder."
-    chief = process_number(strategy) == 0
-    with files.locked(out, alone) if chief else contextlib.nullcontext():
-        return _train(options, out, restart, sample_rows, verbose, say, strategy, devices)
-
-
-def _train(options, out, restart, sample_rows, verbose, say, strategy, devices):
     chief = process_number(strategy) == 0
     state = None if restart else newest_state(out / "checkpoints")
     options = _as_in_run(options, None if restart else _options_of(out))
@@ -241,21 +234,21 @@ def _train(options, out, restart, sample_rows, verbose, say, strategy, devices):
     with strategy.scope():
         model = compiled_model(options, image_shape, schedule)
 
-    if chief:
-        _prepare(out, options, state)
-    wait_for_all(strategy)
-    samples = _samples(options, sources, sample_rows) if chief else None
-    model.fit(
-        pairs,
-        epochs=options.epochs,
-        verbose=verbose if chief else 0,
-        callbacks=[
-            *_callbacks(out, options, samples, chief),
-            Checkpoints(
-                out / "checkpoints", options.checkpoint_minutes, signals=_STOP, notes=begin
-            ),
-        ],
-    )
+    alone = f"Another process is training in {out}; wait for it, or choose another folder."
+    with files.locked(out, alone) if chief else contextlib.nullcontext():
+        if chief:
+            _prepare(out, options, state)
+        wait_for_all(strategy)
+        checkpoints = Checkpoints(
+            out / "checkpoints", options.checkpoint_minutes, signals=_STOP, notes=begin
+        )
+        samples = _samples(options, sources, sample_rows) if chief else None
+        model.fit(
+            pairs,
+            epochs=options.epochs,
+            verbose=verbose if chief else 0,
+            callbacks=[*_callbacks(out, options, samples, chief), checkpoints],
+        )
     return model
 
 
