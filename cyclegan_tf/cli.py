@@ -14,13 +14,15 @@ import typer
 
 from cyclegan_tf import precision as precisions
 from cyclegan_tf import strategies, torch_weights
-from cyclegan_tf import train as training
 from cyclegan_tf.data.pipeline import PREPROCESS
 from cyclegan_tf.demo import demo as run_demo
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.export import export as export_model
 from cyclegan_tf.launch import launch as launch_workers
+from cyclegan_tf.load import load
 from cyclegan_tf.losses import ADVERSARIAL_OBJECTIVES
+from cyclegan_tf.options import PRESETS, resolve
+from cyclegan_tf.train import train as train_model
 from cyclegan_tf.translate import MAX_MEGAPIXELS
 from cyclegan_tf.translate import translate as translate_files
 
@@ -40,7 +42,7 @@ Preprocess = _choice("Preprocess", PREPROCESS)
 Objective = _choice("Objective", ADVERSARIAL_OBJECTIVES)
 Precision = _choice("Precision", precisions.PRECISIONS)
 Strategy = _choice("Strategy", strategies.STRATEGIES)
-Preset = _choice("Preset", training.PRESETS)
+Preset = _choice("Preset", PRESETS)
 Direction = _choice("Direction", ("ab", "ba"))
 Directions = _choice("Directions", ("ab", "ba", "both"))
 
@@ -180,8 +182,8 @@ def train(
     """
     given = {name: value for name, value in locals().items() if name not in ("out", "restart")}
     given = {n: v.value if isinstance(v, enum.Enum) else v for n, v in given.items()}
-    options = training.resolve(**given)
-    training.train(options, out, restart=restart, say=typer.echo)
+    options = resolve(**given)
+    train_model(options, out, restart=restart, say=typer.echo)
     typer.echo(f"Done. Open {out / 'index.html'}; the model is {out / 'model.keras'}.")
 
 
@@ -198,7 +200,7 @@ def translate(
     ] = MAX_MEGAPIXELS,
 ):
     """Translate pictures; the results keep sizes, names and formats."""
-    loaded = training.load(model)
+    loaded = load(model)
     count, outcomes = translate_files(loaded, input, output, direction.value, max_megapixels)
     failed, outcome = 0, None
     with typer.progressbar(outcomes, length=count, label="Translating", file=sys.stderr) as bar:
@@ -230,7 +232,7 @@ def export(
     ] = False,
 ):
     """Write a SavedModel (any size) and a float32 .tflite (one size) of each direction."""
-    loaded = training.load(model)
+    loaded = load(model)
     directions = (direction.value,) if direction != Directions.both else tuple(loaded.generators)
     if torch and image_size is not None:
         raise InputError("--image-size is that of the .tflite; with --torch there is none.")

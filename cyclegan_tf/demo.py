@@ -11,9 +11,10 @@ import tensorflow as tf
 from cyclegan_tf import data, files
 from cyclegan_tf.evaluate import evaluate_scenes
 from cyclegan_tf.export import export
+from cyclegan_tf.options import resolve
 from cyclegan_tf.page import write_page
 from cyclegan_tf.sheets import contact_sheet
-from cyclegan_tf.train import compiled_model, resolve, train
+from cyclegan_tf.train import compiled_model, train
 
 
 def demo(out="runs/demo", seed=0, say=print, **changes):
@@ -23,7 +24,7 @@ def demo(out="runs/demo", seed=0, say=print, **changes):
         out: the folder of the run; what an earlier demo left there is replaced.
         seed: of the run.
         say: called with lines for the user.
-        **changes: fields of `cyclegan_tf.train.Options`, to change the preset `demo`.
+        **changes: fields of `cyclegan_tf.options.Options`, to change the preset `demo`.
 
     Returns:
         What it wrote to `scores.json`: scores in [0, 1], differences in units of [-1, 1].

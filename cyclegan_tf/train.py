@@ -7,24 +7,21 @@ import pathlib
 import shutil
 import signal
 
-import keras
 import numpy as np
 
 from cyclegan_tf import data, files, precision, strategies
 from cyclegan_tf.callbacks import RunPage, SampleSheet, SaveModel
 from cyclegan_tf.checkpoints import Checkpoints, newest_state
 from cyclegan_tf.data.folders import folder_sources
-from cyclegan_tf.data.pipeline import sizes_from
 from cyclegan_tf.data.scenes import scene_sources
 from cyclegan_tf.data.tfds import tfds_sources
 from cyclegan_tf.errors import InputError
-from cyclegan_tf.generators import size_multiple
 from cyclegan_tf.optimizers import Adam
+from cyclegan_tf.options import as_in_run, options_of
 from cyclegan_tf.replicas import process_number, same_everywhere, wait_for_all
 from cyclegan_tf.run_logs import RunLog, ScalarBoard
 from cyclegan_tf.schedules import ConstantThenLinearDecay
 from cyclegan_tf.systems.cyclegan import CycleGAN, paper_blocks, paper_networks
-from cyclegan_tf.translator import Translator
 
 # What a run writes, and the demo after it.
 _RUN_FOLDERS = ("samples", "logs", "checkpoints", "export")
@@ -39,138 +36,6 @@ _RUN_FILES = (
 )
 
 _STOP = (signal.SIGTERM, signal.SIGINT)  # at which a run saves what it has done
-
-# What may differ when a run goes on: how long, how fast and how often it saves, not what it learns.
-_MAY_CHANGE = {"epochs", "decay_epochs", "batch_size", "strategy", "checkpoint_minutes"}
-
-
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """What a run is made of, as written to its `options.json`. Defaults are the paper's.
-
-    Attributes:
-        source: a folder, `scenes`, or `tfds:` and the name of a TFDS data set.
-        domain_b: the folder of domain B, where `source` is that of domain A alone.
-        preprocess, load_size, crop_size, flip, channels: see `cyclegan_tf.data.Preprocessing`;
-            scenes are rendered at `crop_size`.
-        base_filters: of the first layer of generators and discriminators.
-        blocks: residual blocks of the generators; `None` for 6 below 256 pixels, 9 from there.
-        strided_layers: of the PatchGAN.
-        lambda_a, lambda_b, lambda_identity, adversarial, pool_size: see `CycleGAN`.
-        learning_rate: of both Adams.
-        ema_momentum: of a moving average of the generators' weights, with which they end; 0 for
-            none.
-        epochs: in all.
-        decay_epochs: the last of them, in which the rate falls; `None` for half of them.
-        steps_per_epoch: `None` for as many batches as the larger domain fills.
-        batch_size: pairs in a step for each replica of the strategy.
-        seed: of everything random.
-        precision: see `cyclegan_tf.precision.choose`.
-        strategy: see `cyclegan_tf.strategies.choose`.
-        checkpoint_minutes: between two checkpoints.
-    """
-
-    source: str
-    domain_b: str | None = None
-    preprocess: str = "resize_and_crop"
-    load_size: int | None = None
-    crop_size: int | None = None
-    flip: bool = True
-    channels: int = 3
-    base_filters: int = 64
-    blocks: int | None = None
-    strided_layers: int = 3
-    lambda_a: float = 10.0
-    lambda_b: float = 10.0
-    lambda_identity: float = 0.5
-    adversarial: str = "lsgan"
-    pool_size: int = 50
-    learning_rate: float = 2e-4
-    ema_momentum: float = 0.0
-    epochs: int = 200
-    decay_epochs: int | None = None
-    steps_per_epoch: int | None = None
-    batch_size: int = 1
-    seed: int = 0
-    precision: str = "auto"
-    strategy: str = "auto"
-    checkpoint_minutes: float = 10.0
-
-
-# What each recipe changes of the defaults above.
-PRESETS = {
-    #         The paper: 256 pixels, 200 epochs.
-    "paper":  {},
-    #         One domain is label maps: they look like no photograph, so nothing stays as it is.
-    "labels": {"lambda_identity": 0.0},
-    #         The same for 64 pixels and minutes: small networks, a higher rate, and weights
-    #         averaged over the last steps, because so short a training sways.
-    "demo":   {"lambda_identity": 0.0, "crop_size": 64, "base_filters": 32,
-               "learning_rate": 5e-4, "ema_momentum": 0.997, "epochs": 14, "steps_per_epoch": 100},
-}  # fmt: skip
-
-
-def resolve(source, preset="paper", image_size=None, **options):
-    """The `Options` of a run: what is given, then the preset, then the paper.
-
-    Args:
-        source: see `Options`.
-        preset: `"paper"`, `"labels"` or `"demo"`.
-        image_size: stands for `load_size` and `crop_size`, as 256 does for 286 and 256.
-        **options: fields of `Options`; `None` is as good as not given.
-
-    Raises:
-        InputError: no such preset, or sizes given twice.
-    """
-    if preset not in PRESETS:
-        raise InputError(f"preset must be one of {', '.join(PRESETS)}. Received: {preset!r}")
-    given = {name: value for name, value in options.items() if value is not None}
-    if image_size is not None and {"load_size", "crop_size"} & set(given):
-        raise InputError("Give either image_size or load_size and crop_size, not both.")
-    if image_size is not None:
-        given["crop_size"] = image_size
-    resolved = Options(source=str(source), **{**PRESETS[preset], **given})
-    load_size, crop_size = sizes_from(
-        None, resolved.load_size, resolved.crop_size, resolved.preprocess
-    )
-    if resolved.source == "scenes":
-        if {"preprocess", "load_size"} & set(given) or resolved.channels != 3:
-            raise InputError(
-                "Scenes are rendered in RGB at the size that is asked for: give image_size, and "
-                "neither preprocess, load_size nor channels."
-            )
-        resolved = dataclasses.replace(resolved, preprocess="none")
-        load_size = crop_size
-    resolved = dataclasses.replace(resolved, load_size=load_size, crop_size=crop_size)
-    if resolved.decay_epochs is None:
-        resolved = dataclasses.replace(resolved, decay_epochs=resolved.epochs // 2)
-    _check(resolved)
-    return resolved
-
-
-def _check(options):
-    for name in ("crop_size", "epochs", "batch_size", "base_filters", "strided_layers"):
-        if getattr(options, name) < 1:
-            raise InputError(f"{name} must be at least 1. Received: {getattr(options, name)}")
-    not_negative = ("lambda_a", "lambda_b", "lambda_identity", "pool_size", "seed")
-    for name in (*not_negative, "checkpoint_minutes"):
-        if getattr(options, name) < 0:
-            raise InputError(f"{name} must not be negative. Received: {getattr(options, name)}")
-    if not 0 <= options.decay_epochs <= options.epochs:
-        raise InputError(
-            f"decay_epochs must lie between 0 and the {options.epochs} epochs in all. "
-            f"Received: {options.decay_epochs}"
-        )
-    if options.steps_per_epoch is not None and options.steps_per_epoch < 1:
-        raise InputError(f"steps_per_epoch must be at least 1. Received: {options.steps_per_epoch}")
-    if not options.learning_rate > 0:
-        raise InputError(f"learning_rate must be positive. Received: {options.learning_rate}")
-    if not 0 <= options.ema_momentum < 1:
-        raise InputError(
-            f"ema_momentum must be from 0 to less than 1. Received: {options.ema_momentum}"
-        )
-    precision.check(options.precision)
-    strategies.check(options.strategy)
 
 
 def train(options, out, *, restart=False, sample_rows=4, verbose="auto", say=print):
@@ -203,7 +68,7 @@ def train(options, out, *, restart=False, sample_rows=4, verbose="auto", say=pri
     _check_folder(out, restart)
     chief = process_number(strategy) == 0
     state = None if restart else newest_state(out / "checkpoints")
-    options = _as_in_run(options, None if restart else _options_of(out))
+    options = as_in_run(options, None if restart else options_of(out))
     options, why = _with_precision(options)
     if not same_everywhere(precision.PRECISIONS.index(options.precision), strategy):
         raise InputError(
@@ -264,48 +129,6 @@ def _callbacks(out, options, samples, chief):
         save,
         RunPage(out, title=f"{options.source} → {out.name}"),
     ]
-
-
-def load(path):
-    """The model of a run's folder or of a `.keras` file.
-
-    Returns:
-        A system; for a file that holds a generator alone, a `Translator` of direction "ab".
-
-    Raises:
-        InputError: there is none, or it cannot be read.
-    """
-    path = pathlib.Path(path)
-    file = path / "model.keras" if path.is_dir() else path
-    if not file.exists():
-        raise InputError(f"{file} does not exist; expected a run's folder or a .keras file.")
-    try:
-        model = keras.saving.load_model(file)
-    except (ValueError, OSError, KeyError, TypeError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
-        raise InputError(f"{file} is not a model that can be read: {reason}") from error
-    if hasattr(model, "translate"):
-        return model
-    if not _makes_pictures(model):
-        raise InputError(
-            f"{file} holds a {type(model).__name__} that does not make pictures of pictures; "
-            "expected a model that `cyclegan-tf train` or `import` or `CycleGAN.save` wrote, or a "
-            "generator alone."
-        )
-    return Translator({"ab": model}, model.input_shape[1:])
-
-
-def _makes_pictures(model):
-    """Whether a network gives pictures as large as those that it takes."""
-    taken, given = (getattr(model, f"{end}_shape", None) for end in ("input", "output"))
-    if not all(isinstance(shape, tuple) and len(shape) == 4 for shape in (taken, given)):
-        return False  # several inputs or outputs have a list of shapes
-    if None not in taken[1:3]:
-        return taken[1:3] == given[1:3]
-    try:
-        return bool(size_multiple(model))
-    except ValueError:
-        return False
 
 
 def _sources(options, split="train"):
@@ -448,35 +271,3 @@ def _check_folder(out, restart):
         raise InputError(
             f"{out} holds {min(found).name!r} and no run; choose a folder that is new or empty."
         )
-
-
-def _options_of(out):
-    """The options of the run in a folder; `None` where there is none."""
-    path = out / "options.json"
-    if not path.exists():
-        return None
-    try:
-        return Options(**json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
-        raise InputError(
-            f"{path} does not hold the options of a run of this version ({error}); use a new "
-            "folder or --restart."
-        ) from error
-
-
-def _as_in_run(options, before):
-    """The options to go on with; raises where they differ from those of the run before."""
-    if before is None:
-        return options
-    if options.precision == "auto":  # a machine that does without may be followed by another
-        options = dataclasses.replace(options, precision=before.precision)
-    if options.blocks is None:
-        options = dataclasses.replace(options, blocks=before.blocks)
-    for field in dataclasses.fields(Options):
-        was, now = getattr(before, field.name), getattr(options, field.name)
-        if was != now and field.name not in _MAY_CHANGE:
-            raise InputError(
-                f"--{field.name.replace('_', '-')} was {was} in this run, now {now}; use a new "
-                "folder or --restart."
-            )
-    return options

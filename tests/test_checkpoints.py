@@ -24,7 +24,9 @@ from cyclegan_tf import (
     unet_generator,
 )
 from cyclegan_tf.checkpoints import newest_state
-from cyclegan_tf.train import load, resolve, train
+from cyclegan_tf.load import load
+from cyclegan_tf.options import resolve
+from cyclegan_tf.train import train
 
 
 class Stopped(Exception):

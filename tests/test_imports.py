@@ -13,7 +13,7 @@ ROWS = [
     ["cli"],
     ["demo"],
     ["train", "evaluate", "translate", "export", "torch_weights", "keras2_weights", "launch"],
-    ["callbacks", "checkpoints", "run_logs"],
+    ["callbacks", "checkpoints", "run_logs", "options", "load"],
     ["systems.cyclegan"],
     ["systems.base", "data", "metrics", "sheets", "page", "precision", "strategies"],
     ["translator", "torch_state"],

@@ -19,7 +19,9 @@ from test_train import TINY
 
 from cyclegan_tf import InputError, strategies
 from cyclegan_tf.checkpoints import newest_state
-from cyclegan_tf.train import load, resolve, train
+from cyclegan_tf.load import load
+from cyclegan_tf.options import resolve
+from cyclegan_tf.train import train
 
 # Pools of 2, so that they are full, and exchange, within these steps.
 SIZES = {"epochs": 2, "steps_per_epoch": 6, "pool_size": 2}

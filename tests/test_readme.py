@@ -12,7 +12,7 @@ import pytest
 import typer
 
 from cyclegan_tf.cli import app
-from cyclegan_tf.train import load
+from cyclegan_tf.load import load
 
 ROOT = pathlib.Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

@@ -28,7 +28,7 @@ from cyclegan_tf import (
     unet_generator,
 )
 from cyclegan_tf.export import export
-from cyclegan_tf.train import load
+from cyclegan_tf.load import load
 
 GENERATORS = {
     "resnet": lambda: published.resnet(3, 8),

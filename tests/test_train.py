@@ -27,7 +27,9 @@ from cyclegan_tf import (
 )
 from cyclegan_tf.data import pictures
 from cyclegan_tf.export import export
-from cyclegan_tf.train import Options, compiled_model, load, resolve, train
+from cyclegan_tf.load import load
+from cyclegan_tf.options import Options, resolve
+from cyclegan_tf.train import compiled_model, train
 from cyclegan_tf.translate import translate
 
 TINY = {

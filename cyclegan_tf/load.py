@@ -1,0 +1,51 @@
+"""A trained model from the folder of a run or a file."""
+
+import pathlib
+
+import keras
+
+from cyclegan_tf.errors import InputError
+from cyclegan_tf.generators import size_multiple
+from cyclegan_tf.translator import Translator
+
+
+def load(path):
+    """The model of a run's folder or of a `.keras` file.
+
+    Returns:
+        A system; for a file that holds a generator alone, a `Translator` of direction "ab".
+
+    Raises:
+        InputError: there is none, or it cannot be read.
+    """
+    path = pathlib.Path(path)
+    file = path / "model.keras" if path.is_dir() else path
+    if not file.exists():
+        raise InputError(f"{file} does not exist; expected a run's folder or a .keras file.")
+    try:
+        model = keras.saving.load_model(file)
+    except (ValueError, OSError, KeyError, TypeError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+        raise InputError(f"{file} is not a model that can be read: {reason}") from error
+    if hasattr(model, "translate"):
+        return model
+    if not _makes_pictures(model):
+        raise InputError(
+            f"{file} holds a {type(model).__name__} that does not make pictures of pictures; "
+            "expected a model that `cyclegan-tf train` or `import` or `CycleGAN.save` wrote, or a "
+            "generator alone."
+        )
+    return Translator({"ab": model}, model.input_shape[1:])
+
+
+def _makes_pictures(model):
+    """Whether a network gives pictures as large as those that it takes."""
+    taken, given = (getattr(model, f"{end}_shape", None) for end in ("input", "output"))
+    if not all(isinstance(shape, tuple) and len(shape) == 4 for shape in (taken, given)):
+        return False  # several inputs or outputs have a list of shapes
+    if None not in taken[1:3]:
+        return taken[1:3] == given[1:3]
+    try:
+        return bool(size_multiple(model))
+    except ValueError:
+        return False
