@@ -10,6 +10,7 @@ import tensorflow as tf
 from cyclegan_tf import files
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.generators import size_multiple, translate_any_size
+from cyclegan_tf.layers import portable_kernels
 
 
 def export(model, out, directions=("ab", "ba"), image_size=None):
@@ -103,7 +104,7 @@ def export_tflite(model, path, direction="ab", image_size=None):
         batch_shape=(1, height, width, generator.input_shape[-1]), dtype="float32", name="image"
     )
     static = keras.Model(image, generator(image))
-    with _quiet():
+    with _quiet(), portable_kernels():
         converted = tf.lite.TFLiteConverter.from_keras_model(static).convert()
     with files.written_whole(path) as beside:
         beside.write_bytes(converted)

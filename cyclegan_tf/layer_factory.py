@@ -4,7 +4,11 @@ import numpy as np
 from keras import layers
 
 from cyclegan_tf.initializers import normal_initializers
-from cyclegan_tf.layers import InstanceNormalization, ReflectionPadding2D
+from cyclegan_tf.layers import (
+    InstanceNormalization,
+    ReflectionPadding2D,
+    UpsamplingConvolution2D,
+)
 
 NORMALIZATIONS = ("instance", "batch")
 PADDINGS = ("torch", "same")
@@ -67,19 +71,21 @@ class LayerFactory:
 
     def upsampling(self, x, filters, size, *, use_bias=False):
         """A transposed convolution of stride 2; `size` is 3 or 4."""
-        # 4x4: "same" drops one row on every side, as PyTorch's padding 1 does. 3x3: "valid" gives
-        # 2n + 1 rows; PyTorch's padding 1 and output_padding 1 keep all but the first of them,
-        # "same" all but the last.
-        crop_first = self.padding == "torch" and size == 3
-        x = layers.Conv2DTranspose(
-            filters,
-            size,
-            strides=2,
-            padding="valid" if crop_first else "same",
-            use_bias=use_bias,
-            kernel_initializer=next(self._initializers),
-        )(x)
-        return layers.Cropping2D(((1, 0), (1, 0)))(x) if crop_first else x
+        initializer = next(self._initializers)
+        if self.padding == "torch" and size == 3:
+            layer = UpsamplingConvolution2D(
+                filters, use_bias=use_bias, kernel_initializer=initializer
+            )
+        else:  # 4x4: "same" drops one row on every side, as PyTorch's padding 1 does
+            layer = layers.Conv2DTranspose(
+                filters,
+                size,
+                strides=2,
+                padding="same",
+                use_bias=use_bias,
+                kernel_initializer=initializer,
+            )
+        return layer(x)
 
     def normalised(self, x):
         if self.normalization == "instance":

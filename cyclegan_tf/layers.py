@@ -1,7 +1,41 @@
-"""The two layers that CycleGAN needs and Keras lacks."""
+"""The layers that CycleGAN needs and Keras lacks, by the fastest kernels that fit."""
+
+import contextlib
+import contextvars
 
 import keras
 import tensorflow as tf
+
+_portable = contextvars.ContextVar("portable_kernels", default=False)
+
+# Smaller pictures take longer in the fused kernel, which is called for one at a time.
+_LEAST_TO_FUSE = 2**17
+_MOST_TO_UNSTACK = 8
+
+
+@contextlib.contextmanager
+def portable_kernels():
+    """Within it, layers are traced to operators that every converter knows, TFLite's too."""
+    token = _portable.set(True)
+    try:
+        yield
+    finally:
+        _portable.reset(token)
+
+
+def acts_per_picture(network):
+    """Whether each picture of a batch goes through a network as it would alone.
+
+    Known of the layers of the networks here; any other layer may mix them, as
+    `BatchNormalization` does.
+    """
+    if isinstance(network, keras.Sequential):
+        parts = network.layers
+    else:
+        parts = getattr(network, "operations", None)  # of a functional model
+    if parts is None:
+        return type(network) in _PER_PICTURE
+    return all(acts_per_picture(part) for part in parts)
 
 
 def _statistics_dtype(compute_dtype):
@@ -48,6 +82,8 @@ class InstanceNormalization(keras.layers.Layer):
             self.beta = self.add_weight(name="beta", shape=(channels,), initializer="zeros")
 
     def call(self, inputs):
+        if self._can_be_fused(inputs):
+            return self._fused(inputs)
         x = tf.cast(inputs, _statistics_dtype(self.compute_dtype))
         mean = tf.reduce_mean(x, axis=(1, 2), keepdims=True)  # (B, 1, 1, C)
         variance = tf.reduce_mean(tf.math.squared_difference(x, mean), axis=(1, 2), keepdims=True)
@@ -55,6 +91,38 @@ class InstanceNormalization(keras.layers.Layer):
         if self.affine:
             outputs = outputs * tf.cast(self.gamma, x.dtype) + tf.cast(self.beta, x.dtype)
         return tf.cast(outputs, self.compute_dtype)
+
+    def _can_be_fused(self, inputs):
+        shape = inputs.shape
+        return (
+            not _portable.get()
+            and shape.is_fully_defined()
+            and shape[0] <= _MOST_TO_UNSTACK
+            and shape[1:].num_elements() >= _LEAST_TO_FUSE
+            and inputs.dtype != tf.float64
+            and self.epsilon >= 1e-5  # the least that cuDNN takes
+        )
+
+    def _fused(self, inputs):
+        """Batch statistics of one picture are its own: one kernel reads it, with float32 sums."""
+        channels = inputs.shape[-1]
+        nothing = tf.zeros((0,), tf.float32)
+        scale, offset = tf.ones((channels,), tf.float32), tf.zeros((channels,), tf.float32)
+        if self.affine:
+            scale, offset = tf.cast(self.gamma, tf.float32), tf.cast(self.beta, tf.float32)
+        outputs = [
+            tf.raw_ops.FusedBatchNormV3(
+                x=picture,
+                scale=scale,
+                offset=offset,
+                mean=nothing,
+                variance=nothing,
+                epsilon=self.epsilon,
+                is_training=True,
+            ).y
+            for picture in tf.split(inputs, inputs.shape[0])
+        ]
+        return outputs[0] if len(outputs) == 1 else tf.concat(outputs, axis=0)
 
     def compute_output_shape(self, input_shape):
         return input_shape
@@ -97,3 +165,65 @@ class ReflectionPadding2D(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "padding": self.padding}
+
+
+@keras.saving.register_keras_serializable(package="cyclegan_tf")
+class UpsamplingConvolution2D(keras.layers.Conv2DTranspose):
+    """A 3x3 transposed convolution of stride 2 as PyTorch computes it: twice as large, exactly.
+
+    That is PyTorch's `padding=1, output_padding=1`: of the 2n + 1 rows and columns that "valid"
+    gives, all but the first. TensorFlow's "same" drops the last, which moves the picture.
+
+    Args:
+        filters: channels that come out.
+        **kwargs: of `keras.layers.Conv2DTranspose`.
+
+    Input shape: `(batch, height, width, channels)`; output shape: `(batch, 2 * height, 2 * width,
+    filters)`.
+    """
+
+    def __init__(self, filters, **kwargs):
+        fixed = {"kernel_size": (3, 3), "strides": (2, 2), "padding": "valid"}
+        super().__init__(filters, **{**kwargs, **fixed})
+
+    def call(self, inputs):
+        batch, height, width, _ = _shape(inputs)
+        kernel = tf.cast(self.kernel, self.compute_dtype)
+        if _portable.get():
+            size = (batch, 2 * height + 1, 2 * width + 1, self.filters)
+            outputs = tf.nn.conv2d_transpose(inputs, kernel, size, 2, "VALID")[:, 1:, 1:]
+        else:
+            size = (batch, 2 * height, 2 * width, self.filters)
+            first = ((0, 0), (1, 0), (1, 0), (0, 0))
+            outputs = tf.nn.conv2d_transpose(inputs, kernel, size, 2, first)
+        if self.use_bias:
+            outputs = outputs + tf.cast(self.bias, outputs.dtype)
+        return outputs if self.activation is None else self.activation(outputs)
+
+    def compute_output_shape(self, input_shape):
+        batch, height, width, _ = input_shape
+        return batch, height and 2 * height, width and 2 * width, self.filters
+
+
+def _shape(x):
+    """The sizes of a tensor: numbers where they are known while it is traced."""
+    dynamic = tf.shape(x)
+    return [dynamic[axis] if size is None else size for axis, size in enumerate(x.shape)]
+
+
+_PER_PICTURE = {
+    InstanceNormalization,
+    ReflectionPadding2D,
+    UpsamplingConvolution2D,
+    keras.layers.Activation,
+    keras.layers.Add,
+    keras.layers.Concatenate,
+    keras.layers.Conv2D,
+    keras.layers.Conv2DTranspose,
+    keras.layers.Cropping2D,
+    keras.layers.InputLayer,
+    keras.layers.LeakyReLU,
+    keras.layers.ReLU,
+    keras.layers.UpSampling2D,
+    keras.layers.ZeroPadding2D,
+}
