@@ -1,5 +1,6 @@
 """Generators and discriminators: sizes, counts and what they see; outputs in test_parity."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -12,6 +13,7 @@ from cyclegan_tf import (
     unet_generator,
 )
 from cyclegan_tf.generators import size_multiple, translate_any_size
+from cyclegan_tf.layers import acts_per_picture
 
 
 def _without_useless_biases(with_biases, *filters):
@@ -135,3 +137,17 @@ def test_patchgan_sees_70_by_70_pixels():
     rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
     assert (rows[-1] - rows[0] + 1, columns[-1] - columns[0] + 1) == (70, 70)
     assert seen[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].mean() > 0.99
+
+
+def test_only_networks_that_keep_pictures_apart_are_joined():
+    kept_apart = [resnet_generator(blocks=1), unet_generator(halvings=2), patchgan(), pixelgan()]
+    assert all(map(acts_per_picture, kept_apart))
+    image = keras.Input((8, 8, 3))
+    assert acts_per_picture(keras.Sequential([image, keras.layers.Conv2D(3, 1)]))
+    mixing = [
+        resnet_generator(blocks=1, normalization="batch"),
+        resnet_generator(blocks=1, dropout=0.5),
+        keras.Model(image, image - keras.ops.mean(image)),
+        keras.Sequential([image, keras.layers.BatchNormalization()]),
+    ]
+    assert not any(map(acts_per_picture, mixing))

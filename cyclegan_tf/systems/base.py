@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from cyclegan_tf import losses
 from cyclegan_tf.errors import InputError
+from cyclegan_tf.layers import acts_per_picture
 from cyclegan_tf.optimizers import Adam
 from cyclegan_tf.random_numbers import fold_in
 from cyclegan_tf.replicas import process_count
@@ -238,6 +239,15 @@ class System(keras.Model):
             tf.cast(tf.ensure_shape(image, expected), self.variable_dtype)
             for image in (image_a, image_b)
         )
+
+    @staticmethod
+    def _both(network, first, second, training):
+        """A network's outputs for two batches, from one call where that gives the same."""
+        known = first.shape.is_fully_defined() and first.shape[1:] == second.shape[1:]
+        if not (known and acts_per_picture(network)):
+            return network(first, training=training), network(second, training=training)
+        sizes = [first.shape[0], second.shape[0]]
+        return tf.split(network(tf.concat([first, second], 0), training=training), sizes)
 
     def _random_seed(self, stream):
         """A seed that depends on (seed, stream, step, replica) alone, so that a run resumes."""

@@ -140,8 +140,12 @@ class CycleGAN(System):
 
     def _generator_losses(self, image_a, image_b, training):
         """The terms of eq. 3 that the generators minimise, and their pictures of A and of B."""
-        fake_b = self.generator_ab(image_a, training=training)
-        fake_a = self.generator_ba(image_b, training=training)
+        if self.lambda_identity:
+            fake_b, same_b = self._both(self.generator_ab, image_a, image_b, training)
+            fake_a, same_a = self._both(self.generator_ba, image_b, image_a, training)
+        else:
+            fake_b = self.generator_ab(image_a, training=training)
+            fake_a = self.generator_ba(image_b, training=training)
         cycled_a = self.generator_ba(fake_b, training=training)
         cycled_b = self.generator_ab(fake_a, training=training)
         logits_a = self.discriminator_a(fake_a, training=training)
@@ -153,8 +157,6 @@ class CycleGAN(System):
             "cycle_b": self.lambda_b * losses.l1(cycled_b, image_b),
         }
         if self.lambda_identity:
-            same_a = self.generator_ba(image_a, training=training)
-            same_b = self.generator_ab(image_b, training=training)
             weight_a, weight_b = (self.lambda_identity * x for x in (self.lambda_a, self.lambda_b))
             terms["identity_a"] = weight_a * losses.l1(same_a, image_a)
             terms["identity_b"] = weight_b * losses.l1(same_b, image_b)
@@ -166,11 +168,8 @@ class CycleGAN(System):
             ("d_a", self.discriminator_a, image_a, fake_a, _PENALTY_A),
             ("d_b", self.discriminator_b, image_b, fake_b, _PENALTY_B),
         ):
-            terms[name] = losses.discriminator_adversarial(
-                discriminator(real, training=training),
-                discriminator(fake, training=training),
-                self.adversarial,
-            )
+            logits = self._both(discriminator, real, fake, training)
+            terms[name] = losses.discriminator_adversarial(*logits, self.adversarial)
             if self.adversarial == "wgangp":
                 seed = self._random_seed(stream)
                 terms[name] += losses.gradient_penalty(discriminator, real, fake, seed)
