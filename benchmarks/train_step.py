@@ -1,0 +1,124 @@
+"""How long a training step takes: ours, the usual Keras code's and PyTorch's, side by side.
+
+    python benchmarks/train_step.py [--size 256 --filters 64] [--steps 5] [--json FILE]
+
+One table: median seconds a step of each way, interleaved in one run, as ratios to ours in the
+precision that this machine takes by default. "limit" is what the arithmetic alone would take: the
+operations of the step's convolutions at the highest rate that one such convolution reaches here.
+"""
+
+import argparse
+import time
+
+import keras
+import tensorflow as tf
+from tables import interleaved, print_table
+from usual_keras import UsualCycleGAN
+
+from cyclegan_tf import CycleGAN, precision
+from cyclegan_tf.systems.cyclegan import paper_blocks, paper_networks
+
+
+def our_step(size, filters, number_format, lambda_identity=0.5):
+    with precision.policy(number_format):
+        networks = paper_networks((size, size, 3), base_filters=filters)
+        model = CycleGAN(**networks, image_shape=(size, size, 3), lambda_identity=lambda_identity)
+    model.compile()
+    return keras_step(model, size)
+
+
+def usual_step(size, filters, number_format):
+    with precision.policy(number_format):
+        model = UsualCycleGAN(filters, paper_blocks((size, size, 3)))
+    model.compile()
+    return keras_step(model, size)
+
+
+def keras_step(model, size):
+    pictures = tf.random.stateless_uniform((2, 1, size, size, 3), (0, 0), -1, 1)
+    pairs = iter(tf.data.Dataset.from_tensors((pictures[0], pictures[1])).repeat())
+    model.make_train_function()
+    return lambda: keras.tree.map_structure(lambda x: x.numpy(), model.train_function(pairs))
+
+
+def limit(size, filters, number_format, lambda_identity=0.5):
+    """Seconds that the convolutions of a step take at the machine's best rate."""
+    dtype = tf.bfloat16 if number_format == "bfloat16" else tf.float32
+    x = tf.cast(tf.random.stateless_normal((1, 64, 64, 256), (0, 0)), dtype)
+    kernel = tf.cast(tf.random.stateless_normal((3, 3, 256, 256), (0, 0)), dtype)
+    convolve = tf.function(lambda: tf.nn.conv2d(x, kernel, 1, "SAME"), jit_compile=False)
+    convolve()
+    seconds = []
+    for _ in range(10):
+        begin = time.perf_counter()
+        convolve().numpy()
+        seconds.append(time.perf_counter() - begin)
+    rate = 2 * 64 * 64 * 9 * 256 * 256 / min(seconds)
+    networks = paper_networks((size, size, 3), base_filters=filters)
+    generator = operations(networks["generator_ab"], size)
+    discriminator = operations(networks["discriminator_a"], size)
+    # A call costs its operations once forward, once for the input and once for the kernels, but
+    # the kernels of discriminators have no part in the generators' step, nor the first picture's
+    # gradient in any.
+    calls = 2 * (3 if lambda_identity else 2)
+    return (3 * calls * generator + 2 * 2 * discriminator + 3 * 4 * discriminator) / rate
+
+
+def operations(network, size):
+    """Of the convolutions of one call on one picture."""
+    count = 0
+    model = keras.models.clone_model(network, input_tensors=keras.Input((size, size, 3)))
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Conv2DTranspose):
+            _, rows, columns, _ = layer.input.shape
+        elif isinstance(layer, keras.layers.Conv2D):
+            _, rows, columns, _ = layer.output.shape
+        else:
+            continue
+        count += 2 * rows * columns * int(tf.size(layer.kernel))
+    return count
+
+
+def torch_steps(size, filters, blocks):
+    """PyTorch's two ways, where it is installed."""
+    try:
+        from torch_step import TorchStep
+    except ImportError:
+        return {}
+    return {
+        "PyTorch, float32": TorchStep(size, filters, blocks),
+        "PyTorch, bfloat16, channels last": TorchStep(size, filters, blocks, bfloat16=True),
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--size", type=int, default=256, help="of the pictures, in pixels")
+    parser.add_argument("--filters", type=int, default=64, help="of the first layers")
+    parser.add_argument("--steps", type=int, default=5, help="of each way, after one to warm up")
+    parser.add_argument("--only", default="", help="ways whose names hold this")
+    parser.add_argument("--json", help="also write the rows to this file")
+    arguments = parser.parse_args()
+    size, filters = arguments.size, arguments.filters
+    chosen, _ = precision.choose()
+    ways = {
+        f"ours, {chosen}": our_step(size, filters, chosen),
+        **({} if chosen == "float32" else {"ours, float32": our_step(size, filters, "float32")}),
+        f"ours, {chosen}, identity 0": our_step(size, filters, chosen, lambda_identity=0.0),
+        f"usual Keras code, {chosen}": usual_step(size, filters, chosen),
+        **torch_steps(size, filters, paper_blocks((size, size, 3))),
+    }
+    ways = {name: way for name, way in ways.items() if arguments.only in name}
+    seconds = interleaved(ways, arguments.steps)
+    seconds["limit of the arithmetic"] = limit(size, filters, chosen)
+    first = next(iter(seconds.values()))
+    rows = [
+        {"step": name, "seconds": round(value, 3), "of ours": round(value / first, 2),
+         "ours to it": round(first / value, 2)}
+        for name, value in seconds.items()
+    ]  # fmt: skip
+    print_table(rows, arguments.json, title=f"{size} pixels, {filters} filters, batch 1")
+
+
+if __name__ == "__main__":
+    main()
