@@ -175,7 +175,7 @@ def size_multiple(generator):
     for multiple in (2**power for power in range(11)):
         size = 1024 + multiple  # not a multiple of 2 * multiple
         # Not `compute_output_shape`: it passes over skip connections that do not meet.
-        trace = tf.function(lambda image: generator(image, training=False))
+        trace = tf.function(lambda image: generator(image, training=False), autograph=False)
         try:
             traced = trace.get_concrete_function(
                 tf.TensorSpec((1, size, size, channels), tf.float32)

@@ -78,6 +78,7 @@ class Translator:
             multiple = 1 if fixed else size_multiple(generator)
             self._functions[direction] = tf.function(
                 lambda images: translate_any_size(generator, images, multiple),
+                autograph=False,
                 input_signature=[
                     tf.TensorSpec((None, None, None, generator.input_shape[-1]), tf.float32)
                 ],

@@ -1,10 +1,13 @@
 """Training that was stopped goes on as if it had not been: to the bit, whatever stopped it."""
 
 import csv
+import multiprocessing
+import os
 import random
 import shutil
 import signal
 import subprocess
+import sys
 import time
 
 import keras
@@ -24,6 +27,7 @@ from cyclegan_tf import (
     unet_generator,
 )
 from cyclegan_tf.checkpoints import newest_state
+from cyclegan_tf.cli import main
 from cyclegan_tf.load import load
 from cyclegan_tf.options import resolve
 from cyclegan_tf.train import train
@@ -355,19 +359,32 @@ def _command(out):
     return [*COMMAND, "train", "scenes", "--out", str(out), *RUN]
 
 
+def _start(out):
+    """The command in a process that need not import TensorFlow first, which takes the longest."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["cyclegan_tf.cli"])
+    process = context.Process(target=_run_command, args=(_command(out)[len(COMMAND) :],))
+    process.start()
+    return process
+
+
+def _run_command(arguments):
+    sys.argv = ["cyclegan-tf", *arguments]
+    with open(os.devnull, "w") as sys.stdout:
+        main()
+
+
 def _killed(out, rng):
     """Starts the run, and kills it soon after it has made a step; whether it was killed."""
     before = set((out / "checkpoints").glob("epoch_*"))
-    process = subprocess.Popen(
-        _command(out), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
-    )
-    while process.poll() is None and set((out / "checkpoints").glob("epoch_*")) == before:
+    process = _start(out)
+    while process.is_alive() and set((out / "checkpoints").glob("epoch_*")) == before:
         time.sleep(0.005)
     time.sleep(rng.uniform(0, 0.6))
-    process.send_signal(signal.SIGKILL)
-    _, errors = process.communicate()
-    assert process.returncode in (0, -signal.SIGKILL), errors.decode()
-    return process.returncode != 0
+    process.kill()
+    process.join()
+    assert process.exitcode in (0, -signal.SIGKILL)
+    return process.exitcode != 0
 
 
 def _run_killed(out, kills, seed=0):

@@ -17,6 +17,7 @@ TINY = {
     "--image-size": 24,
     "--base-filters": 4,
     "--blocks": 1,
+    "--strided-layers": 1,
     "--epochs": 1,
     "--steps-per-epoch": 2,
 }

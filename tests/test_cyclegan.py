@@ -19,10 +19,10 @@ from cyclegan_tf import (
 SHAPE = (32, 32, 3)
 
 
-def _model(compiled=True, **arguments):
+def _model(compiled=True, strided_layers=1, **arguments):
     model = CycleGAN(
         *(resnet_generator(base_filters=4, blocks=1, seed=n) for n in (1, 2)),
-        *(patchgan(base_filters=4, seed=n) for n in (3, 4)),
+        *(patchgan(base_filters=4, strided_layers=strided_layers, seed=n) for n in (3, 4)),
         **{"image_shape": SHAPE, "pool_size": 3, **arguments},
     )
     if compiled:
@@ -189,14 +189,13 @@ def test_one_seed_gives_one_run():
 
 @pytest.mark.parametrize("optimizer", [keras.optimizers.SGD, Adam])
 def test_two_replicas_train_as_one_with_twice_the_batch(optimizer):
-    """Ten steps; Adam in float64, because it makes whole steps of a gradient's last digits.
+    """Ten steps in float64, where no rounding tips a ReLU or a step of Adam over.
 
     Without collectives, whose keys TensorFlow gives anew to each strategy of a process, and which
     fail where a later one has another dtype.
     """
     pictures = _pictures(20)
-    if optimizer is Adam:
-        keras.config.set_dtype_policy("float64")
+    keras.config.set_dtype_policy("float64")
 
     def trained(strategy):
         with strategy.scope():
@@ -211,9 +210,9 @@ def test_two_replicas_train_as_one_with_twice_the_batch(optimizer):
     mirrored = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"], cross_device_ops=plain)
     two, history_two = trained(mirrored)
     for a, b in zip(one, two, strict=True):
-        np.testing.assert_allclose(a, b, atol=1e-5)
+        np.testing.assert_allclose(a, b, atol=1e-8)
     for name, values in history_one.items():
-        np.testing.assert_allclose(values, history_two[name], rtol=1e-4, err_msg=name)
+        np.testing.assert_allclose(values, history_two[name], rtol=1e-6, err_msg=name)
 
 
 def test_adam_pools_and_our_pipeline_train_on_two_replicas():
@@ -324,7 +323,7 @@ def test_translate_names_an_unknown_direction():
         ({"image_shape": (32, 32)}, "number of channels"),
         ({"image_shape": (30, 32, 3)}, "multiples of 4"),
         ({"image_shape": (None, None, 3)}, "turn the pool off"),
-        ({"image_shape": (16, 16, 3)}, "gives no logits"),
+        ({"image_shape": (4, 4, 3)}, "gives no logits"),
     ],
 )
 def test_bad_arguments_are_named(arguments, message):

@@ -37,6 +37,7 @@ TINY = {
     "image_size": 24,
     "base_filters": 4,
     "blocks": 1,
+    "strided_layers": 1,
     "epochs": 2,
     "steps_per_epoch": 3,
     "precision": "float32",

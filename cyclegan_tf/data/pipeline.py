@@ -108,6 +108,10 @@ def sizes_from(image_size, load_size, crop_size, mode):
     return load_size, crop_size
 
 
+# Nothing here branches on tensors; to be looked through by AutoGraph takes a second.
+_plain = tf.autograph.experimental.do_not_convert
+
+
 def pairs(
     source_a,
     source_b,
@@ -158,6 +162,7 @@ def pairs(
 def _in_order(sources, shapes, preprocessing, batch_size):
     counts = [len(source) for source in sources]
 
+    @_plain
     def element(k):
         return tuple(
             _picture(source, k % count, preprocessing, shape)
@@ -217,6 +222,7 @@ class TrainingPairs:
         epoch = tf.Variable(first_epoch, dtype=tf.int64, trainable=False, name="epoch")
         steps = self.steps_per_epoch
 
+        @_plain
         def this_epoch(_):
             following = epoch.assign_add(1)
             return tf.data.Dataset.range((following - 1) * steps, following * steps)
@@ -248,6 +254,7 @@ class TrainingPairs:
             )
         share = self.batch_size // workers
 
+        @_plain
         def pair_numbers(step):
             epoch, step = step // self.steps_per_epoch, step % self.steps_per_epoch
             first = epoch * self.pairs_per_epoch + step * self.batch_size + worker * share
@@ -258,6 +265,7 @@ class TrainingPairs:
         )
         return pairs.batch(self.batch_size // replicas, drop_remainder=True)
 
+    @_plain
     def _element(self, k):
         drawn = _draw(k, *map(len, self.sources), self.seed)
         return tuple(
