@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cyclegan_tf import InputError
+from cyclegan_tf import InputError, data
 from cyclegan_tf.data import pictures
 
 
@@ -24,6 +24,21 @@ def test_reads_every_format(suffix, tmp_path):
     assert pixels.dtype == np.uint8
     assert np.abs(pixels.astype(int) - smooth()).mean() < 3
     assert pictures.size(path) == (24, 32)
+
+
+def test_large_jpegs_are_decoded_at_a_reduced_scale(tmp_path):
+    _, (photograph,), _ = data.scene_pairs(1, (600, 900))
+    image = Image.fromarray(photograph)
+    image.save(tmp_path / "x.jpg")
+    exif = image.getexif()
+    exif[0x0112] = 6  # a quarter turn
+    image.save(tmp_path / "turned.jpg", exif=exif)
+    for name, size, scale in (("x", (64, 64), 2), ("turned", (64, 40), 2), ("x", (151, 151), 1)):
+        whole = pictures.read(tmp_path / f"{name}.jpg")
+        reduced = pictures.read(tmp_path / f"{name}.jpg", resized_to=size)
+        assert reduced.shape[0] == whole.shape[0] // scale
+        difference = pictures.resize(reduced, *size) - pictures.resize(whole, *size).astype(int)
+        assert np.abs(difference).mean() <= 1
 
 
 def test_gif_gives_its_first_frame(tmp_path):

@@ -61,4 +61,4 @@ def _source(images, name):
                 f"{number} of domain {name}: {getattr(image, 'dtype', type(image).__name__)} "
                 f"{getattr(image, 'shape', '')}"
             )
-    return Source(f"domain {name}", lambda number: images[number], [i.shape[:2] for i in images])
+    return Source(f"domain {name}", lambda number, _: images[number], [i.shape[:2] for i in images])

@@ -75,7 +75,9 @@ def folder(path, channels=3):
     """The pictures below one folder, as a `Source`."""
     pictures.check_channels(channels)
     paths, sizes = pictures.readable(pictures.find(path))
-    return Source(str(path), lambda number: pictures.read(paths[number], channels), sizes)
+    return Source(
+        str(path), lambda number, size: pictures.read(paths[number], channels, size), sizes
+    )
 
 
 def domain_folders(root_or_a, b=None, split="train"):

@@ -22,6 +22,9 @@ MAX_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 2**27)
 
 _ORIENTATION, _QUARTER_TURNS = 0x0112, (5, 6, 7, 8)  # of EXIF
 
+# A picture decoded at reduced scale keeps this many pixels for each of the final ones.
+_LEAST_LEFT = 4
+
 # What the last bytes of a complete file of each format hold.
 _ENDINGS = {"JPEG": b"\xff\xd9", "PNG": b"IEND", "GIF": b"\x3b"}
 
@@ -78,7 +81,7 @@ def readable(paths):
     return [path for path, _ in kept], [size for _, size in kept]
 
 
-def read(file, channels=3):
+def read(file, channels=3, resized_to=None):
     """The pixels of a picture, uint8 `(height, width, channels)`, upright.
 
     The camera's orientation tag is applied, 16-bit values are scaled to 8 bits, palettes are
@@ -88,12 +91,19 @@ def read(file, channels=3):
     Args:
         file: a path, or the bytes of an encoded picture.
         channels: 1 (grey), 3 (RGB) or 4 (RGBA).
+        resized_to: `(height, width)` that the picture will be resized to. A JPEG that has many
+            more pixels is decoded at 1/2, 1/4 or 1/8 of its size, which takes a fraction of the
+            time; after `resize` it is the same within 1/255 (the mean over the picture).
 
     Raises:
         InputError: the file cannot be read; the message names it.
     """
     check_channels(channels)
     with _opened(file) as image:
+        if resized_to is not None and image.format == "JPEG":
+            # Enough is left on each side, whichever way the orientation tag turns it.
+            side = _LEAST_LEFT * max(resized_to)
+            image.draft(None, (side, side))
         image = ImageOps.exif_transpose(image)
         pixels = np.asarray(_converted(image, file, channels))
     return pixels.reshape(*pixels.shape[:2], channels)

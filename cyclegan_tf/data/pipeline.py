@@ -23,12 +23,13 @@ class Source:
 
     Attributes:
         name: for messages.
-        load: from a number below `len(sizes)` to uint8 pixels `(height, width, channels)`.
+        load: from a number below `len(sizes)` and the `(height, width)` that the pipeline will
+            resize to, to uint8 pixels `(height, width, channels)`; it may use the size to do less.
         sizes: `(height, width)` of each picture.
     """
 
     name: str
-    load: Callable[[int], np.ndarray]
+    load: Callable[[int, tuple[int, int]], np.ndarray]
     sizes: Sequence[tuple[int, int]]
 
     def __len__(self):
@@ -296,8 +297,8 @@ def _picture(source, index, preprocessing, shape, key=None):
     """Loads, resizes, crops, flips and scales one picture; by chance where there is a key."""
 
     def load(number):
-        pixels = source.load(int(number))
-        return pictures.resize(pixels, *preprocessing.resized(pixels.shape[:2]))
+        size = preprocessing.resized(source.sizes[number])
+        return pictures.resize(source.load(int(number), size), *size)
 
     image = tf.numpy_function(load, [index], tf.uint8, stateful=False)
     image.set_shape((None, None, preprocessing.channels))

@@ -90,8 +90,8 @@ def scene_sources(count=1000, image_size=64, split="train", seed=0):
         return render(first + count + number, size, seed)[0]
 
     return [
-        Source("the scenes of domain A", label_map, [size] * count),
-        Source("the scenes of domain B", photograph, [size] * count),
+        Source("the scenes of domain A", lambda number, _: label_map(number), [size] * count),
+        Source("the scenes of domain B", lambda number, _: photograph(number), [size] * count),
     ]
 
 
@@ -183,9 +183,9 @@ class _Scene:
 
     def _paint(self, where, what, colour, depth):
         """Colours are in [0, 1], of shape (3,) or (height, width, 3)."""
-        self.colour[where] = np.broadcast_to(colour, self.colour.shape)[where]
-        self.classes[where] = what
-        self.depth[where] = np.broadcast_to(depth, self.depth.shape)[where]
+        np.copyto(self.colour, colour, where=where[..., None])
+        np.copyto(self.classes, what, where=where)
+        np.copyto(self.depth, depth, where=where)
 
     def _noise(self, cells, octaves=1):
         """Smooth noise in [0, 1]: `cells` bumps to the height of the picture, and finer ones."""
@@ -193,12 +193,11 @@ class _Scene:
         for octave in range(octaves):
             n = cells * 2**octave
             grid = self.rng.random((n + 2, int(n * self.right) + 3))
-            row, column = self.y * n, self.x * n
-            i, j = row.astype(int), column.astype(int)
-            u, v = row - i, column - j
-            upper = grid[i, j] * (1 - v) + grid[i, j + 1] * v
-            lower = grid[i + 1, j] * (1 - v) + grid[i + 1, j + 1] * v
-            total = total + (upper * (1 - u) + lower * u) * 0.5**octave
+            row, column = self.y[:, :1] * n, self.x[0] * n
+            i, j = row[:, 0].astype(int), column.astype(int)
+            u, v = row - i[:, None], column - j
+            lines = grid[i] * (1 - u) + grid[i + 1] * u
+            total = total + (lines[:, j] * (1 - v) + lines[:, j + 1] * v) * 0.5**octave
             weight += 0.5**octave
         return total / weight
 
@@ -268,7 +267,8 @@ class _Scene:
         panes = (np.abs(column - 0.5) < half) & (np.abs(row - 0.5) < half)
         # Far away they are smaller than a pixel.
         near = wall.along * self.pixel < 0.12 * storey
-        self.colour[house & near & panes & (wall.level < height)] = glass
+        where = house & near & panes & (wall.level < height)
+        np.copyto(self.colour, glass, where=where[..., None])
 
     def _brick(self, house, wall):
         height = self.rng.uniform(0.4, 0.8)

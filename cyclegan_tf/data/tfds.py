@@ -124,7 +124,7 @@ def _source(builder, split, channels):
         raise InputError(f"The split {split!r} of {builder.name} holds no pictures.")
     return Source(
         f"{builder.name} {split}",
-        lambda number: pictures.read(encoded[number], channels),
+        lambda number, size: pictures.read(encoded[number], channels, size),
         [pictures.size(picture) for picture in encoded],
     )
 
