@@ -5,6 +5,7 @@ import pathlib
 import re
 
 import keras
+import tensorflow as tf
 
 from cyclegan_tf.errors import InputError
 
@@ -16,9 +17,11 @@ _BFLOAT16_FLAGS = {"amx_bf16", "avx512_bf16"}
 
 
 def choose(precision="auto", cpuinfo="/proc/cpuinfo"):
-    """Resolves `"auto"` for this machine: bfloat16 where the processor has it, else float32.
+    """Resolves `"auto"` for this machine: what its devices multiply fastest.
 
-    Weights, statistics and losses are float32 in any case. GPUs are not looked at yet.
+    bfloat16 on TPUs, on GPUs of compute capability 8.0 and up and on processors that have it;
+    float16 on GPUs from 7.0; else float32. Weights, statistics and losses are float32 in any case.
+    GPUs and TPUs are chosen for by what is known of them; it was not measured.
 
     Returns:
         The precision and why, for a line at the start.
@@ -29,10 +32,24 @@ def choose(precision="auto", cpuinfo="/proc/cpuinfo"):
     check(precision)
     if precision != "auto":
         return precision, "as asked for"
+    if tf.config.list_physical_devices("TPU"):
+        return "bfloat16", "a TPU was found"
+    if gpus := tf.config.list_physical_devices("GPU"):
+        details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
+        return _for_gpus([each.get("compute_capability", (0, 0)) for each in details])
     found = sorted(_BFLOAT16_FLAGS & _processor_flags(cpuinfo))
     if found:
         return "bfloat16", f"the processor has {found[0]}"
     return "float32", "no bfloat16 arithmetic was found in the processor"
+
+
+def _for_gpus(capabilities):
+    weakest = min(capabilities)
+    version = ".".join(map(str, weakest))
+    for least, precision in (((8, 0), "bfloat16"), ((7, 0), "float16")):
+        if weakest >= least:
+            return precision, f"GPUs of compute capability {version} have it"
+    return "float32", "no GPU with half precision arithmetic was found"
 
 
 def check(precision):
