@@ -11,9 +11,10 @@ from cyclegan_tf import files
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.generators import size_multiple, translate_any_size
 from cyclegan_tf.layers import portable_kernels
+from cyclegan_tf.precision import POLICIES
 
 
-def export(model, out, directions=("ab", "ba"), image_size=None):
+def export(model, out, directions=("ab", "ba"), image_size=None, precision="float32"):
     """Writes a SavedModel and a float32 .tflite of each direction.
 
     Args:
@@ -21,6 +22,7 @@ def export(model, out, directions=("ab", "ba"), image_size=None):
         out: a folder. Each direction becomes `generator_ab/<version>/` and `generator_ab.tflite`.
         directions: `"ab"`, `"ba"` or both.
         image_size: `(height, width)` of the .tflite; that of the training pictures if `None`.
+        precision: of the SavedModel; see `export_saved_model`.
 
     Returns:
         The paths written, by kind and direction: `{("saved_model", "ab"): ..., ...}`.
@@ -31,15 +33,17 @@ def export(model, out, directions=("ab", "ba"), image_size=None):
     written = {}
     for direction in directions:
         name = f"generator_{direction}"
-        written["saved_model", direction] = export_saved_model(model, out / name, direction)
+        written["saved_model", direction] = export_saved_model(
+            model, out / name, direction, precision=precision
+        )
         written["tflite", direction] = export_tflite(
             model, out / f"{name}.tflite", direction, image_size
         )
     return written
 
 
-def export_saved_model(model, path, direction="ab", version=None):
-    """Writes one generator as a SavedModel, in float32.
+def export_saved_model(model, path, direction="ab", version=None, precision="float32"):
+    """Writes one generator as a SavedModel.
 
     Its signature `serving_default` takes `image`, float32 `(batch, height, width, channels)` in
     [-1, 1] of any size (of its own, if the network has one), and gives `translated`, the same.
@@ -50,27 +54,43 @@ def export_saved_model(model, path, direction="ab", version=None):
         direction: `"ab"` or `"ba"`.
         version: number of the version's folder; the next one if `None`. The folder appears whole
             or not at all.
+        precision: `"float32"`, or `"bfloat16"` or `"float16"` for the arithmetic inside, on
+            servers that multiply it faster; pictures stay float32.
 
     Returns:
         The path of the version.
+
+    Raises:
+        InputError: no such direction or number format.
     """
     path = pathlib.Path(path)
-    generator = _float32(_generator(model, direction))
+    if precision not in POLICIES:
+        raise InputError(f"precision must be one of {', '.join(POLICIES)}. Received: {precision!r}")
+    generator = _in_precision(_generator(model, direction), precision)
     multiple = size_multiple(generator)
     fixed = None not in generator.input_shape[1:3]
 
     module = tf.Module()
     module.weights = [weight.value for weight in generator.weights]
 
+    def translated(image):
+        if fixed:
+            return generator(image, training=False)
+        return translate_any_size(generator, image, multiple)
+
     @tf.function(
+        autograph=False,
         input_signature=[
             tf.TensorSpec((None, *generator.input_shape[1:]), tf.float32, name="image")
-        ]
+        ],
     )
     def serve(image):
-        if fixed:
-            return {"translated": generator(image, training=False)}
-        return {"translated": translate_any_size(generator, image, multiple)}
+        def alone():
+            return translated(tf.ensure_shape(image, (1, *image.shape[1:])))
+
+        # A picture alone takes the faster kernels of `InstanceNormalization`.
+        one = tf.equal(tf.shape(image)[0], 1)
+        return {"translated": tf.cond(one, alone, lambda: translated(image))}
 
     target = path / str(version or _next_version(path))
     # What is unfinished has no number for a name, so that no server loads it.
@@ -99,7 +119,7 @@ def export_tflite(model, path, direction="ab", image_size=None):
     """
     path = pathlib.Path(path)
     height, width = _tflite_size(model, direction, image_size)
-    generator = _float32(_generator(model, direction))
+    generator = _in_precision(_generator(model, direction), "float32")
     image = keras.Input(
         batch_shape=(1, height, width, generator.input_shape[-1]), dtype="float32", name="image"
     )
@@ -155,15 +175,20 @@ def _generator(model, direction):
     return model.generators[direction]
 
 
-def _float32(generator):
-    """The same network with every layer in float32, whatever it was trained in."""
+def _in_precision(generator, precision):
+    """The same network with every layer in this number format, whatever it was trained in.
 
-    def in_float32(layer):
+    Weights, statistics and the last layer, which makes the picture, are float32 in any.
+    """
+    policy = POLICIES[precision]
+
+    def converted(layer):
         if isinstance(layer, keras.Model):
-            return keras.models.clone_model(layer, clone_function=in_float32)
-        return type(layer).from_config({**layer.get_config(), "dtype": "float32"})
+            return keras.models.clone_model(layer, clone_function=converted)
+        dtype = "float32" if layer is generator.layers[-1] else policy
+        return type(layer).from_config({**layer.get_config(), "dtype": dtype})
 
-    clone = keras.models.clone_model(generator, clone_function=in_float32)
+    clone = keras.models.clone_model(generator, clone_function=converted)
     clone.set_weights(generator.get_weights())
     return clone
 

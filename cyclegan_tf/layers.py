@@ -93,12 +93,12 @@ class InstanceNormalization(keras.layers.Layer):
         return tf.cast(outputs, self.compute_dtype)
 
     def _can_be_fused(self, inputs):
-        shape = inputs.shape
+        count, size = inputs.shape[0], inputs.shape[1:].num_elements()
         return (
             not _portable.get()
-            and shape.is_fully_defined()
-            and shape[0] <= _MOST_TO_UNSTACK
-            and shape[1:].num_elements() >= _LEAST_TO_FUSE
+            and count is not None
+            and count <= _MOST_TO_UNSTACK
+            and (size is None or size >= _LEAST_TO_FUSE)
             and inputs.dtype != tf.float64
             and self.epsilon >= 1e-5  # the least that cuDNN takes
         )

@@ -8,6 +8,8 @@ from cyclegan_tf.generators import size_multiple, translate_any_size
 
 # A 64-filter generator needs about 1 kB a pixel while it computes.
 _PIXELS_AT_ONCE = 2**21
+# On a CPU a larger picture keeps all cores busy, and alone it takes the fused normalisation.
+_PIXELS_OF_A_SMALL_PICTURE = 2**13
 
 
 class Translator:
@@ -24,6 +26,7 @@ class Translator:
         self.image_shape = image_shape
         self.discriminators = {}
         self._functions = {}
+        self._multiples = {}
 
     def translate(self, images, direction="ab", batch_size=8):
         """Translates pictures of any size.
@@ -33,8 +36,9 @@ class Translator:
                 channels)`, or a list of pictures of different sizes. uint8 in [0, 255] or float
                 in [-1, 1].
             direction: `"ab"` or `"ba"`.
-            batch_size: pictures that are computed at once, at most; fewer if they are large,
-                because memory would run out.
+            batch_size: pictures that are computed at once, at most; those of a list too, where
+                they are of one size. Fewer if they are large, because memory would run out, and
+                one at a time on a CPU, where that is faster.
 
         Returns:
             A NumPy array (a list for a list) of the same size and number format: uint8 for uint8,
@@ -44,23 +48,43 @@ class Translator:
             InputError: pictures of another rank, type, value range or number of channels, or of
                 another size than a generator of fixed size takes.
         """
-        if isinstance(images, (list, tuple)):
-            return [self.translate(image, direction, batch_size) for image in images]
         if direction not in self.generators:
             raise InputError(
                 f"direction must be one of {', '.join(self.generators)}. Received: {direction!r}"
             )
+        if isinstance(images, (list, tuple)):
+            return self._translate_list(images, direction, batch_size)
         images = np.asarray(images)
-        generator = self.generators[direction]
-        _check_pictures(images, generator.input_shape)
+        _check_pictures(images, self.generators[direction].input_shape)
         if images.ndim == 3:
-            return self.translate(images[None], direction, batch_size)[0]
+            return self._translate_batch(images[None], direction, 1)[0]
+        return self._translate_batch(images, direction, batch_size)
 
+    def _translate_list(self, images, direction, batch_size):
+        """Pictures of one size and number format together, in the order of the list."""
+        images = [np.asarray(image) for image in images]
+        alike = {}
+        for number, image in enumerate(images):
+            _check_pictures(image, self.generators[direction].input_shape)
+            alike.setdefault((image.shape, image.dtype), []).append(number)
+        translated = [None] * len(images)
+        for (shape, _), numbers in alike.items():
+            if len(shape) == 3:
+                batch = np.stack([images[number] for number in numbers])
+                results = self._translate_batch(batch, direction, batch_size)
+            else:
+                results = [self.translate(images[n], direction, batch_size) for n in numbers]
+            for number, result in zip(numbers, results):
+                translated[number] = result
+        return translated
+
+    def _translate_batch(self, images, direction, batch_size):
         whole_numbers = images.dtype == np.uint8
         pixels = images / np.float32(127.5) - 1 if whole_numbers else images.astype(np.float32)
-        batch_size = max(1, min(batch_size, _PIXELS_AT_ONCE // (pixels.shape[1] * pixels.shape[2])))
+        batch_size = _batch_size(batch_size, pixels.shape[1] * pixels.shape[2])
+        compiled = self._compiled(direction, 1 if batch_size == 1 else None)
         translated = [
-            self._compiled(direction)(pixels[start : start + batch_size]).numpy()
+            compiled(pixels[start : start + batch_size]).numpy()
             for start in range(0, len(pixels), batch_size)
         ]
         if not translated:
@@ -70,20 +94,30 @@ class Translator:
             return np.uint8(np.clip(np.round((translated + 1) * 127.5), 0, 255))
         return translated
 
-    def _compiled(self, direction):
-        """One compiled function for each direction, whatever the sizes."""
-        if direction not in self._functions:
+    def _compiled(self, direction, count):
+        """One compiled function for each direction, whatever the sizes, and one for batches."""
+        if (direction, count) not in self._functions:
             generator = self.generators[direction]
-            fixed = None not in generator.input_shape[1:3]
-            multiple = 1 if fixed else size_multiple(generator)
-            self._functions[direction] = tf.function(
+            channels = generator.input_shape[-1]
+            multiple = self._size_multiple(direction)
+            self._functions[direction, count] = tf.function(
                 lambda images: translate_any_size(generator, images, multiple),
                 autograph=False,
-                input_signature=[
-                    tf.TensorSpec((None, None, None, generator.input_shape[-1]), tf.float32)
-                ],
+                input_signature=[tf.TensorSpec((count, None, None, channels), tf.float32)],
             )
-        return self._functions[direction]
+        return self._functions[direction, count]
+
+    def _size_multiple(self, direction):
+        if direction not in self._multiples:
+            self._multiples[direction] = size_multiple(self.generators[direction])
+        return self._multiples[direction]
+
+
+def _batch_size(most, pixels):
+    """How many pictures of so many pixels each are computed at once."""
+    if pixels > _PIXELS_OF_A_SMALL_PICTURE and not tf.config.list_physical_devices("GPU"):
+        return 1
+    return max(1, min(most, _PIXELS_AT_ONCE // pixels))
 
 
 def _check_pictures(images, input_shape):
