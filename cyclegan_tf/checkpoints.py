@@ -16,6 +16,7 @@ import numpy as np
 
 from cyclegan_tf import files
 from cyclegan_tf.errors import InputError
+from cyclegan_tf.optimizers import steps_taken
 from cyclegan_tf.pool import ReplayPool
 from cyclegan_tf.replicas import (
     any_process,
@@ -199,7 +200,7 @@ class Checkpoints(keras.callbacks.Callback):
             "epoch": epoch,
             "pairs": step * self._batch_size,
             "batch_size": self._batch_size,
-            "iterations": int(self.model.optimizer.iterations.numpy()),
+            "iterations": int(steps_taken(self.model.optimizer).numpy()),
             "notes": self.notes,
             "random": [variable.numpy().tolist() for variable in _random_states(self.model)],
             "trackers": trackers,

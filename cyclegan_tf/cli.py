@@ -41,6 +41,7 @@ def _choice(name, values):
 Preprocess = _choice("Preprocess", PREPROCESS)
 Objective = _choice("Objective", ADVERSARIAL_OBJECTIVES)
 Precision = _choice("Precision", precisions.PRECISIONS)
+NumberFormat = _choice("NumberFormat", precisions.POLICIES)
 Strategy = _choice("Strategy", strategies.STRATEGIES)
 Preset = _choice("Preset", PRESETS)
 Direction = _choice("Direction", ("ab", "ba"))
@@ -152,11 +153,26 @@ def train(
         int | None,
         _option(_RUN, "Pairs of pictures in a step for each device of --strategy (default: 1)."),
     ] = None,
+    gradient_accumulation_steps: Annotated[
+        int | None,
+        _option(_RUN, "Steps whose gradients make one change of the weights (default: 1)."),
+    ] = None,
+    remat: Annotated[
+        bool | None,
+        typer.Option(
+            help="Compute the networks twice and keep less: under half of the memory, up to 4/3 "
+            "of the time (default: no-remat).",
+            rich_help_panel=_RUN,
+            show_default=False,
+        ),
+    ] = None,
     seed: Annotated[int | None, _option(_RUN, "Of everything random (default: 0).")] = None,
     precision: Annotated[
         Precision | None,
         _option(
-            _RUN, "`auto` is bfloat16 where the processor has it, else float32 (default: auto)."
+            _RUN,
+            "`auto` is bfloat16 or float16 where processor or GPU multiply it faster, else float32 "
+            "(default: auto).",
         ),
     ] = None,
     strategy: Annotated[
@@ -177,7 +193,7 @@ def train(
     """Train a CycleGAN, or go on with the run in --out.
 
     Defaults are those of the preset `paper`. The same command again goes on with a run that was
-    stopped, exactly where it was; --epochs, --decay-epochs, --batch-size, --strategy and
+    stopped, exactly where it was; --epochs, --decay-epochs, --batch-size, --strategy, --remat and
     --checkpoint-minutes may change.
     """
     given = {name: value for name, value in locals().items() if name not in ("out", "restart")}
@@ -223,6 +239,12 @@ def export(
         int | None,
         _option(None, "Side of the .tflite's pictures, in pixels (default: that of the training)."),
     ] = None,
+    precision: Annotated[
+        NumberFormat,
+        typer.Option(
+            help="Of the SavedModel's arithmetic: bfloat16 is for servers that have it in hardware."
+        ),
+    ] = NumberFormat.float32,
     torch: Annotated[
         bool,
         typer.Option(
@@ -240,7 +262,7 @@ def export(
         paths = torch_weights.save_networks(loaded, out, directions)
     else:
         size = None if image_size is None else (image_size, image_size)
-        paths = export_model(loaded, out, directions, size).values()
+        paths = export_model(loaded, out, directions, size, precision.value).values()
     for path in paths:
         typer.echo(path)
 

@@ -60,6 +60,15 @@ class Adam(keras.optimizers.Adam):
         )
 
 
+def steps_taken(optimizer):
+    """Steps of training that an optimizer has seen, as a variable: where its schedule stands.
+
+    Unlike `iterations`, it counts those whose gradients are only accumulated too, as Keras does
+    where it asks a schedule for the rate.
+    """
+    return getattr(optimizer, "inner_optimizer", optimizer)._iterations
+
+
 def _handle(variable):
     """Of a variable of Keras's or of TensorFlow's own, which Keras passes when it distributes."""
     return (variable.value if isinstance(variable, keras.Variable) else variable).handle

@@ -8,7 +8,14 @@ from cyclegan_tf.data.pipeline import sizes_from
 from cyclegan_tf.errors import InputError
 
 # What may differ when a run goes on: how long, how fast and how often it saves, not what it learns.
-_MAY_CHANGE = {"epochs", "decay_epochs", "batch_size", "strategy", "checkpoint_minutes"}
+_MAY_CHANGE = {
+    "epochs",
+    "decay_epochs",
+    "batch_size",
+    "strategy",
+    "checkpoint_minutes",
+    "remat",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +38,9 @@ class Options:
         decay_epochs: the last of them, in which the rate falls; `None` for half of them.
         steps_per_epoch: `None` for as many batches as the larger domain fills.
         batch_size: pairs in a step for each replica of the strategy.
+        gradient_accumulation_steps: steps whose gradients are gathered for one change of the
+            weights.
+        remat: see `CycleGAN`.
         seed: of everything random.
         precision: see `cyclegan_tf.precision.choose`.
         strategy: see `cyclegan_tf.strategies.choose`.
@@ -58,6 +68,8 @@ class Options:
     decay_epochs: int | None = None
     steps_per_epoch: int | None = None
     batch_size: int = 1
+    gradient_accumulation_steps: int = 1
+    remat: bool = False
     seed: int = 0
     precision: str = "auto"
     strategy: str = "auto"
@@ -116,7 +128,8 @@ def resolve(source, preset="paper", image_size=None, **options):
 
 
 def _check(options):
-    for name in ("crop_size", "epochs", "batch_size", "base_filters", "strided_layers"):
+    at_least_one = ("crop_size", "epochs", "batch_size", "base_filters", "strided_layers")
+    for name in (*at_least_one, "gradient_accumulation_steps"):
         if getattr(options, name) < 1:
             raise InputError(f"{name} must be at least 1. Received: {getattr(options, name)}")
     not_negative = ("lambda_a", "lambda_b", "lambda_identity", "pool_size", "seed")

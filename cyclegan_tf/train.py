@@ -210,14 +210,21 @@ def _compiled_model(options, image_shape, learning_rate):
             adversarial=options.adversarial,
             pool_size=options.pool_size,
             seed=options.seed,
+            remat=options.remat,
         )
     except ValueError as error:
         raise InputError(str(error)) from error
 
+    steps = options.gradient_accumulation_steps
+    settings = {"gradient_accumulation_steps": steps} if steps > 1 else {}
     average = {"use_ema": True, "ema_momentum": options.ema_momentum}
-    model.compile(
-        Adam(learning_rate, **(average if options.ema_momentum else {})), Adam(learning_rate)
-    )
+    try:
+        model.compile(
+            Adam(learning_rate, **settings, **(average if options.ema_momentum else {})),
+            Adam(learning_rate, **settings),
+        )
+    except ValueError as error:
+        raise InputError(str(error)) from error
     return model
 
 

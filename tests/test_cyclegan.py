@@ -215,6 +215,63 @@ def test_two_replicas_train_as_one_with_twice_the_batch(optimizer):
         np.testing.assert_allclose(values, history_two[name], rtol=1e-6, err_msg=name)
 
 
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+def test_remat_trains_the_same(policy):
+    keras.config.set_dtype_policy(policy)
+    a, b = _pictures(1)
+
+    def losses(remat):
+        model = _model(remat=remat)
+        return [model.train_on_batch(a, b, return_dict=True) for _ in range(3)]
+
+    tolerance = 1e-5 if policy == "float32" else 2e-2
+    for plain, again in zip(losses(False), losses(True), strict=True):
+        for name, value in plain.items():
+            np.testing.assert_allclose(again[name], value, rtol=tolerance, err_msg=name)
+
+
+def test_remat_refuses_networks_that_give_something_else_the_second_time():
+    networks = [resnet_generator(base_filters=4, blocks=1, dropout=0.5) for _ in range(2)]
+    networks += [patchgan(base_filters=4, strided_layers=1) for _ in range(2)]
+    with pytest.raises(ValueError, match="remat=True"):
+        CycleGAN(*networks, image_shape=SHAPE, remat=True)
+
+
+def test_accumulated_gradients_train_as_a_batch_does():
+    """Four pictures at once, and four steps for one change of the weights; in float64."""
+    keras.config.set_dtype_policy("float64")
+    a, b = _pictures(8)
+
+    def trained(batch_size, **settings):
+        model = _model(compiled=False, pool_size=0)
+        model.compile(Adam(1e-3, **settings), Adam(1e-3, **settings))
+        model.fit(a, b, batch_size=batch_size, shuffle=False, verbose=0)
+        return model.get_weights()
+
+    for one, other in zip(trained(4), trained(1, gradient_accumulation_steps=4), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-8)
+
+
+def test_the_pool_draws_anew_while_gradients_accumulate():
+    model = _model(compiled=False)
+    model.compile(*(Adam(gradient_accumulation_steps=4) for _ in range(2)))
+    seeds = []
+    for a, b in _pairs(count=3):
+        seeds.append(model._random_seed(0).numpy().tolist())
+        model.train_on_batch(a, b)
+    assert len({tuple(seed) for seed in seeds}) == 3
+
+
+def test_accumulation_that_cannot_work_is_refused():
+    model = _model(compiled=False)
+    with pytest.raises(ValueError, match=r"as many steps.*\[1, 2\]"):
+        model.compile(Adam(), Adam(gradient_accumulation_steps=2))
+    with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+        model = _model(compiled=False)
+        with pytest.raises(ValueError, match="one replica alone"):
+            model.compile(*(Adam(gradient_accumulation_steps=2) for _ in range(2)))
+
+
 def test_adam_pools_and_our_pipeline_train_on_two_replicas():
     images = np.random.default_rng(0).integers(0, 255, (2, 8, *SHAPE), dtype=np.uint8)
     with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
@@ -275,8 +332,14 @@ def test_translate_is_the_generator_where_the_size_fits():
 
 def test_translate_takes_lists_of_different_sizes():
     model = _model()
-    pictures = [np.zeros((20, 30, 3), np.uint8), np.zeros((8, 9, 3), np.uint8)]
-    assert [p.shape for p in model.translate(pictures)] == [p.shape for p in pictures]
+    rng = np.random.default_rng(0)
+    sizes = [(20, 30), (8, 9), (20, 30), (150, 100)]
+    pictures = [rng.integers(0, 255, (*size, 3), dtype=np.uint8) for size in sizes]
+    for picture, translated in zip(pictures, model.translate(pictures), strict=True):
+        # One alone takes another way than those of equal size together.
+        alone = model.translate(picture)
+        assert translated.shape == picture.shape
+        np.testing.assert_allclose(translated.astype(float), alone, atol=1)
 
 
 def test_translate_with_a_network_of_fixed_size():

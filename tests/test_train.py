@@ -257,6 +257,31 @@ def test_precision_follows_the_processor(tmp_path):
     assert precision.choose("bfloat16", tmp_path / "missing")[0] == "bfloat16"
 
 
+def test_memory_for_time_and_accumulated_gradients(tmp_path):
+    saving = {**TINY, "remat": True, "gradient_accumulation_steps": 3}
+    model = train(resolve("scenes", **saving), tmp_path / "run", verbose=0)
+    assert model.remat
+    assert int(model.optimizer.iterations) == 2
+    with open(tmp_path / "run" / "log.csv", newline="") as file:
+        rates = [float(row["learning_rate"]) for row in csv.DictReader(file)]
+    np.testing.assert_allclose(rates, [5e-4, 5e-4 / 2])  # one epoch constant, one falling
+    with pytest.raises(InputError, match="gradient_accumulation_steps must be at least 1"):
+        resolve("scenes", **TINY, gradient_accumulation_steps=0)
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "expected"),
+    [
+        ([(9, 0), (8, 0)], "bfloat16"),
+        ([(8, 6), (7, 5)], "float16"),
+        ([(6, 1)], "float32"),
+        ([(0, 0)], "float32"),  # not NVIDIA's
+    ],
+)
+def test_precision_follows_the_weakest_gpu(capabilities, expected):
+    assert precision._for_gpus(capabilities)[0] == expected
+
+
 def test_load_says_what_it_cannot_read(tmp_path, run):
     with pytest.raises(InputError, match="does not exist"):
         load(tmp_path / "missing.keras")
@@ -405,7 +430,22 @@ def test_a_model_trained_in_bfloat16_is_exported_in_float32(tmp_path):
     np.testing.assert_allclose(output, twin.translate(image), atol=1e-5)
 
 
+def test_a_saved_model_in_bfloat16_is_close_and_takes_batches(run, tmp_path):
+    model = load(run)
+    path = export(model, tmp_path, ["ab"], precision="bfloat16")["saved_model", "ab"]
+    serve = tf.saved_model.load(str(path)).signatures["serving_default"]
+    image = np.random.default_rng(0).uniform(-1, 1, (3, 24, 20, 3)).astype("float32")
+    expected = model.translate(image)
+    for batch in (image, image[:1]):  # alone, a picture goes another way
+        given = serve(image=tf.constant(batch))["translated"]
+        assert given.dtype == tf.float32
+        difference = np.abs(given - expected[: len(batch)])
+        assert 0 < difference.max() < 0.02 * np.ptp(expected)
+
+
 def test_export_says_what_it_cannot_do(run, tmp_path):
+    with pytest.raises(InputError, match="'int4'"):
+        export(load(run), tmp_path, precision="int4")
     with pytest.raises(InputError, match="multiples of 4"):
         export(load(run), tmp_path, image_size=(30, 30))
     for size in ((0, 0), (-4, 8)):

@@ -9,7 +9,7 @@ import tensorflow as tf
 from cyclegan_tf import losses
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.layers import acts_per_picture
-from cyclegan_tf.optimizers import Adam
+from cyclegan_tf.optimizers import Adam, steps_taken
 from cyclegan_tf.random_numbers import fold_in
 from cyclegan_tf.replicas import process_count
 from cyclegan_tf.translator import Translator
@@ -25,6 +25,7 @@ class System(keras.Model):
     # Set by the constructor of each system.
     image_shape: tuple
     seed: int
+    remat: bool
 
     def _finish(self, loss_names):
         """Called when all networks are in place."""
@@ -32,7 +33,18 @@ class System(keras.Model):
         self._translator = Translator(self.generators, self.image_shape)
         self.discriminator_optimizer = None
         self._calls_to_skip = 0
+        if self.remat:
+            self._check_remat()
         self(keras.Input(self.image_shape))  # so that it is built, for `summary` and `export`
+
+    def _check_remat(self):
+        for network in (*self.generators.values(), *self.discriminators.values()):
+            if not acts_per_picture(network):
+                raise ValueError(
+                    f"remat=True runs networks a second time for their gradients; '{network.name}' "
+                    "has a layer, such as BatchNormalization or Dropout, that may give something "
+                    "else then. Use remat=False, or networks without it."
+                )
 
     @property
     def generators(self):
@@ -65,6 +77,13 @@ class System(keras.Model):
                 names; the paper's `cyclegan_tf.optimizers.Adam` each, if `None`.
             run_eagerly, steps_per_execution: as in `keras.Model.compile`.
             jit_compile: `"auto"` compiles with XLA on a GPU or TPU alone; on CPUs it is slower.
+
+        Optimizers with `gradient_accumulation_steps=n` change the weights at every n-th step, by
+        the mean of n gradients: a batch n times as large in the memory of one.
+
+        Raises:
+            ValueError: one optimizer for both, or gradients accumulated by one of them alone, or
+                on several replicas.
         """
         if others:
             raise TypeError(
@@ -81,6 +100,7 @@ class System(keras.Model):
                 "Generators and discriminators need an optimizer each, because an optimizer keeps "
                 "state for its own variables. Received the same object twice."
             )
+        self._check_accumulation(generator_optimizer, discriminator_optimizer)
         if jit_compile == "auto" and not _has_accelerator():
             jit_compile = False  # where older releases of Keras would choose True
         super().compile(
@@ -92,6 +112,20 @@ class System(keras.Model):
         self.discriminator_optimizer = discriminator_optimizer
         self.generator_optimizer.build(self._trainable_variables_of(self.generators))
         self.discriminator_optimizer.build(self._trainable_variables_of(self.discriminators))
+
+    def _check_accumulation(self, *optimizers):
+        optimizers = [getattr(each, "inner_optimizer", each) for each in optimizers]
+        steps = {each.gradient_accumulation_steps or 1 for each in optimizers}
+        if len(steps) > 1:
+            raise ValueError(
+                "Both optimizers must accumulate gradients over as many steps. "
+                f"Received: gradient_accumulation_steps of {sorted(steps)}"
+            )
+        if steps != {1} and self.distribute_strategy.num_replicas_in_sync > 1:
+            raise ValueError(
+                "Keras accumulates gradients on one replica alone; use a larger batch_size on "
+                f"the {self.distribute_strategy.num_replicas_in_sync} replicas instead."
+            )
 
     def _prepared(self, optimizer):
         optimizer = Adam() if optimizer is None else keras.optimizers.get(optimizer)
@@ -240,12 +274,17 @@ class System(keras.Model):
             for image in (image_a, image_b)
         )
 
-    @staticmethod
-    def _both(network, first, second, training):
+    def _output(self, network, images, training):
+        """A network's output. With `remat` its gradient computes the inside a second time."""
+        if not (self.remat and training):
+            return network(images, training=training)
+        return tf.recompute_grad(lambda x: network(x, training=True))(images)
+
+    def _both(self, network, first, second, training):
         """A network's outputs for two batches, from one call where that gives the same."""
         known = first.shape.is_fully_defined() and first.shape[1:] == second.shape[1:]
-        if not (known and acts_per_picture(network)):
-            return network(first, training=training), network(second, training=training)
+        if self.remat or not (known and acts_per_picture(network)):
+            return [self._output(network, images, training) for images in (first, second)]
         sizes = [first.shape[0], second.shape[0]]
         return tf.split(network(tf.concat([first, second], 0), training=training), sizes)
 
@@ -253,7 +292,7 @@ class System(keras.Model):
         """A seed that depends on (seed, stream, step, replica) alone, so that a run resumes."""
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         seed = tf.constant([self.seed, stream], tf.int32)
-        for number in (self.discriminator_optimizer.iterations, replica):
+        for number in (steps_taken(self.discriminator_optimizer), replica):
             seed = fold_in(seed, number)
         return seed
 

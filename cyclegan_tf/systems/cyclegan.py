@@ -43,6 +43,8 @@ class CycleGAN(System):
         adversarial: `"lsgan"`, `"vanilla"` or `"wgangp"`.
         pool_size: pictures that each replay pool holds; 0 turns the pools off.
         seed: a whole number >= 0, of the initial weights, the pools and the gradient penalty.
+        remat: rematerialise: keep nothing of the inside of the networks for their gradients, and
+            compute it again. A step takes less than half of the memory and up to 4/3 of the time.
 
     Raises:
         ValueError: an argument out of range; the message names it.
@@ -66,6 +68,7 @@ class CycleGAN(System):
         adversarial="lsgan",
         pool_size=50,
         seed=0,
+        remat=False,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -78,6 +81,7 @@ class CycleGAN(System):
         self.adversarial = adversarial
         self.pool_size = pool_size
         self.seed = int(seed)
+        self.remat = bool(remat)
 
         networks = {
             "generator_ab": generator_ab,
@@ -144,12 +148,12 @@ class CycleGAN(System):
             fake_b, same_b = self._both(self.generator_ab, image_a, image_b, training)
             fake_a, same_a = self._both(self.generator_ba, image_b, image_a, training)
         else:
-            fake_b = self.generator_ab(image_a, training=training)
-            fake_a = self.generator_ba(image_b, training=training)
-        cycled_a = self.generator_ba(fake_b, training=training)
-        cycled_b = self.generator_ab(fake_a, training=training)
-        logits_a = self.discriminator_a(fake_a, training=training)
-        logits_b = self.discriminator_b(fake_b, training=training)
+            fake_b = self._output(self.generator_ab, image_a, training)
+            fake_a = self._output(self.generator_ba, image_b, training)
+        cycled_a = self._output(self.generator_ba, fake_b, training)
+        cycled_b = self._output(self.generator_ab, fake_a, training)
+        logits_a = self._output(self.discriminator_a, fake_a, training)
+        logits_b = self._output(self.discriminator_b, fake_b, training)
         terms = {
             "g_ab": losses.generator_adversarial(logits_b, self.adversarial),
             "g_ba": losses.generator_adversarial(logits_a, self.adversarial),
@@ -187,6 +191,7 @@ class CycleGAN(System):
             "adversarial": self.adversarial,
             "pool_size": self.pool_size,
             "seed": self.seed,
+            "remat": self.remat,
         }
 
     @classmethod
