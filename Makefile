@@ -40,7 +40,13 @@ lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-bench: .venv/installed
+bench: .venv/torch
+	$(BIN)/python benchmarks/train_step.py
+	$(BIN)/python benchmarks/train_step.py --size 64 --filters 32 --steps 20
+	$(BIN)/python benchmarks/inference.py
+	$(BIN)/python benchmarks/memory.py
+	$(BIN)/python benchmarks/memory.py --size 512 --filters 32
+	$(BIN)/python benchmarks/first_step.py
 	$(BIN)/python benchmarks/input_pipeline.py
 	$(BIN)/python benchmarks/checkpoints.py
 

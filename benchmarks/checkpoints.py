@@ -1,6 +1,6 @@
 """What checkpoints cost at 256 pixels: the time of one, and its share of the default interval.
 
-    python benchmarks/checkpoints.py [--repeats 3]
+    python benchmarks/checkpoints.py [--repeats 3] [--json FILE]
 
 The paper's networks (9 blocks, 64 filters) with both optimizers and full pools; the share is that
 of the time between two checkpoints that goes into writing one.
@@ -14,6 +14,7 @@ import tempfile
 import time
 
 import tensorflow as tf
+from tables import print_table
 
 import cyclegan_tf
 
@@ -32,7 +33,8 @@ class Timed(cyclegan_tf.Checkpoints):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=3, help="checkpoints that are written")
-    repeats = parser.parse_args().repeats
+    parser.add_argument("--json", help="also write the row to this file")
+    arguments = parser.parse_args()
 
     model = cyclegan_tf.CycleGAN(image_shape=(256, 256, 3))
     model.compile()
@@ -41,15 +43,19 @@ def main():
         # Without steps of training, which would take longer and change no size.
         model.train_step = lambda data: {}
         pictures = tf.zeros((1, 256, 256, 3))
-        pairs = tf.data.Dataset.from_tensors((pictures, pictures)).repeat(repeats)
+        pairs = tf.data.Dataset.from_tensors((pictures, pictures)).repeat(arguments.repeats)
         model.fit(pairs, verbose=0, callbacks=[timed])
         newest = max(pathlib.Path(folder).iterdir())
         size = sum(path.stat().st_size for path in newest.iterdir())
     seconds = statistics.median(timed.seconds)
     minutes = inspect.signature(cyclegan_tf.Checkpoints).parameters["minutes"].default
-    print(f"{'size':>10} {'one takes':>10} {'interval':>10} {'share':>8}")
-    share = seconds / (60 * minutes)
-    print(f"{size / 2**20:>6.0f} MiB {seconds:>8.2f} s {minutes:>6.0f} min {share:>8.2%}")
+    row = {
+        "MiB": round(size / 2**20),
+        "seconds for one": round(seconds, 2),
+        "minutes between two": minutes,
+        "share of the time": f"{seconds / (60 * minutes):.2%}",
+    }
+    print_table([row], arguments.json)
 
 
 if __name__ == "__main__":

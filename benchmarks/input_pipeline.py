@@ -7,7 +7,6 @@ of 512 pixels, written as JPEG to a temporary folder.
 """
 
 import argparse
-import json
 import pathlib
 import statistics
 import tempfile
@@ -15,6 +14,7 @@ import time
 
 import tensorflow as tf
 from PIL import Image
+from tables import print_table
 
 from cyclegan_tf import CycleGAN, data, precision
 from cyclegan_tf.systems.cyclegan import paper_networks
@@ -59,7 +59,7 @@ def steps_per_second(size, filters, number_format, steps=5):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--json", type=pathlib.Path, help="also write the rows to this file")
+    parser.add_argument("--json", help="also write the rows to this file")
     arguments = parser.parse_args()
     chosen, _ = precision.choose()
     rows = []
@@ -78,11 +78,7 @@ def main():
                     "ratio": round(pipeline / step, 1),
                 }
             )
-    print(" | ".join(rows[0]))
-    for row in rows:
-        print(" | ".join(str(value) for value in row.values()))
-    if arguments.json:
-        arguments.json.write_text(json.dumps(rows, indent=2) + "\n")
+    print_table(rows, arguments.json)
 
 
 if __name__ == "__main__":

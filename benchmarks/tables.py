@@ -20,6 +20,20 @@ def interleaved(ways, repeats):
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 
+def with_ratios(seconds):
+    """Rows of a table of `interleaved`: the first way is that which the others compare with."""
+    first = next(iter(seconds.values()))
+    return [
+        {
+            "way": name,
+            "seconds": round(value, 3),
+            "times the first": round(value / first, 2),
+            "the first to it": round(first / value, 2),
+        }
+        for name, value in seconds.items()
+    ]
+
+
 def print_table(rows, file=None, title=""):
     """Prints rows, dictionaries of the same keys, and writes them as JSON to a file."""
     columns = {name: max(len(name), *(len(str(row[name])) for row in rows)) for name in rows[0]}

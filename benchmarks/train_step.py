@@ -12,14 +12,14 @@ import time
 
 import keras
 import tensorflow as tf
-from tables import interleaved, print_table
+from tables import interleaved, print_table, with_ratios
 from usual_keras import UsualCycleGAN
 
 from cyclegan_tf import CycleGAN, precision
 from cyclegan_tf.systems.cyclegan import paper_blocks, paper_networks
 
 
-def our_step(size, filters, number_format, lambda_identity=0.5):
+def our_step(size, filters, number_format, lambda_identity=0.5, remat=False):
     with precision.policy(number_format):
         networks = paper_networks((size, size, 3), base_filters=filters)
         model = CycleGAN(**networks, image_shape=(size, size, 3), lambda_identity=lambda_identity)
@@ -111,13 +111,9 @@ def main():
     ways = {name: way for name, way in ways.items() if arguments.only in name}
     seconds = interleaved(ways, arguments.steps)
     seconds["limit of the arithmetic"] = limit(size, filters, chosen)
-    first = next(iter(seconds.values()))
-    rows = [
-        {"step": name, "seconds": round(value, 3), "of ours": round(value / first, 2),
-         "ours to it": round(first / value, 2)}
-        for name, value in seconds.items()
-    ]  # fmt: skip
-    print_table(rows, arguments.json, title=f"{size} pixels, {filters} filters, batch 1")
+    print_table(
+        with_ratios(seconds), arguments.json, title=f"{size} pixels, {filters} filters, batch 1"
+    )
 
 
 if __name__ == "__main__":
