@@ -41,7 +41,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         timed = Timed(folder, minutes=0)
         # Without steps of training, which would take longer and change no size.
-        model.train_step = lambda data: {}
+        model.train_step = lambda data: {"cycle_a": tf.zeros(())}
         pictures = tf.zeros((1, 256, 256, 3))
         pairs = tf.data.Dataset.from_tensors((pictures, pictures)).repeat(arguments.repeats)
         model.fit(pairs, verbose=0, callbacks=[timed])

@@ -22,7 +22,12 @@ from cyclegan_tf.systems.cyclegan import paper_blocks, paper_networks
 def our_step(size, filters, number_format, lambda_identity=0.5, remat=False):
     with precision.policy(number_format):
         networks = paper_networks((size, size, 3), base_filters=filters)
-        model = CycleGAN(**networks, image_shape=(size, size, 3), lambda_identity=lambda_identity)
+        model = CycleGAN(
+            **networks,
+            image_shape=(size, size, 3),
+            lambda_identity=lambda_identity,
+            remat=remat,
+        )
     model.compile()
     return keras_step(model, size)
 

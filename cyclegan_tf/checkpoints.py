@@ -276,9 +276,11 @@ def _digest_of_state(state):
 
 
 def _description(model):
-    """What must agree for a checkpoint to fit: shapes of variables and names of losses."""
+    """What must agree for a checkpoint to fit: layers, shapes of variables, names of losses."""
+    networks = (*model.generators.values(), *model.discriminators.values())
     optimizers = (model.generator_optimizer, model.discriminator_optimizer)
     return {
+        "layers": [type(layer).__name__ for network in networks for layer in network.layers],
         "weights": [list(v.shape) for v in model.weights],
         "optimizers": [[list(v.shape) for v in each.variables] for each in optimizers],
         "losses": [tracker.name for tracker in model.metrics],

@@ -160,8 +160,8 @@ def train(
     remat: Annotated[
         bool | None,
         typer.Option(
-            help="Compute the networks twice and keep less: under half of the memory, up to 4/3 "
-            "of the time (default: no-remat).",
+            help="Compute the networks twice and keep less in memory meanwhile "
+            "(default: no-remat).",
             rich_help_panel=_RUN,
             show_default=False,
         ),

@@ -75,8 +75,10 @@ def export_saved_model(model, path, direction="ab", version=None, precision="flo
 
     def translated(image):
         if fixed:
-            return generator(image, training=False)
-        return translate_any_size(generator, image, multiple)
+            outputs = generator(image, training=False)
+        else:
+            outputs = translate_any_size(generator, image, multiple)
+        return tf.cast(outputs, tf.float32)
 
     @tf.function(
         autograph=False,

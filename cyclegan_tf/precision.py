@@ -32,7 +32,7 @@ def choose(precision="auto", cpuinfo="/proc/cpuinfo"):
     check(precision)
     if precision != "auto":
         return precision, "as asked for"
-    if tf.config.list_physical_devices("TPU"):
+    if tf.config.list_logical_devices("TPU"):  # once a strategy has connected to it
         return "bfloat16", "a TPU was found"
     if gpus := tf.config.list_physical_devices("GPU"):
         details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]

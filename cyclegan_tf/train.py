@@ -217,7 +217,8 @@ def _compiled_model(options, image_shape, learning_rate):
 
     steps = options.gradient_accumulation_steps
     settings = {"gradient_accumulation_steps": steps} if steps > 1 else {}
-    average = {"use_ema": True, "ema_momentum": options.ema_momentum}
+    # Keras averages after each step, whether it changed the weights or not.
+    average = {"use_ema": True, "ema_momentum": options.ema_momentum ** (1 / steps)}
     try:
         model.compile(
             Adam(learning_rate, **settings, **(average if options.ema_momentum else {})),

@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.generators import size_multiple, translate_any_size
+from cyclegan_tf.replicas import has_accelerator
 
 # A 64-filter generator needs about 1 kB a pixel while it computes.
 _PIXELS_AT_ONCE = 2**21
@@ -69,30 +70,32 @@ class Translator:
             alike.setdefault((image.shape, image.dtype), []).append(number)
         translated = [None] * len(images)
         for (shape, _), numbers in alike.items():
-            if len(shape) == 3:
-                batch = np.stack([images[number] for number in numbers])
-                results = self._translate_batch(batch, direction, batch_size)
-            else:
-                results = [self.translate(images[n], direction, batch_size) for n in numbers]
-            for number, result in zip(numbers, results):
-                translated[number] = result
+            together = _batch_size(batch_size, shape[-3] * shape[-2]) if len(shape) == 3 else 1
+            for start in range(0, len(numbers), together):
+                some = numbers[start : start + together]
+                if len(shape) == 3:
+                    batch = np.stack([images[number] for number in some])
+                    results = self._translate_batch(batch, direction, together)
+                else:
+                    results = [self._translate_batch(images[some[0]], direction, batch_size)]
+                for number, result in zip(some, results):
+                    translated[number] = result
         return translated
 
     def _translate_batch(self, images, direction, batch_size):
-        whole_numbers = images.dtype == np.uint8
-        pixels = images / np.float32(127.5) - 1 if whole_numbers else images.astype(np.float32)
-        batch_size = _batch_size(batch_size, pixels.shape[1] * pixels.shape[2])
-        compiled = self._compiled(direction, 1 if batch_size == 1 else None)
-        translated = [
-            compiled(pixels[start : start + batch_size]).numpy()
-            for start in range(0, len(pixels), batch_size)
-        ]
-        if not translated:
+        if not len(images):
             return images
-        translated = np.concatenate(translated)
-        if whole_numbers:
-            return np.uint8(np.clip(np.round((translated + 1) * 127.5), 0, 255))
-        return translated
+        batch_size = _batch_size(batch_size, images.shape[1] * images.shape[2])
+        compiled = self._compiled(direction, 1 if batch_size == 1 else None)
+        translated = []
+        for start in range(0, len(images), batch_size):
+            some = images[start : start + batch_size]
+            if images.dtype == np.uint8:
+                outputs = compiled(some / np.float32(127.5) - 1).numpy()
+                translated.append(np.uint8(np.clip(np.round((outputs + 1) * 127.5), 0, 255)))
+            else:
+                translated.append(compiled(some.astype(np.float32)).numpy())
+        return np.concatenate(translated)
 
     def _compiled(self, direction, count):
         """One compiled function for each direction, whatever the sizes, and one for batches."""
@@ -115,7 +118,7 @@ class Translator:
 
 def _batch_size(most, pixels):
     """How many pictures of so many pixels each are computed at once."""
-    if pixels > _PIXELS_OF_A_SMALL_PICTURE and not tf.config.list_physical_devices("GPU"):
+    if pixels > _PIXELS_OF_A_SMALL_PICTURE and not has_accelerator():
         return 1
     return max(1, min(most, _PIXELS_AT_ONCE // pixels))
 

@@ -97,6 +97,10 @@ def test_the_fused_normalisation_agrees_with_the_plain_one(policy, tolerance, af
     _assert_fast_path_agrees(layer, x, tolerance)
 
 
+def test_an_empty_batch_stays_empty():
+    assert InstanceNormalization()(tf.zeros((0, 128, 128, 16))).shape == (0, 128, 128, 16)
+
+
 def test_second_derivatives_of_the_fused_normalisation_agree():
     """The gradient penalty takes them."""
     layer = InstanceNormalization()

@@ -139,6 +139,13 @@ def test_patchgan_sees_70_by_70_pixels():
     assert seen[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].mean() > 0.99
 
 
+class Mixing(keras.Model):
+    """A functional model that does something else than its layers."""
+
+    def call(self, inputs, training=None):
+        return inputs[::-1]
+
+
 def test_only_networks_that_keep_pictures_apart_are_joined():
     kept_apart = [resnet_generator(blocks=1), unet_generator(halvings=2), patchgan(), pixelgan()]
     assert all(map(acts_per_picture, kept_apart))
@@ -149,5 +156,9 @@ def test_only_networks_that_keep_pictures_apart_are_joined():
         resnet_generator(blocks=1, dropout=0.5),
         keras.Model(image, image - keras.ops.mean(image)),
         keras.Sequential([image, keras.layers.BatchNormalization()]),
+        keras.Sequential([image, keras.layers.Activation(lambda x: x - keras.ops.mean(x))]),
+        keras.Sequential([image, keras.layers.Conv2D(3, 1, activation=lambda x: x[::-1])]),
+        keras.Model(image, keras.layers.Concatenate(axis=0)([image, image])),
+        Mixing(image, keras.layers.ReLU()(image)),
     ]
     assert not any(map(acts_per_picture, mixing))

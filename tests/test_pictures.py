@@ -33,7 +33,14 @@ def test_large_jpegs_are_decoded_at_a_reduced_scale(tmp_path):
     exif = image.getexif()
     exif[0x0112] = 6  # a quarter turn
     image.save(tmp_path / "turned.jpg", exif=exif)
-    for name, size, scale in (("x", (64, 64), 2), ("turned", (64, 40), 2), ("x", (151, 151), 1)):
+    # Half a pixel would be lost.
+    Image.fromarray(photograph[:-1, :-1]).save(tmp_path / "odd.jpg")
+    for name, size, scale in (
+        ("x", (64, 64), 2),
+        ("turned", (64, 40), 2),
+        ("x", (151, 151), 1),
+        ("odd", (64, 64), 1),
+    ):
         whole = pictures.read(tmp_path / f"{name}.jpg")
         reduced = pictures.read(tmp_path / f"{name}.jpg", resized_to=size)
         assert reduced.shape[0] == whole.shape[0] // scale

@@ -101,9 +101,7 @@ def read(file, channels=3, resized_to=None):
     check_channels(channels)
     with _opened(file) as image:
         if resized_to is not None and image.format == "JPEG":
-            # Enough is left on each side, whichever way the orientation tag turns it.
-            side = _LEAST_LEFT * max(resized_to)
-            image.draft(None, (side, side))
+            _reduce(image, resized_to)
         image = ImageOps.exif_transpose(image)
         pixels = np.asarray(_converted(image, file, channels))
     return pixels.reshape(*pixels.shape[:2], channels)
@@ -186,6 +184,17 @@ def _opened(file):
         raise InputError(f"{name} is too large to be read: {error}") from None
     except _DECODER_ERRORS as error:
         raise InputError(f"{name} is damaged and cannot be read: {error}.") from None
+
+
+def _reduce(image, resized_to):
+    """Has a JPEG decoded at a reduced scale where enough is left of it."""
+    # On each side, whichever way the orientation tag turns it.
+    least = _LEAST_LEFT * max(resized_to)
+    for scale in (8, 4, 2):
+        # A side that is no multiple would be rounded up, and the picture be moved.
+        if min(image.size) >= scale * least and not (image.width % scale or image.height % scale):
+            image.draft(None, (image.width // scale, image.height // scale))
+            return
 
 
 def _converted(image, file, channels):

@@ -11,7 +11,7 @@ from cyclegan_tf.errors import InputError
 from cyclegan_tf.layers import acts_per_picture
 from cyclegan_tf.optimizers import Adam, steps_taken
 from cyclegan_tf.random_numbers import fold_in
-from cyclegan_tf.replicas import process_count
+from cyclegan_tf.replicas import has_accelerator, process_count
 from cyclegan_tf.translator import Translator
 
 
@@ -83,7 +83,7 @@ class System(keras.Model):
 
         Raises:
             ValueError: one optimizer for both, or gradients accumulated by one of them alone, or
-                on several replicas.
+                under a `tf.distribute` strategy.
         """
         if others:
             raise TypeError(
@@ -101,7 +101,7 @@ class System(keras.Model):
                 "state for its own variables. Received the same object twice."
             )
         self._check_accumulation(generator_optimizer, discriminator_optimizer)
-        if jit_compile == "auto" and not _has_accelerator():
+        if jit_compile == "auto" and not has_accelerator():
             jit_compile = False  # where older releases of Keras would choose True
         super().compile(
             optimizer=generator_optimizer,
@@ -121,10 +121,11 @@ class System(keras.Model):
                 "Both optimizers must accumulate gradients over as many steps. "
                 f"Received: gradient_accumulation_steps of {sorted(steps)}"
             )
-        if steps != {1} and self.distribute_strategy.num_replicas_in_sync > 1:
+        name = type(self.distribute_strategy).__name__
+        if steps != {1} and name != "_DefaultDistributionStrategy":
             raise ValueError(
-                "Keras accumulates gradients on one replica alone; use a larger batch_size on "
-                f"the {self.distribute_strategy.num_replicas_in_sync} replicas instead."
+                f"Keras does not accumulate gradients under {name}; use a larger batch_size "
+                "instead, or no strategy."
             )
 
     def _prepared(self, optimizer):
@@ -276,17 +277,21 @@ class System(keras.Model):
 
     def _output(self, network, images, training):
         """A network's output. With `remat` its gradient computes the inside a second time."""
-        if not (self.remat and training):
-            return network(images, training=training)
-        return tf.recompute_grad(lambda x: network(x, training=True))(images)
+        if self.remat and training:
+            outputs = tf.recompute_grad(lambda x: network(x, training=True))(images)
+        else:
+            outputs = network(images, training=training)
+        # The networks here end in float32 anyway; others may end in half precision.
+        return tf.cast(outputs, self.variable_dtype)
 
     def _both(self, network, first, second, training):
         """A network's outputs for two batches, from one call where that gives the same."""
-        known = first.shape.is_fully_defined() and first.shape[1:] == second.shape[1:]
+        shapes = [images.shape for images in (first, second)]
+        known = all(shape.is_fully_defined() for shape in shapes) and shapes[0][1:] == shapes[1][1:]
         if self.remat or not (known and acts_per_picture(network)):
             return [self._output(network, images, training) for images in (first, second)]
-        sizes = [first.shape[0], second.shape[0]]
-        return tf.split(network(tf.concat([first, second], 0), training=training), sizes)
+        outputs = self._output(network, tf.concat([first, second], 0), training)
+        return tf.split(outputs, [shape[0] for shape in shapes])
 
     def _random_seed(self, stream):
         """A seed that depends on (seed, stream, step, replica) alone, so that a run resumes."""
@@ -343,7 +348,3 @@ def _distributed(pairs, epoch, step, strategy):
             replicas=context.num_replicas_in_sync,
         )
     )
-
-
-def _has_accelerator():
-    return any(tf.config.list_logical_devices(kind) for kind in ("GPU", "TPU"))

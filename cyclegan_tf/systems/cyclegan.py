@@ -44,7 +44,8 @@ class CycleGAN(System):
         pool_size: pictures that each replay pool holds; 0 turns the pools off.
         seed: a whole number >= 0, of the initial weights, the pools and the gradient penalty.
         remat: rematerialise: keep nothing of the inside of the networks for their gradients, and
-            compute it again. A step takes less than half of the memory and up to 4/3 of the time.
+            compute it again (but for the gradient penalty, which needs second derivatives). See
+            `benchmarks/README.md` for what it saves.
 
     Raises:
         ValueError: an argument out of range; the message names it.
