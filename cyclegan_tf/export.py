@@ -9,9 +9,10 @@ import tensorflow as tf
 
 from cyclegan_tf import files
 from cyclegan_tf.errors import InputError
-from cyclegan_tf.generators import size_multiple, translate_any_size
+from cyclegan_tf.generators import size_multiple
 from cyclegan_tf.layers import portable_kernels
 from cyclegan_tf.precision import POLICIES
+from cyclegan_tf.serving import signatures
 
 
 def export(model, out, directions=("ab", "ba"), image_size=None, precision="float32"):
@@ -45,8 +46,8 @@ def export(model, out, directions=("ab", "ba"), image_size=None, precision="floa
 def export_saved_model(model, path, direction="ab", version=None, precision="float32"):
     """Writes one generator as a SavedModel.
 
-    Its signature `serving_default` takes `image`, float32 `(batch, height, width, channels)` in
-    [-1, 1] of any size (of its own, if the network has one), and gives `translated`, the same.
+    Its signatures take pictures of any size (of its own, if the network has one) as float32,
+    as uint8 or as the bytes of encoded files; see `cyclegan_tf.serving.signatures`.
 
     Args:
         model: a system.
@@ -67,37 +68,14 @@ def export_saved_model(model, path, direction="ab", version=None, precision="flo
     if precision not in POLICIES:
         raise InputError(f"precision must be one of {', '.join(POLICIES)}. Received: {precision!r}")
     generator = _in_precision(_generator(model, direction), precision)
-    multiple = size_multiple(generator)
-    fixed = None not in generator.input_shape[1:3]
-
     module = tf.Module()
     module.weights = [weight.value for weight in generator.weights]
-
-    def translated(image):
-        if fixed:
-            outputs = generator(image, training=False)
-        else:
-            outputs = translate_any_size(generator, image, multiple)
-        return tf.cast(outputs, tf.float32)
-
-    @tf.function(
-        autograph=False,
-        input_signature=[
-            tf.TensorSpec((None, *generator.input_shape[1:]), tf.float32, name="image")
-        ],
-    )
-    def serve(image):
-        def alone():
-            return translated(tf.ensure_shape(image, (1, *image.shape[1:])))
-
-        # A picture alone takes the faster kernels of `InstanceNormalization`.
-        one = tf.equal(tf.shape(image)[0], 1)
-        return {"translated": tf.cond(one, alone, lambda: translated(image))}
+    functions = signatures(generator)
 
     target = path / str(version or _next_version(path))
     # What is unfinished has no number for a name, so that no server loads it.
     with files.written_whole(target) as beside, _quiet():
-        tf.saved_model.save(module, str(beside), signatures={"serving_default": serve})
+        tf.saved_model.save(module, str(beside), signatures=functions)
     return target
 
 
