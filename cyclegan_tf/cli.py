@@ -293,7 +293,10 @@ def import_(
     )
 
 
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    options_metavar="[OPTIONS] -- COMMAND…",
+)
 def launch(
     context: typer.Context,
     workers: Annotated[int, typer.Option(help="Processes.")] = 2,

@@ -20,6 +20,11 @@ def load(path):
     """
     path = pathlib.Path(path)
     file = path / "model.keras" if path.is_dir() else path
+    if not file.exists() and (path / "checkpoints").is_dir():
+        raise InputError(
+            f"{path} holds a run whose first epoch is not finished; the same `cyclegan-tf train` "
+            "again goes on with it."
+        )
     if not file.exists():
         raise InputError(f"{file} does not exist; expected a run's folder or a .keras file.")
     try:

@@ -175,11 +175,12 @@ def as_in_run(options, before):
         options = dataclasses.replace(options, precision=before.precision)
     if options.blocks is None:
         options = dataclasses.replace(options, blocks=before.blocks)
-    for field in dataclasses.fields(Options):
-        was, now = getattr(before, field.name), getattr(options, field.name)
-        if was != now and field.name not in _MAY_CHANGE:
-            raise InputError(
-                f"--{field.name.replace('_', '-')} was {was} in this run, now {now}; use a new "
-                "folder or --restart."
-            )
+    changed = [
+        f"--{field.name.replace('_', '-')} was {was} in this run, now {now}"
+        for field in dataclasses.fields(Options)
+        if (was := getattr(before, field.name)) != (now := getattr(options, field.name))
+        and field.name not in _MAY_CHANGE
+    ]
+    if changed:
+        raise InputError(f"{'; '.join(changed)}; use a new folder or --restart.")
     return options

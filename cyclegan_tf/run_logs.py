@@ -41,6 +41,7 @@ class RunLog(keras.callbacks.CSVLogger):
 
     def on_epoch_end(self, epoch, logs=None):
         logs["learning_rate"] = self._rate
+        self.keys = self.keys or sorted(logs)  # Keras's own adds empty columns for validation
         super().on_epoch_end(epoch, logs)
         os.fsync(self.csv_file.fileno())  # before a checkpoint says that the epoch is done
 

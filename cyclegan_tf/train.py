@@ -68,8 +68,11 @@ def train(options, out, *, restart=False, sample_rows=4, verbose="auto", say=pri
     _check_folder(out, restart)
     chief = process_number(strategy) == 0
     state = None if restart else newest_state(out / "checkpoints")
+    asked = options.precision
     options = as_in_run(options, None if restart else options_of(out))
+    of_run = options.precision != asked
     options, why = _with_precision(options)
+    why = "as in this run before" if of_run else why
     if not same_everywhere(precision.PRECISIONS.index(options.precision), strategy):
         raise InputError(
             "The machines would train in different precisions; give --precision to all of them."
@@ -80,9 +83,10 @@ def train(options, out, *, restart=False, sample_rows=4, verbose="auto", say=pri
     image_shape = _image_shape(options, pairs)
     if options.blocks is None:
         options = dataclasses.replace(options, blocks=paper_blocks(image_shape))
+    finished = bool(state) and state["epoch"] >= options.epochs
     if chief:
         say(f"Precision: {options.precision} ({why}). Strategy: {devices}, {batch_size} per step.")
-        if state and state["epoch"] >= options.epochs:
+        if finished:
             say(f"The run in {out} is finished; more --epochs would go on with it.")
         elif state:
             say(f"Going on with the run in {out}, in epoch {state['epoch'] + 1}.")
@@ -111,7 +115,7 @@ def train(options, out, *, restart=False, sample_rows=4, verbose="auto", say=pri
         model.fit(
             pairs,
             epochs=options.epochs,
-            verbose=verbose if chief else 0,
+            verbose=verbose if chief and not finished else 0,
             callbacks=[*_callbacks(out, options, samples, chief), checkpoints],
         )
     return model

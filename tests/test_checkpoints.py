@@ -24,6 +24,7 @@ from cyclegan_tf import (
     InputError,
     data,
     patchgan,
+    resnet_generator,
     unet_generator,
 )
 from cyclegan_tf.checkpoints import newest_state
@@ -103,7 +104,7 @@ def test_fit_goes_on_to_the_bit(unbroken, tmp_path):
         assert values[-1] == history[name][-1], name
 
 
-def test_two_checkpoints_are_kept_and_the_last_is_of_the_end(tmp_path):
+def test_two_checkpoints_are_kept_and_the_last_is_of_the_end(tmp_path, capsys):
     _fit(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "epoch_00001_00000002",
@@ -111,6 +112,8 @@ def test_two_checkpoints_are_kept_and_the_last_is_of_the_end(tmp_path):
     ]
     state = newest_state(tmp_path)
     assert (state["epoch"], state["pairs"]) == (2, 0)
+    _eager().fit(_unpaired(), epochs=2, callbacks=[Checkpoints(tmp_path)])
+    assert "Nothing is left to train" in capsys.readouterr().out
 
 
 def test_a_finished_training_is_only_loaded(unbroken, tmp_path):
@@ -289,8 +292,13 @@ def test_training_goes_on_from_the_one_before(stopped, unbroken, tmp_path):
 def test_a_checkpoint_of_another_model_is_refused(stopped):
     networks = [unet_generator(SHAPE, base_filters=2, halvings=3, seed=n) for n in (1, 2)]
     others = [_eager(lambda_identity=0.0), _eager(pool_size=2)]
-    others.append(CycleGAN(*networks, image_shape=SHAPE, pool_size=3))
-    others[-1].compile()
+    # The same shapes, but other layers: they would be filed under other names.
+    sizes = {"base_filters": 4, "blocks": 1, "padding": "same"}
+    similar = [resnet_generator(**sizes, seed=n) for n in (1, 2)]
+    similar += [patchgan(base_filters=4, strided_layers=1, seed=n) for n in (3, 4)]
+    for others_networks in (networks, similar):
+        others.append(CycleGAN(*others_networks, image_shape=SHAPE, pool_size=3))
+        others[-1].compile()
     for model in others:
         with pytest.raises(InputError, match="is not a checkpoint of this model"):
             Checkpoints(stopped).restore_training(model)

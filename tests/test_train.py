@@ -81,6 +81,7 @@ def test_logs_are_read_by_other_programs(run):
     with open(run / "log.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["epoch"] for row in rows] == ["0", "1"]
+    assert all(value not in ("", "NA") for row in rows for value in row.values())
     events = EventAccumulator(str(run / "logs" / "train"), size_guidance={"tensors": 0}).Reload()
     logged = [tf.make_ndarray(e.tensor_proto) for e in events.Tensors("epoch_cycle_a")]
     np.testing.assert_allclose(logged, [float(row["cycle_a"]) for row in rows], rtol=1e-5)
@@ -117,6 +118,8 @@ def test_a_run_of_other_options_is_refused_unless_restarted(run, tmp_path):
     for name, flag in (("lambda_a", "--lambda-a"), ("steps_per_epoch", "--steps-per-epoch")):
         with pytest.raises(InputError, match=f"{flag} was .* in this run, now 5; use a new folder"):
             train(resolve("scenes", **{**TINY, name: 5}), run, verbose=0)
+    with pytest.raises(InputError, match=r"--lambda-a was .*; --steps-per-epoch was"):
+        train(resolve("scenes", **{**TINY, "lambda_a": 5, "steps_per_epoch": 5}), run, verbose=0)
     out = tmp_path / "again"
     train(resolve("scenes", **{**TINY, "epochs": 1, "steps_per_epoch": 1}), out, verbose=0)
     (out / "mine.txt").write_text("stays")
@@ -285,6 +288,9 @@ def test_precision_follows_the_weakest_gpu(capabilities, expected):
 def test_load_says_what_it_cannot_read(tmp_path, run):
     with pytest.raises(InputError, match="does not exist"):
         load(tmp_path / "missing.keras")
+    (tmp_path / "begun" / "checkpoints").mkdir(parents=True)
+    with pytest.raises(InputError, match="first epoch is not finished"):
+        load(tmp_path / "begun")
     (tmp_path / "text.keras").write_text("no model")
     with pytest.raises(InputError, match="not a model that can be read"):
         load(tmp_path / "text.keras")

@@ -173,6 +173,9 @@ class System(keras.Model):
             call["callbacks"] = [c for c in callbacks if c not in checkpoints] + checkpoints
         try:
             call.update(self._feed(call, checkpoints))
+            done = call.get("initial_epoch", 0) >= call.get("epochs", 1)
+            if checkpoints and done and call.get("verbose", "auto") != 0:
+                print(f"Nothing is left to train: {checkpoints[0].folder} is of the last epoch.")
             return super().fit(**call)
         finally:
             for each in checkpoints:
