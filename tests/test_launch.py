@@ -23,8 +23,15 @@ from cyclegan_tf.load import load
 from cyclegan_tf.options import resolve
 from cyclegan_tf.train import train
 
-# Pools of 2, so that they are full, and exchange, within these steps.
-SIZES = {"epochs": 2, "steps_per_epoch": 6, "pool_size": 2}
+# Pools of 2, so that they are full, and exchange, within these steps. Two ways to add are compared
+# in float32: at a higher rate Adam makes more of the last digits of gradients that are nearly zero.
+SIZES = {
+    "epochs": 2,
+    "steps_per_epoch": 6,
+    "pool_size": 2,
+    "strided_layers": 3,
+    "learning_rate": 1e-4,
+}
 RUN = options(**SIZES, precision="float32", checkpoint_minutes=0)
 
 
@@ -59,8 +66,7 @@ def test_two_processes_train_as_two_replicas_of_one(two_workers, tmp_path):
         np.testing.assert_allclose(ours, theirs, atol=1e-5)
     for ours, theirs in zip(_rows(two_workers / "log.csv"), _rows(tmp_path / "run" / "log.csv")):
         for name, value in ours.items():
-            if value != "NA":
-                np.testing.assert_allclose(float(value), float(theirs[name]), rtol=1e-4)
+            np.testing.assert_allclose(float(value), float(theirs[name]), rtol=1e-4)
     expected = [*mirrored.pool_a.pictures.values, *mirrored.pool_b.pictures.values]
     assert not np.array_equal(*expected[:2])  # each replica's own fakes
     for ours, theirs in zip(_pools(two_workers), expected, strict=True):
