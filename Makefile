@@ -18,8 +18,10 @@ PYTHON_NEWEST ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.13*/bin/python
 demo: .venv/installed
 	$(BIN)/cyclegan-tf demo --out runs/demo
 
+# Strategies of devices and processes are tried first, in a process that no other test has used.
 test: lint .venv/torch
-	$(BIN)/$(PYTEST)
+	$(BIN)/python -m pytest -q tests/test_launch.py
+	$(BIN)/$(PYTEST) --ignore tests/test_launch.py
 
 test-quick: lint .venv/torch
 	$(BIN)/$(PYTEST) -m "not slow"
