@@ -54,6 +54,8 @@ lint: .venv/installed
 bench: .venv/torch
 	$(BIN)/python benchmarks/train_step.py
 	$(BIN)/python benchmarks/train_step.py --size 64 --filters 32 --steps 20
+	$(BIN)/python benchmarks/time_by_operator.py
+	$(BIN)/python benchmarks/time_by_operator.py --size 64 --filters 32
 	$(BIN)/python benchmarks/inference.py
 	$(BIN)/python benchmarks/tflite.py --filters 32 --size 128
 	$(BIN)/python benchmarks/float16_sums.py

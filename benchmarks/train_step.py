@@ -110,6 +110,7 @@ def main():
         f"ours, {chosen}": our_step(size, filters, chosen),
         **({} if chosen == "float32" else {"ours, float32": our_step(size, filters, "float32")}),
         f"ours, {chosen}, identity 0": our_step(size, filters, chosen, lambda_identity=0.0),
+        f"ours, {chosen}, remat": our_step(size, filters, chosen, remat=True),
         f"usual Keras code, {chosen}": usual_step(size, filters, chosen),
         **torch_steps(size, filters, paper_blocks((size, size, 3))),
     }

@@ -278,7 +278,7 @@ def export(
             None,
             "Of the .tflite: `dynamic` has int8 weights, a quarter of the size, and is for "
             "phones; `int8` is for NPUs; `auto` measures and takes the smallest that looks right "
-            "(these two need the extra litert) (default: none).",
+            "(all three need the extra litert) (default: none).",
         ),
     ] = None,
     representative: Annotated[

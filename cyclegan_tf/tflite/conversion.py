@@ -9,8 +9,6 @@ from cyclegan_tf.quiet import quiet
 # The signature of every file.
 SIGNATURE, INPUT, OUTPUT = "serving_default", "image", "translated"
 
-WEIGHTS = ("float32", "float16", "int8")
-
 
 def converted(generator, size, weights="float32"):
     """The .tflite of a network of one picture; builtin operators only.
@@ -18,9 +16,8 @@ def converted(generator, size, weights="float32"):
     Args:
         generator: a Keras model in float32, from `(batch, height, width, channels)` to the same.
         size: `(height, width)`, or `(None, None)` for any that the network keeps.
-        weights: `"float32"`; `"float16"`, which are widened before they are used unless the
-            device computes in float16; or `"int8"`, with activations rounded to int8 by their
-            range in each picture ("dynamic range").
+        weights: `"float32"`, or `"float16"`, which are widened before they are used unless the
+            device computes in float16.
 
     Returns:
         The file as bytes. Its signature `serving_default` takes `image` and gives `translated`,
@@ -32,8 +29,7 @@ def converted(generator, size, weights="float32"):
     with quiet(), portable_kernels():
         converter = tf.lite.TFLiteConverter.from_keras_model(static)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-        if weights != "float32":
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]
         if weights == "float16":
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
             converter.target_spec.supported_types = [tf.float16]
         return converter.convert()

@@ -15,7 +15,13 @@ from cyclegan_tf.precision import in_precision
 from cyclegan_tf.sources import is_of_tfds
 from cyclegan_tf.tflite import interpreter, metadata
 from cyclegan_tf.tflite.conversion import INPUT, OUTPUT, SIGNATURE
-from cyclegan_tf.tflite.recipes import NEED_PICTURES, QUANTIZATIONS, Material, quantized
+from cyclegan_tf.tflite.recipes import (
+    CHOSEN_BY_PICTURES,
+    NEED_OWN_PICTURES,
+    QUANTIZATIONS,
+    Material,
+    quantized,
+)
 from cyclegan_tf.tflite.report import measured, sheet, summary
 from cyclegan_tf.tflite.representative import representative_pictures
 from cyclegan_tf.translator import generator_of
@@ -52,7 +58,7 @@ def export_tflite(
         representative: pictures of the domain that is translated, to measure ranges and likeness
             with: a folder, the folder of a run for its training data, `"scenes"`, or uint8
             pictures `(height, width, channels)`. By default those of `run`; but scenes where they
-            are a TFDS data set and only the report needs them.
+            are a TFDS data set and only the report or the choice of `"dynamic"` needs them.
         image_size: `(height, width)`, multiples of what the network needs (4 for a ResNet); that
             of the training pictures if `None`.
         any_size: let callers resize the input. Slower, and not for every runtime.
@@ -66,7 +72,7 @@ def export_tflite(
     Raises:
         InputError: the size is not known or not one that the network keeps; no such direction or
             quantization, or one that needs pictures and has none.
-        ImportError: `"int8"` or `"auto"` without the extra `litert`.
+        ImportError: `"dynamic"`, `"int8"` or `"auto"` without the extra `litert`.
     """
     path = pathlib.Path(path)
     size = checked_size(model, direction, image_size, any_size)
@@ -75,11 +81,11 @@ def export_tflite(
     report = report and _can_report()
     network = in_precision(generator_of(model, direction), "float32")
     pictures = None
-    if report or quantization in NEED_PICTURES:
+    if report or quantization in CHOSEN_BY_PICTURES:
         at = tuple(side or _SIDE for side in image_size or model.image_shape[:2])
         channels = network.input_shape[-1]
         pictures = representative_pictures(
-            representative, options, direction, at, channels, quantization in NEED_PICTURES
+            representative, options, direction, at, channels, quantization in NEED_OWN_PICTURES
         )
         _check_own(pictures, quantization)
     material = Material(network, size, pictures)
@@ -132,7 +138,7 @@ def _check(quantization, any_size):
         raise InputError(
             f"quantization must be one of {', '.join(QUANTIZATIONS)}. Received: {quantization!r}"
         )
-    if any_size and quantization in NEED_PICTURES:
+    if any_size and quantization in NEED_OWN_PICTURES:
         raise InputError(
             f"The quantization {quantization} is measured for one size; leave any_size out, or "
             "take none, float16 or dynamic."
@@ -140,7 +146,7 @@ def _check(quantization, any_size):
 
 
 def _check_own(pictures, quantization):
-    if quantization in NEED_PICTURES and pictures.lacking:
+    if quantization in NEED_OWN_PICTURES and pictures.lacking:
         raise InputError(
             f"The quantization {quantization} needs pictures like those that will be translated "
             f"({pictures.lacking}); give a folder of them: --representative FOLDER, in Python "

@@ -31,7 +31,7 @@ def translated(model, images, threads=2):
     return np.concatenate(outputs)
 
 
-def median_seconds(models, image, threads, least=7, most=50, enough=2.0):
+def median_seconds(models, image, threads, least=7, most=50, enough=2.0, at_most=20.0):
     """What one picture takes each of several files, run in turn because machines are noisy.
 
     Args:
@@ -40,6 +40,7 @@ def median_seconds(models, image, threads, least=7, most=50, enough=2.0):
         threads: of the processor.
         least, most: runs of each, after one to warm up.
         enough: seconds of all, after which `least` runs will do.
+        at_most: seconds of all, after which one run will do.
 
     Returns:
         Seconds by name.
@@ -47,7 +48,8 @@ def median_seconds(models, image, threads, least=7, most=50, enough=2.0):
     opened = {name: _ready(model, image, threads) for name, model in models.items()}
     seconds = {name: [] for name in models}
     for run in range(most):
-        if run >= least and sum(map(sum, seconds.values())) > enough:
+        spent = sum(map(sum, seconds.values()))
+        if run and spent > (enough if run >= least else at_most):
             break
         for name, interpreter in opened.items():
             begin = time.perf_counter()

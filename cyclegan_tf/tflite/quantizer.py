@@ -5,6 +5,8 @@ import dataclasses
 import io
 import warnings
 
+import numpy as np
+
 from cyclegan_tf.quiet import quiet
 from cyclegan_tf.tflite.conversion import INPUT, SIGNATURE
 
@@ -41,9 +43,20 @@ def measured_ranges(model, images):
         ImportError: ai-edge-quantizer is not installed.
     """
     quantizer = _quantizer(model, [Rule((ANY,), activations=8)])
-    pictures = [{INPUT: image[None]} for image in images]
     with _silent():
-        return quantizer.calibrate({SIGNATURE: pictures}, num_threads=2)
+        # One at a time: of several, the quantizer takes a moving average, which is little more
+        # than the range of the first, and cuts off what is brightest in the others.
+        of_pictures = [
+            quantizer.calibrate({SIGNATURE: [{INPUT: image[None]}]}, num_threads=2)
+            for image in images
+        ]
+    return {
+        name: {
+            "min": np.min([each[name]["min"] for each in of_pictures], axis=0),
+            "max": np.max([each[name]["max"] for each in of_pictures], axis=0),
+        }
+        for name in of_pictures[0]
+    }
 
 
 def by_rules(model, rules, ranges=None):

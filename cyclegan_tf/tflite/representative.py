@@ -46,8 +46,8 @@ def representative_pictures(given, options, direction, size, channels, needed=Tr
         direction: `"ab"` for pictures of domain A, `"ba"` for those of B.
         size: `(height, width)` that they are resized to.
         channels: of the network's input.
-        needed: by the quantization. For a report alone no TFDS data set is downloaded and loaded:
-            without `given`, scenes stand in for it.
+        needed: by the quantization, which other pictures would not do for. For a report no TFDS
+            data set is downloaded and loaded: without `given`, scenes stand in for it.
 
     Returns:
         A `Representative`.

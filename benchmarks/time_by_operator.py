@@ -1,0 +1,88 @@
+"""Where the time of a training step goes: the share of each kind of operator.
+
+    python benchmarks/time_by_operator.py [--size 256 --filters 64] [--json FILE]
+
+One table, from TensorFlow's own profiler: seconds that all threads together spend in a step, and
+their part of all. The forward pass of a transposed convolution counts as the gradient of an input,
+which it is.
+"""
+
+import argparse
+import collections
+import pathlib
+import re
+import tempfile
+
+import tensorflow as tf
+from tables import print_table
+from train_step import our_step
+
+from cyclegan_tf import precision
+
+# The first that fits the name of an operator; on processors TensorFlow runs oneDNN's, _MklNative….
+KINDS = {
+    "gradients of kernels": "Conv2DBackpropFilter",
+    "gradients of inputs": "Conv2DBackpropInput",
+    "convolutions": "Conv2D",
+    "normalisation": "BatchNorm|Mean|Square|Rsqrt",
+    "padding and its gradient": "Pad",
+    "casts": "Cast",
+    "optimizers": "ResourceApply",
+    "additions of gradients": "AddN",
+    "the rest": "",
+}
+
+
+def operator_seconds(step, steps):
+    """Seconds a step of each operator, by its name, summed over all threads."""
+    # Beside this file's only use of it, TensorFlow offers no reader of what its profiler writes.
+    from tensorflow.tsl.profiler.protobuf import xplane_pb2
+
+    with tempfile.TemporaryDirectory() as folder:
+        with tf.profiler.experimental.Profile(folder):
+            for _ in range(steps):
+                step()
+        (path,) = pathlib.Path(folder).rglob("*.xplane.pb")
+        space = xplane_pb2.XSpace.FromString(path.read_bytes())
+    seconds = collections.Counter()
+    for plane in space.planes:
+        for line in plane.lines:
+            for event in line.events:
+                # "layer/Conv2D:_MklNativeConv2D"; "ExecutorState::Process" and others hold several.
+                name = plane.event_metadata[event.metadata_id].name
+                if found := re.fullmatch(r"[^\s:]+:([_A-Z]\w*)", name):
+                    seconds[found[1]] += event.duration_ps / 1e12 / steps
+    return seconds
+
+
+def rows_of(seconds):
+    """By kind of operator, the longest first."""
+    of_kinds = dict.fromkeys(KINDS, 0.0)
+    for name, value in seconds.items():
+        of_kinds[next(kind for kind, part in KINDS.items() if re.search(part, name))] += value
+    total = sum(of_kinds.values())
+    return [
+        {"operators": kind, "seconds": round(value, 4), "part": f"{value / total:.1%}"}
+        for kind, value in sorted(of_kinds.items(), key=lambda item: -item[1])
+        if value
+    ] + [{"operators": "all", "seconds": round(total, 4), "part": "100.0%"}]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--size", type=int, default=256, help="of the pictures, in pixels")
+    parser.add_argument("--filters", type=int, default=64, help="of the first layers")
+    parser.add_argument("--steps", type=int, default=3, help="after two to warm up")
+    parser.add_argument("--json", help="also write the rows to this file")
+    arguments = parser.parse_args()
+    chosen, _ = precision.choose()
+    step = our_step(arguments.size, arguments.filters, chosen)
+    for _ in range(2):
+        step()
+    rows = rows_of(operator_seconds(step, arguments.steps))
+    title = f"{arguments.size} pixels, {arguments.filters} filters, batch 1, {chosen}"
+    print_table(rows, arguments.json, title)
+
+
+if __name__ == "__main__":
+    main()
