@@ -28,7 +28,9 @@ from cyclegan_tf import (
 )
 from cyclegan_tf.options import resolve
 from cyclegan_tf.tflite import metadata
+from cyclegan_tf.tflite.conversion import INPUT, converted
 from cyclegan_tf.tflite.equalization import equalized, normalised_convolutions
+from cyclegan_tf.tflite.quantizer import measured_ranges
 from cyclegan_tf.tflite.report import psnr
 from cyclegan_tf.tflite.representative import TEST, representative_pictures
 from cyclegan_tf.tflite.rounding import input_covariances, rounded
@@ -127,6 +129,47 @@ def test_every_quantization_is_close_to_keras_and_reports_what_it_is(
     with Image.open(path.with_suffix(".report.png")) as sheet:
         sheet.load()
     assert {p.name for p in tmp_path.iterdir()} == {"x.tflite", "x.report.json", "x.report.png"}
+
+
+def _dotted(count):
+    """Flat pictures with one bright dot, which normalisation makes far larger than the rest."""
+    images = np.random.default_rng(0).integers(100, 104, (count, SIZE, SIZE, 3), np.uint8)
+    images[:, 7, 11] = 255
+    return images
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_dynamic_leaves_the_last_convolution_where_eight_bits_show(flat, images, tmp_path):
+    """And only there, because that takes longer."""
+    network = resnet_generator(base_filters=16, blocks=1, seed=0)
+    last = [layer for layer in network.layers if layer.weights][-1]
+    last.set_weights([weight * (3 if flat else 0.3) for weight in last.get_weights()])
+    model = Translator({"ab": network}, (SIZE, SIZE, 3))
+    pictures = _dotted(6) if flat else images
+    path = export_tflite(model, tmp_path / "x.tflite", "ab", "dynamic", pictures)
+    report = _report(path)
+    assert len(report["tried"]) == (2 if flat else 1)
+    formats = {
+        tuple(each["shape"]): each["dtype"]
+        for each in _interpreter(path).get_tensor_details()
+        if len(each["shape"]) == 4 and each["shape"][1] == each["shape"][2] == 7
+    }
+    assert formats[16, 7, 7, 3] == np.int8
+    assert formats[3, 7, 7, 16] == (np.float32 if flat else np.int8)
+    all_int8, *but_the_last = [each["worst_db"] for each in report["tried"]]
+    assert all_int8 < min([45, *but_the_last]) if flat else all_int8 >= 45
+
+
+def test_ranges_are_those_of_all_pictures(model):
+    """The quantizer's own are a moving average: nearly those of the first picture."""
+    images = np.stack([np.full((SIZE, SIZE, 3), value, np.float32) for value in (-0.1, 0.9, -0.7)])
+    found = measured_ranges(converted(model.generators["ab"], (SIZE, SIZE)), images)
+    for ranges, expected in (
+        (found.widest, (-0.7, 0.9)),
+        (found.usual, np.mean([(-0.1, -0.1), (0.9, 0.9), (-0.7, -0.7)], axis=0)),
+    ):
+        (of_input,) = (each for name, each in ranges.items() if INPUT in name.split(":")[0])
+        assert (of_input["min"].item(), of_input["max"].item()) == pytest.approx(expected)
 
 
 def test_the_facts_can_be_read_by_another_program(model, exported, images, tmp_path):

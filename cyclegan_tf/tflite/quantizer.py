@@ -32,8 +32,22 @@ class Rule:
     within: str = ".*"
 
 
+@dataclasses.dataclass(frozen=True)
+class Ranges:
+    """The ranges of everything that a file computes, for `by_rules`.
+
+    Attributes:
+        widest: what holds every picture; for 16 bits, which have room for it.
+        usual: from the mean of what is smallest in each picture to that of what is largest. 8 bits
+            lose less by cutting off the extremes of a few pictures than by coarser steps for all.
+    """
+
+    widest: dict
+    usual: dict
+
+
 def measured_ranges(model, images):
-    """The ranges of everything that a float32 .tflite computes, for `by_rules`.
+    """The `Ranges` of a float32 .tflite on pictures.
 
     Args:
         model: the bytes of the file.
@@ -45,15 +59,19 @@ def measured_ranges(model, images):
     quantizer = _quantizer(model, [Rule((ANY,), activations=8)])
     with _silent():
         # One at a time: of several, the quantizer takes a moving average, which is little more
-        # than the range of the first, and cuts off what is brightest in the others.
+        # than the range of the first.
         of_pictures = [
             quantizer.calibrate({SIGNATURE: [{INPUT: image[None]}]}, num_threads=2)
             for image in images
         ]
+    return Ranges(_merged(of_pictures, np.min, np.max), _merged(of_pictures, np.mean, np.mean))
+
+
+def _merged(of_pictures, least, largest):
     return {
         name: {
-            "min": np.min([each[name]["min"] for each in of_pictures], axis=0),
-            "max": np.max([each[name]["max"] for each in of_pictures], axis=0),
+            "min": least([each[name]["min"] for each in of_pictures], axis=0),
+            "max": largest([each[name]["max"] for each in of_pictures], axis=0),
         }
         for name in of_pictures[0]
     }
@@ -65,7 +83,7 @@ def by_rules(model, rules, ranges=None):
     Args:
         model: the bytes of the file.
         rules: `Rule`s.
-        ranges: see `measured_ranges`; for rules that say how many bits activations have.
+        ranges: one of `Ranges`; for rules that say how many bits activations have.
 
     Returns:
         The bytes of another file.

@@ -167,12 +167,13 @@ def _four_bits(material):
     return by_rules(converted(equalized(network), material.size), rules)
 
 
-def _static(*rules, **of_last):
+def _static(*rules, ranges="usual", **of_last):
     """A recipe of measured ranges, with float32 at the ends of the network."""
 
     def make(material):
         all_rules = [*rules, *_for_last(material, **of_last), Rule(_ENDS, weights=None)]
-        return by_rules(material.float_model_of_even_ranges, all_rules, material.ranges)
+        measured = getattr(material.ranges, ranges)
+        return by_rules(material.float_model_of_even_ranges, all_rules, measured)
 
     return make
 
@@ -226,7 +227,7 @@ _INTEGER = (
     Recipe(
         "int8 weights, the rest in int16",
         "int16 throughout, but weights in int8",
-        _static(Rule((ANY,), activations=16)),
+        _static(Rule((ANY,), activations=16), ranges="widest"),
     ),
     Recipe(
         "int8 convolutions, the rest in float32",
