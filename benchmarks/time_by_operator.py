@@ -2,9 +2,10 @@
 
     python benchmarks/time_by_operator.py [--size 256 --filters 64] [--json FILE]
 
-One table, from TensorFlow's own profiler: seconds that all threads together spend in a step, and
-their part of all. The forward pass of a transposed convolution counts as the gradient of an input,
-which it is.
+One table, from TensorFlow's own profiler: the time that operators take in a step, added up (several
+run at once), and their part of all. A transposed convolution is the gradient of a convolution's
+input, and counts as such; its own gradient counts as a convolution. "The rest" is what else is
+computed value by value: activations, losses, the normalisation of small pictures.
 """
 
 import argparse
@@ -24,8 +25,8 @@ KINDS = {
     "gradients of kernels": "Conv2DBackpropFilter",
     "gradients of inputs": "Conv2DBackpropInput",
     "convolutions": "Conv2D",
-    "normalisation": "BatchNorm|Mean|Square|Rsqrt",
-    "padding and its gradient": "Pad",
+    "fused normalisation": "BatchNorm",
+    "padding": "Pad",  # and the gradient of reflection; that of zeros is a Slice
     "casts": "Cast",
     "optimizers": "ResourceApply",
     "additions of gradients": "AddN",
@@ -34,8 +35,8 @@ KINDS = {
 
 
 def operator_seconds(step, steps):
-    """Seconds a step of each operator, by its name, summed over all threads."""
-    # Beside this file's only use of it, TensorFlow offers no reader of what its profiler writes.
+    """Seconds a step of each operator, by its name, however many run at once."""
+    # What the profiler writes; TensorFlow has no public reader of it.
     from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
     with tempfile.TemporaryDirectory() as folder:

@@ -315,6 +315,7 @@ def export(
         "representative": representative,
     }
     paths = []
+    run = model if model.is_dir() else None
     if torch:
         paths = torch_weights.save_networks(loaded, out, directions)
     elif out:
@@ -326,17 +327,15 @@ def export(
             precision.value if precision else "float32",
             made - {"web"},
             any_size=any_size,
-            run=model if model.is_dir() else None,
+            run=run,
             say=typer.echo,
             **of_tflite,
         ).values()
     for path in paths:
         typer.echo(path)
     if web:
-        # A run's own pictures, but not its options, which would be published in the file.
-        of_tflite["representative"] = representative or (model if model.is_dir() else None)
         names = {"domains": domains or ("A", "B"), "examples": examples or (None, None)}
-        typer.echo(export_web(loaded, web, directions, size, **names, **of_tflite))
+        typer.echo(export_web(loaded, web, directions, size, run=run, **names, **of_tflite))
 
 
 # Which kinds of files an option of `export` is for.

@@ -46,6 +46,7 @@ def export_web(
     examples=(None, None),
     quantization="none",
     representative=None,
+    run=None,
 ):
     """Fills a folder with a page that translates pictures in the browser, for any static server.
 
@@ -62,8 +63,9 @@ def export_web(
         domains: what the page calls A and B, such as `("horses", "zebras")`.
         examples: paths of a picture of A and one of B for visitors to begin with, or `None`.
         quantization: see `export_tflite`; with `"dynamic"`, visitors download a quarter.
-        representative: the pictures that `"int8"` and `"auto"` need; see `export_tflite`. Nothing
-            else of a run is asked for: its options do not go into files that are published.
+        representative: pictures that quantizations measure with; see `export_tflite`.
+        run: the folder of the run that the model comes from, for its pictures alone: its options
+            do not go into files that are published.
 
     Returns:
         The path of its `index.html`.
@@ -72,6 +74,7 @@ def export_web(
         InputError: `out` holds something else, a network does not take and give pictures of 1, 3
             or 4 channels or of that size, an example cannot be read, a quantization lacks its
             pictures, or LiteRT.js cannot be had.
+        ImportError: `"dynamic"`, `"int8"` or `"auto"` without the extra `litert`.
     """
     out = pathlib.Path(out)
     _refuse_other_folders(out)
@@ -90,6 +93,8 @@ def export_web(
         "image_size": image_size,
         "quantization": quantization,
         "representative": representative,
+        "run": run,
+        "with_options": False,
     }
     runtime = _runtime()
     with files.folder_written_whole(out) as folder:

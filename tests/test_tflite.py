@@ -31,6 +31,7 @@ from cyclegan_tf.tflite import metadata
 from cyclegan_tf.tflite.conversion import INPUT, converted
 from cyclegan_tf.tflite.equalization import equalized, normalised_convolutions
 from cyclegan_tf.tflite.quantizer import measured_ranges
+from cyclegan_tf.tflite.recipes import _RECIPES, Material
 from cyclegan_tf.tflite.report import psnr
 from cyclegan_tf.tflite.representative import TEST, representative_pictures
 from cyclegan_tf.tflite.rounding import input_covariances, rounded
@@ -160,6 +161,35 @@ def test_dynamic_leaves_the_last_convolution_where_eight_bits_show(flat, images,
     assert all_int8 < min([45, *but_the_last]) if flat else all_int8 >= 45
 
 
+@pytest.mark.parametrize("end", ["linear", "relu", "product"])
+def test_the_last_convolutions_are_those_before_the_output(end, images, tmp_path):
+    """Whatever they are called in the file, and none of a network within the network."""
+    inputs = keras.Input((SIZE, SIZE, 3))
+    x = keras.layers.Conv2D(8, 5, padding="same", activation="relu")(inputs)
+    outputs = keras.layers.Conv2D(3, 7, padding="same", activation=end if end == "relu" else None)
+    x = outputs(x) if end != "product" else _product(outputs(x), x)
+    model = Translator({"ab": keras.Model(inputs, x)}, (SIZE, SIZE, 3))
+    network = model.generators["ab"]
+    (recipe,) = [each for each in _RECIPES["dynamic"] if each.name.endswith("in float32")]
+    (tmp_path / "x.tflite").write_bytes(recipe.make(Material(network, (SIZE, SIZE))))
+    formats = {
+        each["shape"][1]: each["dtype"]
+        for each in _interpreter(tmp_path / "x.tflite").get_tensor_details()
+        if len(each["shape"]) == 4 and each["shape"][1] == each["shape"][2] < SIZE
+    }
+    assert formats.pop(5) == np.int8
+    assert set(formats) == ({7, 9} if end == "product" else {7})
+    assert set(formats.values()) == {np.float32}
+    whole = keras.Input((SIZE, SIZE, 3))
+    nested = Material(keras.Model(whole, network(whole)), (SIZE, SIZE))
+    assert recipe.make(nested) == _RECIPES["dynamic"][0].make(nested)
+
+
+def _product(picture, x):
+    attention = keras.layers.Conv2D(3, 9, padding="same", activation="sigmoid")(x)
+    return keras.layers.Multiply()([picture, attention])
+
+
 def test_ranges_are_those_of_all_pictures(model):
     """The quantizer's own are a moving average: nearly those of the first picture."""
     images = np.stack([np.full((SIZE, SIZE, 3), value, np.float32) for value in (-0.1, 0.9, -0.7)])
@@ -209,6 +239,10 @@ def test_no_folder_of_the_run_and_no_old_report_stays(source, model, tmp_path):
     if source == "folders":
         del expected["source"]
     assert metadata.read(path)["training"] == expected
+    # Pictures that are gone, and a page that is published: scenes choose, nothing is told.
+    settings = {"run": tmp_path, "with_options": False, "report": False}
+    export_tflite(model, path, quantization="dynamic", **settings)
+    assert metadata.read(path)["training"] is None
 
 
 @pytest.mark.parametrize("channels", [(1, 3), (3, 1)])
@@ -239,10 +273,12 @@ def test_the_same_model_makes_the_same_file(model, exported, tmp_path):
     assert again.read_bytes() == exported.read_bytes()
 
 
-def test_any_size_on_wish(model, tmp_path):
+@pytest.mark.parametrize("quantization", ["none", "dynamic"])
+def test_any_size_on_wish(quantization, model, tmp_path):
     path = export_tflite(
         model,
         tmp_path / "x.tflite",
+        quantization=quantization,
         any_size=True,
         representative="scenes",
     )
@@ -256,7 +292,7 @@ def test_any_size_on_wish(model, tmp_path):
     interpreter.invoke()
     output = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
     expected = model.translate(_floats(image[None]))
-    np.testing.assert_allclose(output, expected, atol=1e-4)
+    assert psnr(output, expected) > LEAST[quantization]
 
 
 def _largest_outputs(network, images):
@@ -475,7 +511,7 @@ def test_for_a_report_alone_nothing_is_downloaded(monkeypatch):
     monkeypatch.setattr("cyclegan_tf.sources.tfds_sources", download)
     options = resolve("tfds:cycle_gan/horse2zebra")
     found = representative_pictures(None, options, "ab", (16, 16), 3, needed=False)
-    assert "tfds:cycle_gan/horse2zebra is not loaded" in found.source
+    assert "tfds:cycle_gan/horse2zebra is loaded for the quantizations" in found.source
     with pytest.raises(AssertionError, match="downloads"):
         representative_pictures(None, options, "ab", (16, 16), 3, needed=True)
 

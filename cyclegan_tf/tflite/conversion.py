@@ -10,13 +10,13 @@ from cyclegan_tf.quiet import quiet
 SIGNATURE, INPUT, OUTPUT = "serving_default", "image", "translated"
 
 
-def converted(generator, size, weights="float32"):
+def converted(generator, size, float16=False):
     """The .tflite of a network of one picture; builtin operators only.
 
     Args:
         generator: a Keras model in float32, from `(batch, height, width, channels)` to the same.
         size: `(height, width)`, or `(None, None)` for any that the network keeps.
-        weights: `"float32"`, or `"float16"`, which are widened before they are used unless the
+        float16: keep the weights in float16; they are widened before they are used unless the
             device computes in float16.
 
     Returns:
@@ -29,7 +29,7 @@ def converted(generator, size, weights="float32"):
     with quiet(), portable_kernels():
         converter = tf.lite.TFLiteConverter.from_keras_model(static)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-        if weights == "float16":
+        if float16:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
             converter.target_spec.supported_types = [tf.float16]
         return converter.convert()

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from cyclegan_tf.layers import InstanceNormalization
 
-CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.Conv2DTranspose)
+CONVOLUTION_LAYERS = (keras.layers.Conv2D, keras.layers.Conv2DTranspose)
 
 # Without pictures: the Euclidean norm of the weights of a channel. What comes out is then about
 # as large as one input times this, and its squares, added over a row of pixels in float16, stay
@@ -81,7 +81,7 @@ def normalised_convolutions(network):
             continue
         before = layer.input._keras_history.operation
         if (
-            isinstance(before, CONVOLUTIONS)
+            isinstance(before, CONVOLUTION_LAYERS)
             and before.activation is keras.activations.linear
             and _is_used_once(before)
             and _uses(network, before.output) == 1

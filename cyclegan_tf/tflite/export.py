@@ -15,6 +15,7 @@ from cyclegan_tf.precision import in_precision
 from cyclegan_tf.sources import is_of_tfds
 from cyclegan_tf.tflite import interpreter, metadata
 from cyclegan_tf.tflite.conversion import INPUT, OUTPUT, SIGNATURE
+from cyclegan_tf.tflite.quantizer import check_installed
 from cyclegan_tf.tflite.recipes import (
     CHOSEN_BY_PICTURES,
     NEED_OWN_PICTURES,
@@ -39,6 +40,7 @@ def export_tflite(
     *,
     any_size=False,
     run=None,
+    with_options=True,
     report=True,
     say=None,
 ):
@@ -62,7 +64,8 @@ def export_tflite(
         image_size: `(height, width)`, multiples of what the network needs (4 for a ResNet); that
             of the training pictures if `None`.
         any_size: let callers resize the input. Slower, and not for every runtime.
-        run: the folder of the run that the model comes from; its options go into the file.
+        run: the folder of the run that the model comes from.
+        with_options: put the options of the run into the file.
         report: measure, and write the report and its sheet; needs the extra `litert`.
         say: called with lines for the user.
 
@@ -77,6 +80,8 @@ def export_tflite(
     path = pathlib.Path(path)
     size = checked_size(model, direction, image_size, any_size)
     _check(quantization, any_size)
+    if quantization in CHOSEN_BY_PICTURES:
+        check_installed()
     options = options_of(pathlib.Path(run)) if run else None
     report = report and _can_report()
     network = in_precision(generator_of(model, direction), "float32")
@@ -91,7 +96,8 @@ def export_tflite(
     material = Material(network, size, pictures)
     result = quantized(quantization, material)
 
-    facts = _facts(direction, network, size, quantization, result.recipe, options)
+    told = options if with_options else None
+    facts = _facts(direction, network, size, quantization, result.recipe, told)
     content = metadata.with_facts(result.model, facts)
     with files.written_whole(path) as beside:
         beside.write_bytes(content)

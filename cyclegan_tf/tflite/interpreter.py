@@ -38,7 +38,7 @@ def median_seconds(models, image, threads, least=7, most=50, enough=2.0, at_most
         models: bytes of files, by name.
         image: float32 `(height, width, channels)`.
         threads: of the processor.
-        least, most: runs of each, after one to warm up.
+        least, most: runs of each, after one to warm up, if there is time for them.
         enough: seconds of all, after which `least` runs will do.
         at_most: seconds of all, after which one run will do.
 

@@ -17,6 +17,8 @@ ANY = "*"
 class Rule:
     """What becomes of some operators; where several rules fit, the last of them counts.
 
+    Rules of the same `within` stand together, where the first of them stands.
+
     Attributes:
         operators: names such as `"CONV_2D"`, or `(ANY,)` for all that can be quantized.
         activations: bits of what goes in and comes out: 8 or 16, with ranges measured beforehand;
@@ -96,14 +98,21 @@ def by_rules(model, rules, ranges=None):
         return bytes(quantizer.quantize(ranges, enable_progress_report=False).quantized_model)
 
 
-def _quantizer(model, rules):
+def check_installed():
+    """Raises an ImportError that names the extra where ai-edge-quantizer is missing."""
     try:
-        from ai_edge_quantizer import qtyping
-        from ai_edge_quantizer.quantizer import AlgorithmName, Quantizer
+        import ai_edge_quantizer  # noqa: F401
     except ImportError as error:
         raise ImportError(
             "This quantization needs ai-edge-quantizer: pip install 'cyclegan-tf[litert]'"
         ) from error
+
+
+def _quantizer(model, rules):
+    check_installed()
+    from ai_edge_quantizer import qtyping
+    from ai_edge_quantizer.quantizer import AlgorithmName, Quantizer
+
     quantizer = Quantizer(bytearray(model))
     for rule in rules:
         for name in map(qtyping.TFLOperationName, rule.operators):

@@ -8,12 +8,13 @@
 | `int8` | integer arithmetic with ranges measured beforehand, as NPUs want it |
 | `auto` | the smallest of: some weights in 4 bits; `dynamic`; `float16`; `none` that looks right |
 
-`dynamic` and `int8` take the first of their recipes that looks right, from the most to the least
-in int8, `auto` the first from the smallest to the largest; where none does, the one whose worst
-picture is best.
+The first recipe that looks right is taken: of `dynamic` and `int8` they stand from the fastest to
+the closest to Keras in such arithmetic, of `auto` from the smallest to the largest. Where none
+does, it is the one whose worst picture is best.
 
-The last convolution, which paints the picture, is the one that 8 bits hurt most: in the paper's
-generator, what comes into it reached 70 times its mean size. It holds next to no weights.
+The last convolution, which paints the picture, may be kept in more bits than the rest: it has few
+weights, and large values come into it. (The paper's generator after 200 steps on photographs: the
+largest is 70 times the root of the mean square; with int8 everywhere 40 dB, everywhere else 49.)
 """
 
 import dataclasses
@@ -22,14 +23,13 @@ from collections.abc import Callable
 
 from cyclegan_tf.layers import portable_kernels
 from cyclegan_tf.tflite.conversion import converted
-from cyclegan_tf.tflite.equalization import CONVOLUTIONS, equalized, layer_name
+from cyclegan_tf.tflite.equalization import CONVOLUTION_LAYERS, equalized, layer_name
 from cyclegan_tf.tflite.interpreter import translated
 from cyclegan_tf.tflite.quantizer import ANY, Rule, by_rules, measured_ranges
 from cyclegan_tf.tflite.report import likeness
 from cyclegan_tf.tflite.rounding import fewest_bits
 
 QUANTIZATIONS = ("none", "float16", "dynamic", "int8", "auto")
-CHOSEN_BY_PICTURES = ("dynamic", "int8", "auto")
 NEED_OWN_PICTURES = ("int8", "auto")  # of the kind that will be translated
 
 # What looks right: PSNR to Keras in decibels, the mean over pictures and the worst of them.
@@ -42,8 +42,7 @@ _JUDGED = 4  # pictures that a recipe is chosen by
 
 _SIZE_OF_FOUR_BITS = 0.17  # of float32, at most, for the weights
 
-_CONVOLUTIONS = ("CONV_2D", "CONV_2D_TRANSPOSE", "DEPTHWISE_CONV_2D")
-_LITTLE = 0.02  # of a network's weights: more are not left out of the quantization
+_CONVOLUTION = ("CONV_2D", "CONV_2D_TRANSPOSE", "DEPTHWISE_CONV_2D")
 _NORMALISATION = ("MEAN", "SUB", "MUL", "ADD", "RSQRT")
 _ENDS = ("INPUT", "OUTPUT")
 
@@ -148,42 +147,61 @@ def quantized(quantization, material):
     return Quantized(models[-1], recipe, tried)
 
 
-def _dynamic(**of_last):
+def _dynamic(last=None):
     """A recipe of ranges that each picture has by itself."""
     return lambda material: by_rules(
-        material.float_model, [Rule(_CONVOLUTIONS), *_for_last(material, **of_last)]
+        material.float_model, [Rule(_CONVOLUTION), *_for_last(last, material)]
     )
 
 
 def _four_bits(material):
     network, names = fewest_bits(
-        material.network, material.pictures.calibration, _SIZE_OF_FOUR_BITS
+        material.network,
+        material.pictures.calibration,
+        _SIZE_OF_FOUR_BITS,
+        left_out=_last_convolutions(material.network),
     )
     rules = [
-        Rule(_CONVOLUTIONS),
+        Rule(_CONVOLUTION),
         Rule(("CONV_2D",), weights=4, within=_outputs_of(names)),
-        *_for_last(material, weights=None),
+        *_for_last(_IN_FLOAT, material),
     ]
     return by_rules(converted(equalized(network), material.size), rules)
 
 
-def _static(*rules, ranges="usual", **of_last):
+def _static(*rules, last=None, ranges="usual"):
     """A recipe of measured ranges, with float32 at the ends of the network."""
 
     def make(material):
-        all_rules = [*rules, *_for_last(material, **of_last), Rule(_ENDS, weights=None)]
+        all_rules = [*rules, *_for_last(last, material), Rule(_ENDS, weights=None)]
         measured = getattr(material.ranges, ranges)
         return by_rules(material.float_model_of_even_ranges, all_rules, measured)
 
     return make
 
 
-def _for_last(material, **bits):
-    """A rule for the last convolution alone, where it holds a small part of the weights."""
-    convs = [layer for layer in material.network.layers if isinstance(layer, CONVOLUTIONS)]
-    if not bits or convs[-1].count_params() > _LITTLE * material.network.count_params():
+def _for_last(rule, material):
+    """A rule, if one is given, for the last convolutions alone."""
+    names = _last_convolutions(material.network)
+    if rule is None or not names:
         return []
-    return [Rule(_CONVOLUTIONS, within=_outputs_of([convs[-1].name]), **bits)]
+    # An output of the whole network is not called after its layer.
+    within = rf"{_outputs_of(names)}|^StatefulPartitionedCall(_\d+)?:"
+    return [dataclasses.replace(rule, within=within)]
+
+
+def _last_convolutions(network):
+    """Names of the convolutions after which there are none on the way to the output."""
+    names, ends, seen = [], [network.output], set()
+    while ends:
+        operation = (tensor := ends.pop())._keras_history.operation
+        if isinstance(operation, CONVOLUTION_LAYERS):
+            names.append(operation.name)
+        elif operation not in seen:
+            seen.add(operation)
+            node = operation._inbound_nodes[tensor._keras_history.node_index]
+            ends += node.input_tensors
+    return sorted(set(names))
 
 
 def _outputs_of(names):
@@ -191,11 +209,13 @@ def _outputs_of(names):
     return "/(" + "|".join(re.escape(layer_name(name)) for name in names) + r")(_\d+)?/"
 
 
+_IN_FLOAT = Rule(_CONVOLUTION, weights=None)
+_IN_INT16 = Rule(_CONVOLUTION, activations=16)
 _NONE = Recipe("float32", "float32", lambda material: material.float_model)
 _FLOAT16 = Recipe(
     "float16 weights",
     "float32, or float16 where a GPU computes in it",
-    lambda material: converted(equalized(material.network), material.size, "float16"),
+    lambda material: converted(equalized(material.network), material.size, float16=True),
 )
 _DYNAMIC = (
     Recipe(
@@ -206,7 +226,7 @@ _DYNAMIC = (
     Recipe(
         "int8 weights, dynamic ranges, the last convolution in float32",
         "int8 within convolutions but the last, by the range of each picture; the rest in float32",
-        _dynamic(weights=None),
+        _dynamic(last=_IN_FLOAT),
     ),
 )
 _FOUR_BITS = Recipe(
@@ -222,7 +242,7 @@ _INTEGER = (
         "int8, normalisation in int16",
         "int8; what normalisations, sums of branches, the last convolution and the tanh compute in "
         "int16",
-        _static(_INT8, Rule((*_NORMALISATION, "TANH"), activations=16), activations=16),
+        _static(_INT8, Rule((*_NORMALISATION, "TANH"), activations=16), last=_IN_INT16),
     ),
     Recipe(
         "int8 weights, the rest in int16",
@@ -232,7 +252,7 @@ _INTEGER = (
     Recipe(
         "int8 convolutions, the rest in float32",
         "int8 within convolutions but the last; float32 between them",
-        _static(Rule(_CONVOLUTIONS, activations=8), weights=None),
+        _static(Rule(_CONVOLUTION, activations=8), last=_IN_FLOAT),
     ),
 )
 _RECIPES = {
@@ -242,3 +262,5 @@ _RECIPES = {
     "int8": _INTEGER,
     "auto": (_FOUR_BITS, *_DYNAMIC, _FLOAT16, _NONE),
 }
+
+CHOSEN_BY_PICTURES = tuple(name for name, recipes in _RECIPES.items() if len(recipes) > 1)

@@ -46,8 +46,8 @@ def representative_pictures(given, options, direction, size, channels, needed=Tr
         direction: `"ab"` for pictures of domain A, `"ba"` for those of B.
         size: `(height, width)` that they are resized to.
         channels: of the network's input.
-        needed: by the quantization, which other pictures would not do for. For a report no TFDS
-            data set is downloaded and loaded: without `given`, scenes stand in for it.
+        needed: by the quantization, for which others would not do. If not, no TFDS data set is
+            downloaded and loaded: without `given`, scenes stand in for it.
 
     Returns:
         A `Representative`.
@@ -59,7 +59,7 @@ def representative_pictures(given, options, direction, size, channels, needed=Tr
     if given is None and options is None:
         return _of_scenes(domain, size, channels, "none are known")
     if given is None and not needed and is_of_tfds(options):
-        reason = f"{options.source} is not loaded for a report alone"
+        reason = f"{options.source} is loaded for the quantizations int8 and auto alone"
         return _of_scenes(domain, size, channels, reason)
     if given is None:
         try:

@@ -16,7 +16,7 @@ _BLOCK = 64  # weights between two large updates of the rest
 _JUDGED = 2  # pictures that layers are compared on
 
 
-def fewest_bits(network, images, part):
+def fewest_bits(network, images, part, left_out=()):
     """A copy of a network with as many convolutions in 4 bits as must be, the others left.
 
     Each convolution is tried alone. Those whose rounding changes the pictures most for the bytes
@@ -27,11 +27,16 @@ def fewest_bits(network, images, part):
         images: float32 `(count, height, width, channels)` in [-1, 1].
         part: of the size in float32 that the weights may have, where those that are not in 4 bits
             are in 8.
+        left_out: names of layers that are to stay in float32.
 
     Returns:
         The copy, and the names of the layers that are in 4 bits.
     """
-    convs = [layer for layer in network.layers if type(layer) is keras.layers.Conv2D]
+    convs = [
+        layer
+        for layer in network.layers
+        if type(layer) is keras.layers.Conv2D and layer.name not in left_out
+    ]
     kernels = {
         conv.name: rounded(conv.get_weights()[0], covariance)
         for conv, covariance in zip(convs, input_covariances(network, convs, images))
@@ -41,6 +46,7 @@ def fewest_bits(network, images, part):
     weights = {name: kernel.size for name, kernel in kernels.items()}
     left = part * 32 * network.count_params() - 8 * network.count_params()
     left += 4 * sum(weights.values())
+    left -= 24 * sum(network.get_layer(name).count_params() for name in left_out)
     for name in sorted(kernels, key=lambda name: -costs[name] / weights[name]):
         if (left := left - 4 * weights[name]) < 0:
             break
