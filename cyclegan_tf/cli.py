@@ -277,7 +277,7 @@ def export(
         _option(
             None,
             "Of the .tflite: `dynamic` has int8 weights, a quarter of the size, and is for "
-            "phones; `int8` is for NPUs; `auto` measures and takes the smallest that looks right "
+            "phones; `int8` is for NPUs; `auto` takes the smallest that looks right "
             "(all three need the extra litert) (default: none).",
         ),
     ] = None,
@@ -285,7 +285,8 @@ def export(
         str | None,
         _option(
             None,
-            "Pictures to measure the .tflite with: a folder or `scenes` (default: the run's own).",
+            "Pictures to measure the .tflite and to choose its quantization with: a folder or "
+            "`scenes` (default: the run's own).",
         ),
     ] = None,
     any_size: Annotated[
@@ -371,7 +372,8 @@ def _kinds_to_export(given):
 def _check_of_both_domains(representative):
     path = pathlib.Path(representative)
     whole = (path / "trainA").is_dir() or options_of(path) is not None
-    if representative != "scenes" and not whole:
+    missing = not path.is_dir() or not any(path.iterdir())  # which is said later
+    if representative != "scenes" and not whole and not missing:
         raise InputError(
             f"--representative {representative} holds pictures of one domain; say which generator "
             "takes them by --direction ab or --direction ba."

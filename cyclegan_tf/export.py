@@ -48,6 +48,7 @@ def export(
     out = pathlib.Path(out)
     if unknown := set(kinds) - set(KINDS):
         raise InputError(f"kinds are {', '.join(KINDS)}. Received: {', '.join(sorted(unknown))}")
+    files.check_folder(out)
     for direction in directions if "tflite" in kinds else ():  # before anything is written
         checked_size(model, direction, image_size, of_tflite.get("any_size", False))
     written = {}

@@ -72,6 +72,15 @@ def folder_written_whole(path):
         _remove(beside)
 
 
+def check_folder(path):
+    """Raises an InputError where a folder cannot be, because a file is there or above it."""
+    for place in (path, *path.parents):
+        if place.is_dir():
+            return
+        if place.exists():
+            raise InputError(f"{place} is a file; expected a folder (to write to {path}).")
+
+
 def write_text(path, text):
     with written_whole(path) as beside:
         beside.write_text(text, encoding="utf-8")

@@ -1,6 +1,7 @@
 """A trained model from the folder of a run or a file."""
 
 import pathlib
+import zipfile
 
 import keras
 
@@ -27,6 +28,11 @@ def load(path):
         )
     if not file.exists():
         raise InputError(f"{file} does not exist; expected a run's folder or a .keras file.")
+    if file.suffix not in (".h5", ".hdf5") and not _is_keras_file(file):
+        raise InputError(
+            f"{file} is not a model that can be read; expected a run's folder or a whole .keras "
+            "file, such as its model.keras."
+        )
     try:
         model = keras.saving.load_model(file)
     except (ValueError, OSError, KeyError, TypeError) as error:
@@ -41,6 +47,10 @@ def load(path):
             "generator alone."
         )
     return Translator({"ab": model}, model.input_shape[1:])
+
+
+def _is_keras_file(file):
+    return file.suffix == ".keras" and zipfile.is_zipfile(file)
 
 
 def _makes_pictures(model):

@@ -121,8 +121,7 @@ def export_web(
 
 def _refuse_other_folders(out):
     """Raises an InputError where the page would replace what is not an earlier page."""
-    if out.is_file():
-        raise InputError(f"{out} is a file; expected a folder for the page.")
+    files.check_folder(out)
     known = _names_of_page(out)
     folder = out.resolve()
     names = (path.relative_to(folder).as_posix() for path in folder.rglob("*"))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import shutil
 import signal
 import subprocess
@@ -115,6 +116,8 @@ def test_export_of_a_web_page(run, tmp_path):
         in json.loads((tmp_path / "site" / "models.json").read_text())["models"][0]["label"]
     )
     assert "A folder to write to is missing" in refused("export", run)
+    (tmp_path / "file").touch()
+    assert "file is a file; expected a folder" in refused("export", run, tmp_path / "file" / "x")
 
 
 @pytest.mark.parametrize(
@@ -126,7 +129,8 @@ def test_export_of_a_web_page(run, tmp_path):
         (["--tflite", "--precision", "bfloat16"], "--precision is for saved_model; this command"),
         (["--domains", "day", "night"], "--domains is for web; this command writes saved_model"),
         (["--onnx", "--web", "site"], "A folder to write to is missing"),
-        (["--representative", "horses"], "say which generator takes them by --direction ab or"),
+        (["--representative", str(pathlib.Path(__file__).parent)], "say which generator takes"),
+        (["--representative", "horses"], "horses does not exist"),
     ],
 )
 def test_exports_that_do_not_go_together(run, tmp_path, monkeypatch, options, sentence):

@@ -275,6 +275,7 @@ def test_the_same_model_makes_the_same_file(model, exported, tmp_path):
 
 @pytest.mark.parametrize("quantization", ["none", "dynamic"])
 def test_any_size_on_wish(quantization, model, tmp_path):
+    """Also by the script beside the READMEs, which keeps the picture's size as far as it can."""
     path = export_tflite(
         model,
         tmp_path / "x.tflite",
@@ -293,6 +294,17 @@ def test_any_size_on_wish(quantization, model, tmp_path):
     output = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
     expected = model.translate(_floats(image[None]))
     assert psnr(output, expected) > LEAST[quantization]
+
+    Image.fromarray(smooth(33, 42)).save(tmp_path / "in.png")
+    script = [sys.executable, EXPORT / "mobile" / "translate.py", path]
+    subprocess.run([*script, tmp_path / "in.png", tmp_path / "out.png"], check=True)
+    with Image.open(tmp_path / "out.png") as image:
+        assert image.size == (40, 32)
+    for arguments, told in (([], "translate.py MODEL INPUT"), (["no.png", "x.png"], "no.png")):
+        failed = subprocess.run([*script, *arguments], capture_output=True, text=True)
+        assert failed.returncode
+        assert "Traceback" not in failed.stderr
+        assert told in failed.stderr
 
 
 def _largest_outputs(network, images):

@@ -156,7 +156,7 @@ def _check_own(pictures, quantization):
         raise InputError(
             f"The quantization {quantization} needs pictures like those that will be translated "
             f"({pictures.lacking}); give a folder of them: --representative FOLDER, in Python "
-            "representative=…"
+            "representative=…; or export a run's folder, which knows its own."
         )
 
 
@@ -183,6 +183,7 @@ def _facts(direction, network, size, quantization, recipe, options):
         "input": {"name": INPUT, "shape": [1, *size, channels], **tensor},
         "output": {"name": OUTPUT, "shape": [1, *size, output_channels], **tensor},
         "sizes": sizes,
+        "size_multiple": size_multiple(network),
         "channels": colours(channels),
         "output_channels": colours(output_channels),
         "pixel_to_value": "pixel / 127.5 - 1",

@@ -100,8 +100,9 @@ def summary(report):
     likeness, gpu = report["psnr_to_keras"], report["gpu_delegate"]
     times = report["latency"]["2_threads"]
     return (
-        f"{report['recipe']}: {report['size_bytes'] / 1e6:.2f} MB, "
-        f"{report['size_to_float32']:.2f} of float32, in {times['to_float32']:.2f} of its time; "
+        f"{report['recipe']}: {report['size_bytes'] / 1e6:.2f} MB ({report['size_to_float32']:.2f} "
+        f"of float32), {times['milliseconds']:.0f} ms a picture ({times['to_float32']:.2f} of "
+        f"float32, {report['machine']}); "
         f"{likeness['mean_db']:.1f} dB to Keras, worst picture {likeness['worst_db']:.1f} "
         f"({likeness['tested_on']}); GPU delegate: "
         + ("compatible." if gpu["compatible"] else f"not compatible: {'; '.join(gpu['why_not'])}")

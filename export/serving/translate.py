@@ -19,4 +19,9 @@ def main(model, source, target):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    if len(sys.argv) != 4:
+        sys.exit(__doc__)
+    try:
+        main(*sys.argv[1:])
+    except (OSError, ValueError) as problem:
+        sys.exit(f"translate.py: {problem}")
