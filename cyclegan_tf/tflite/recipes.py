@@ -8,9 +8,9 @@
 | `int8` | integer arithmetic with ranges measured beforehand, as NPUs want it |
 | `auto` | the smallest of: some weights in 4 bits; `dynamic`; `float16`; `none` that looks right |
 
-The first recipe that looks right is taken: of `dynamic` and `int8` they stand from the fastest to
-the closest to Keras in such arithmetic, of `auto` from the smallest to the largest. Where none
-does, it is the one whose worst picture is best.
+The first recipe that looks right is taken: of `dynamic` and `int8` they stand from the fewest to
+the most bits, with float32 last, of `auto` from the smallest to the largest. Where none looks
+right, it is the one whose worst picture is best.
 
 The last convolution, which paints the picture, may be kept in more bits than the rest: it has few
 weights, and large values come into it. (The paper's generator after 200 steps on photographs: the
