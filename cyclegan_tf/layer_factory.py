@@ -5,6 +5,7 @@ from keras import layers
 
 from cyclegan_tf.initializers import normal_initializers
 from cyclegan_tf.layers import (
+    ImageConvolution2D,
     InstanceNormalization,
     ReflectionPadding2D,
     UpsamplingConvolution2D,
@@ -12,6 +13,8 @@ from cyclegan_tf.layers import (
 
 NORMALIZATIONS = ("instance", "batch")
 PADDINGS = ("torch", "same")
+
+_FEW_FILTERS = 4  # four times as many still fit into the 16 that a processor computes at a time
 
 
 class LayerFactory:
@@ -54,6 +57,13 @@ class LayerFactory:
         A convolution before a normalisation has no bias, which the normalisation would cancel.
         """
         padding = "valid"
+        if reflect and filters <= _FEW_FILTERS:
+            return ImageConvolution2D(
+                filters,
+                size,
+                use_bias=use_bias,
+                kernel_initializer=next(self._initializers),
+            )(ReflectionPadding2D(reflect)(x))
         if reflect:
             x = ReflectionPadding2D(reflect)(x)
         elif self.padding == "same":

@@ -158,8 +158,12 @@ class ReflectionPadding2D(keras.layers.Layer):
         self.input_spec = keras.layers.InputSpec(ndim=4)
 
     def call(self, inputs):
+        if not self.padding:
+            return inputs
         sides = (self.padding, self.padding)
-        return tf.pad(inputs, ((0, 0), sides, sides, (0, 0)), mode="REFLECT")
+        if _portable.get():
+            return tf.pad(inputs, ((0, 0), sides, sides, (0, 0)), mode="REFLECT")
+        return _reflected(inputs, self.padding)
 
     def compute_output_shape(self, input_shape):
         batch, height, width, channels = input_shape
@@ -199,16 +203,10 @@ class UpsamplingConvolution2D(keras.layers.Conv2DTranspose):
         }
         super().__init__(filters, **{**kwargs, **fixed})
 
-    def call(self, inputs):
-        batch, height, width, _ = _shape(inputs)
+    def call(self, inputs, training=None):
         kernel = tf.cast(self.kernel, self.compute_dtype)
-        if _portable.get():
-            size = (batch, 2 * height + 1, 2 * width + 1, self.filters)
-            outputs = tf.nn.conv2d_transpose(inputs, kernel, size, 2, "VALID")[:, 1:, 1:]
-        else:
-            size = (batch, 2 * height, 2 * width, self.filters)
-            first = ((0, 0), (1, 0), (1, 0), (0, 0))
-            outputs = tf.nn.conv2d_transpose(inputs, kernel, size, 2, first)
+        form = "valid" if _portable.get() else upsampling_form(self.compute_dtype, training)
+        outputs = UPSAMPLING_FORMS[form](inputs, kernel)
         if self.use_bias:
             outputs = outputs + tf.cast(self.bias, outputs.dtype)
         return outputs if self.activation is None else self.activation(outputs)
@@ -216,6 +214,135 @@ class UpsamplingConvolution2D(keras.layers.Conv2DTranspose):
     def compute_output_shape(self, input_shape):
         batch, height, width, _ = input_shape
         return batch, height and 2 * height, width and 2 * width, self.filters
+
+
+@keras.saving.register_keras_serializable(package="cyclegan_tf")
+class ImageConvolution2D(keras.layers.Conv2D):
+    """A convolution of stride 1 with few filters, such as the 7x7 one that makes the image.
+
+    Processors compute 16 filters at a time, so that three of them waste most of the work. Here a
+    kernel of one row and one column more, with stride 2, computes two by two pixels at once: four
+    times the filters at a quarter of the places, then spread out by `depth_to_space`. The values
+    are those of `keras.layers.Conv2D`, added up in another order.
+
+    Args:
+        filters, kernel_size, **kwargs: of `keras.layers.Conv2D`; the padding is "valid".
+
+    Input shape: `(batch, height, width, channels)`; output shape: `(batch, height - kernel_size
+    + 1, width - kernel_size + 1, filters)`.
+    """
+
+    def __init__(self, filters, kernel_size, **kwargs):
+        fixed = {"strides": 1, "padding": "valid", "data_format": "channels_last"}
+        super().__init__(filters, kernel_size, **{**kwargs, **fixed})
+
+    def call(self, inputs):
+        kernel = tf.cast(self.kernel, self.compute_dtype)
+        rows, columns = (
+            size and size - kernel + 1 for size, kernel in zip(inputs.shape[1:3], kernel.shape)
+        )
+        if _portable.get():
+            outputs = _plain_convolution(inputs, kernel)
+        elif rows and columns:
+            convolve = _plain_convolution if rows % 2 or columns % 2 else _by_two_by_two
+            outputs = convolve(inputs, kernel)
+        else:  # a size that is known when it comes
+            shape = tf.shape(inputs)[1:3] - kernel.shape[:2] + 1
+            outputs = tf.cond(
+                tf.reduce_all(shape % 2 == 0),
+                lambda: _by_two_by_two(inputs, kernel),
+                lambda: _plain_convolution(inputs, kernel),
+            )
+            outputs = tf.ensure_shape(outputs, (inputs.shape[0], rows, columns, self.filters))
+        if self.use_bias:
+            outputs = outputs + tf.cast(self.bias, outputs.dtype)
+        return outputs if self.activation is None else self.activation(outputs)
+
+
+def _plain_convolution(inputs, kernel):
+    return tf.nn.conv2d(inputs, kernel, 1, "VALID")
+
+
+def _by_two_by_two(inputs, kernel):
+    """The same where rows and columns that come out are even."""
+    corners = [(0, 1), (1, 0)]  # how the kernel lies in one that is a row and a column larger
+    kernels = [tf.pad(kernel, (y, x, (0, 0), (0, 0))) for y in corners for x in corners]
+    outputs = tf.nn.conv2d(inputs, tf.concat(kernels, -1), 2, "VALID")  # (B, H/2, W/2, 4 C)
+    return tf.nn.depth_to_space(outputs, 2)
+
+
+def _upsampled_explicitly(inputs, kernel):
+    return tf.nn.conv2d_transpose(
+        inputs, kernel, _upsampled_shape(inputs, kernel), 2, ((0, 0), (1, 0), (1, 0), (0, 0))
+    )
+
+
+def _upsampled_and_sliced(inputs, kernel):
+    shape = _upsampled_shape(inputs, kernel, more=1)
+    return tf.nn.conv2d_transpose(inputs, kernel, shape, 2, "VALID")[:, 1:, 1:]
+
+
+def _upsampled_by_four(inputs, kernel):
+    """With a row and a column of zeros "same" drops the first row and column of "valid"."""
+    kernel = tf.pad(kernel, ((0, 1), (0, 1), (0, 0), (0, 0)))
+    return tf.nn.conv2d_transpose(inputs, kernel, _upsampled_shape(inputs, kernel), 2, "SAME")
+
+
+def _upsampled_shape(inputs, kernel, more=0):
+    batch, height, width, _ = _shape(inputs)
+    return batch, 2 * height + more, 2 * width + more, kernel.shape[2]
+
+
+# One function in three forms: how TensorFlow is told which rows of a transposed convolution to
+# drop decides which kernel computes it.
+UPSAMPLING_FORMS = {
+    "explicit": _upsampled_explicitly,
+    "valid": _upsampled_and_sliced,
+    "padded": _upsampled_by_four,
+}
+
+
+def upsampling_form(dtype, training):
+    """The fastest of `UPSAMPLING_FORMS`; see `benchmarks/kernels.py` for what each costs.
+
+    Explicit padding is best in float32 on all processors that were measured. In half precision
+    oneDNN has no kernel for it without AMX, and TensorFlow's own is up to a hundred times slower.
+    """
+    if dtype not in ("bfloat16", "float16"):
+        return "explicit"
+    return "padded" if training else "valid"
+
+
+def _reflected(images, padding):
+    """`tf.pad(mode="REFLECT")` on every side by concatenation, which takes half its time.
+
+    The gradient is that of `tf.pad`, whose kernel is the faster one backward.
+    """
+    least = padding + 1
+    needs = f"Reflecting {padding} rows needs images of at least {least} by {least} pixels."
+    if any(size is not None and size < least for size in images.shape[1:3]):
+        raise ValueError(f"{needs} Received: {images.shape}")
+    checks = []
+    if None in images.shape[1:3]:
+        checks = [tf.debugging.assert_greater_equal(tf.shape(images)[1:3], least, message=needs)]
+
+    @tf.custom_gradient
+    def reflect(images):
+        rows = tf.concat([images[:, padding:0:-1], images, images[:, -2 : -2 - padding : -1]], 1)
+        outputs = tf.concat(
+            [rows[:, :, padding:0:-1], rows, rows[:, :, -2 : -2 - padding : -1]], 2
+        )
+
+        def gradient(upstream):
+            sides = (padding, padding)
+            return tf.raw_ops.MirrorPadGrad(
+                input=upstream, paddings=((0, 0), sides, sides, (0, 0)), mode="REFLECT"
+            )
+
+        return outputs, gradient
+
+    with tf.control_dependencies(checks):
+        return reflect(images)
 
 
 def _mean_of_picture(x):
@@ -238,6 +365,7 @@ def _shape(x):
 _ACTIVATIONS = (None, *map(keras.activations.get, ("linear", "relu", "tanh", "sigmoid")))
 _PER_PICTURE = {
     InstanceNormalization,
+    ImageConvolution2D,
     ReflectionPadding2D,
     UpsamplingConvolution2D,
     keras.layers.Activation,

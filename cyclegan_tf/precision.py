@@ -12,16 +12,25 @@ from cyclegan_tf.errors import InputError
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
 PRECISIONS = ("auto", *POLICIES)
 
-# Processors that multiply bfloat16 at least as fast as float32 say so by one of these.
+# Processors that have bfloat16 arithmetic say so by one of these. It may be slower all the same,
+# where TensorFlow lacks a kernel.
 _BFLOAT16_FLAGS = {"amx_bf16", "avx512_bf16"}
+_FASTER = 1.05  # bfloat16 must be this many times as fast as float32 to be taken
 
 
-def choose(precision="auto", cpuinfo="/proc/cpuinfo"):
-    """Resolves `"auto"` for this machine: what its devices multiply fastest.
+def choose(precision="auto", seconds_by_precision=None, cpuinfo="/proc/cpuinfo"):
+    """Resolves `"auto"` for this machine.
 
-    bfloat16 on TPUs, on GPUs of compute capability 8.0 and up and on processors that have it;
-    float16 on GPUs from 7.0; else float32. Weights, statistics and losses are float32 in any case.
-    GPUs and TPUs are chosen for by what is known of them; it was not measured.
+    bfloat16 on TPUs, on GPUs of compute capability 8.0 and up and on processors where it is
+    faster; float16 on GPUs from 7.0; else float32. Weights, statistics and losses are float32 in
+    any case. GPUs and TPUs are chosen for by what is known of them; processors are measured.
+
+    Args:
+        precision: one of `PRECISIONS`.
+        seconds_by_precision: a function that measures, and returns seconds by precision for
+            float32 and bfloat16, such as `trial.seconds_by_precision`; called where the processor
+            has bfloat16 arithmetic. Without it bfloat16 is taken there unmeasured.
+        cpuinfo: where Linux lists what the processor has.
 
     Returns:
         The precision and why, for a line at the start.
@@ -38,9 +47,22 @@ def choose(precision="auto", cpuinfo="/proc/cpuinfo"):
         details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
         return _for_gpus([each.get("compute_capability", (0, 0)) for each in details])
     found = sorted(_BFLOAT16_FLAGS & _processor_flags(cpuinfo))
-    if found:
+    if not found:
+        return "float32", "no bfloat16 arithmetic was found in the processor"
+    if seconds_by_precision is None:
         return "bfloat16", f"the processor has {found[0]}"
-    return "float32", "no bfloat16 arithmetic was found in the processor"
+    return _by_trial(**seconds_by_precision())
+
+
+def _by_trial(float32, bfloat16):
+    """The choice between two precisions by the seconds that each took."""
+    times = float32 / bfloat16
+    seen = f"bfloat16: {times:.1f} times as fast as float32 on this processor, measured"
+    if times >= _FASTER:
+        return "bfloat16", seen
+    if times < 0.95:
+        seen = f"bfloat16: {1 / times:.1f} times as slow as float32 on this processor, measured"
+    return "float32", seen
 
 
 def _for_gpus(capabilities):

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import json
 import pathlib
 import shutil
@@ -20,6 +21,7 @@ from cyclegan_tf.run_logs import RunLog, ScalarBoard
 from cyclegan_tf.schedules import ConstantThenLinearDecay
 from cyclegan_tf.sources import sources_of
 from cyclegan_tf.systems.cyclegan import CycleGAN, paper_blocks, paper_networks
+from cyclegan_tf.trial import seconds_by_precision
 
 # What a run writes, and the demo after it.
 _RUN_FOLDERS = ("samples", "logs", "checkpoints", "export")
@@ -234,7 +236,8 @@ def _begin_of_schedule(options, state, batch_size):
 
 def _with_precision(options):
     """The options with the precision of this machine in the place of "auto", and why it is that."""
-    chosen, why = precision.choose(options.precision)
+    trial = functools.partial(seconds_by_precision, options.base_filters, options.crop_size)
+    chosen, why = precision.choose(options.precision, trial)
     return dataclasses.replace(options, precision=chosen), why
 
 
