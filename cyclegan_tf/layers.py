@@ -329,9 +329,7 @@ def _reflected(images, padding):
     @tf.custom_gradient
     def reflect(images):
         rows = tf.concat([images[:, padding:0:-1], images, images[:, -2 : -2 - padding : -1]], 1)
-        outputs = tf.concat(
-            [rows[:, :, padding:0:-1], rows, rows[:, :, -2 : -2 - padding : -1]], 2
-        )
+        outputs = tf.concat([rows[:, :, padding:0:-1], rows, rows[:, :, -2 : -2 - padding : -1]], 2)
 
         def gradient(upstream):
             sides = (padding, padding)

@@ -4,7 +4,13 @@ import pytest
 import tensorflow as tf
 
 from cyclegan_tf import InstanceNormalization, ReflectionPadding2D, ReplayPool
-from cyclegan_tf.layers import UpsamplingConvolution2D, portable_kernels
+from cyclegan_tf.layers import (
+    UPSAMPLING_FORMS,
+    ImageConvolution2D,
+    UpsamplingConvolution2D,
+    portable_kernels,
+    upsampling_form,
+)
 
 
 def _pictures(shape=(2, 5, 6, 3), seed=0):
@@ -107,12 +113,93 @@ def test_second_derivatives_of_the_fused_normalisation_agree():
     _assert_fast_path_agrees(layer, tf.constant(_pictures((2, 128, 64, 16))), 1e-5, order=2)
 
 
-@pytest.mark.parametrize(("policy", "tolerance"), [("float32", 1e-5), ("mixed_bfloat16", 2e-2)])
-def test_the_upsampling_convolution_agrees_with_the_plain_one(policy, tolerance):
+@pytest.mark.parametrize("form", UPSAMPLING_FORMS)
+@pytest.mark.parametrize(
+    ("policy", "tolerance"), [("float64", 1e-6), ("float32", 1e-5), ("mixed_bfloat16", 2e-2)]
+)
+def test_every_form_of_the_upsampling_convolution_agrees(policy, tolerance, form, monkeypatch):
     layer = UpsamplingConvolution2D(6, dtype=policy, bias_initializer="ones")
     x = tf.cast(tf.constant(_pictures((2, 5, 7, 4))), layer.compute_dtype)
     assert layer(x).shape == layer.compute_output_shape(x.shape) == (2, 10, 14, 6)
+    monkeypatch.setattr("cyclegan_tf.layers.upsampling_form", lambda dtype, training: form)
     _assert_fast_path_agrees(layer, x, tolerance)
+
+
+def _operators(layer, x, training):
+    def with_gradients(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = layer(x, training=training)
+        return tape.gradient(y, x)
+
+    graph = tf.function(with_gradients, autograph=False).get_concrete_function(x).graph
+    return graph.get_operations()
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_half_precision_never_pads_transposed_convolutions_explicitly(training):
+    """No oneDNN kernel does that in bfloat16 without AMX; TensorFlow's own is 40 times slower."""
+    assert upsampling_form("float32", training) == "explicit"
+    layer = UpsamplingConvolution2D(6, dtype="mixed_bfloat16")
+    operators = _operators(layer, tf.zeros((1, 4, 4, 3), tf.bfloat16), training)
+    paddings = {op.get_attr("padding") for op in operators if op.type.startswith("Conv2D")}
+    assert paddings <= {b"VALID", b"SAME"}
+    assert paddings
+
+
+@pytest.mark.parametrize(
+    ("policy", "tolerance"), [("float64", 1e-6), ("float32", 1e-5), ("mixed_bfloat16", 2e-2)]
+)
+@pytest.mark.parametrize("size", [(12, 14), (13, 14), (11, 13)])
+def test_the_image_convolution_agrees_with_that_of_keras(policy, tolerance, size):
+    layer = ImageConvolution2D(3, 7, dtype=policy, bias_initializer="ones")
+    plain = keras.layers.Conv2D(3, 7, dtype=policy)
+    x = tf.cast(tf.constant(_pictures((2, *size, 5))), layer.compute_dtype)
+    layer.build(x.shape)
+    plain.build(x.shape)
+    plain.set_weights(layer.get_weights())
+    fast, slow = (_values_and_gradients(each, x) for each in (layer, plain))
+    for ours, theirs in zip(fast, slow, strict=True):
+        scale = float(tf.reduce_max(tf.abs(tf.cast(theirs, tf.float32))))
+        np.testing.assert_allclose(
+            tf.cast(ours, tf.float32) / scale, tf.cast(theirs, tf.float32) / scale, atol=tolerance
+        )
+
+
+def test_the_image_convolution_takes_any_size_in_one_graph():
+    layer, twin = ImageConvolution2D(3, 7), keras.layers.Conv2D(3, 7)
+    layer.build((None, None, None, 5))
+    twin.build((None, None, None, 5))
+    twin.set_weights(layer.get_weights())
+    signature = [tf.TensorSpec((None, None, None, 5))]
+    any_size = tf.function(layer, input_signature=signature, autograph=False)
+    for size in ((12, 14), (13, 14), (12, 13), (11, 13)):
+        x = _pictures((2, *size, 5))
+        np.testing.assert_allclose(any_size(x), twin(x), rtol=1e-4, atol=1e-4)
+
+
+def test_the_image_convolution_computes_two_by_two_pixels_at_once():
+    operators = _operators(ImageConvolution2D(3, 7), tf.zeros((1, 12, 12, 4)), True)
+    assert "DepthToSpace" in {operator.type for operator in operators}
+
+
+@pytest.mark.parametrize("padding", [1, 3])
+@pytest.mark.parametrize("policy", ["float64", "float32", "mixed_bfloat16"])
+def test_reflection_agrees_with_that_of_tensorflow(policy, padding):
+    layer = ReflectionPadding2D(padding, dtype=policy)
+    x = tf.cast(tf.constant(_pictures((2, 5, 7, 3))), layer.compute_dtype)
+    _assert_fast_path_agrees(layer, x, 1e-7 if policy != "mixed_bfloat16" else 2**-7)
+
+
+def test_reflection_refuses_images_that_are_too_small():
+    with pytest.raises(ValueError, match="at least 4 by 4 pixels"):
+        ReflectionPadding2D(3)(tf.zeros((1, 3, 8, 1)))
+    any_size = tf.function(
+        ReflectionPadding2D(3), input_signature=[tf.TensorSpec((1, None, None, 1))], autograph=False
+    )
+    assert any_size(tf.zeros((1, 4, 8, 1))).shape == (1, 10, 14, 1)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="at least 4 by 4 pixels"):
+        any_size(tf.zeros((1, 3, 8, 1)))
 
 
 def test_the_upsampling_convolution_keeps_all_but_the_first_row_and_column():
@@ -130,6 +217,7 @@ def test_the_upsampling_convolution_keeps_all_but_the_first_row_and_column():
         InstanceNormalization(1e-3, affine=True),
         ReflectionPadding2D(3),
         ReplayPool(2, (4, 4, 1)),
+        ImageConvolution2D(3, 7, use_bias=False),
         UpsamplingConvolution2D(4, use_bias=False),
     ],
 )

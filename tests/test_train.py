@@ -1,12 +1,14 @@
 """The verb `train`, its folder, the page, and the verbs that use what it wrote."""
 
 import csv
+import functools
 import json
 import pathlib
 import re
 import shutil
 import subprocess
 import sys
+import time
 
 import keras
 import numpy as np
@@ -27,10 +29,12 @@ from cyclegan_tf import (
 )
 from cyclegan_tf.data import pictures
 from cyclegan_tf.export import export, export_saved_model
+from cyclegan_tf.layers import UPSAMPLING_FORMS
 from cyclegan_tf.load import load
 from cyclegan_tf.options import Options, resolve
 from cyclegan_tf.train import compiled_model, train
 from cyclegan_tf.translate import translate
+from cyclegan_tf.trial import seconds_by_precision
 
 TINY = {
     "preset": "demo",
@@ -252,12 +256,46 @@ def test_pictures_of_different_sizes_train_without_a_pool(tmp_path):
     assert load(tmp_path / "run").translate(smooth(33, 21)).shape == (33, 21, 3)
 
 
-def test_precision_follows_the_processor(tmp_path):
-    for flags, expected in (("fma avx512_bf16", "bfloat16"), ("fma avx2", "float32")):
-        (tmp_path / "cpuinfo").write_text(f"processor : 0\nflags\t\t: {flags}\n")
-        assert precision.choose("auto", tmp_path / "cpuinfo")[0] == expected
-    assert precision.choose("auto", tmp_path / "missing")[0] == "float32"
-    assert precision.choose("bfloat16", tmp_path / "missing")[0] == "bfloat16"
+def _cpuinfo(tmp_path, flags):
+    (tmp_path / "cpuinfo").write_text(f"processor : 0\nflags\t\t: {flags}\n")
+    return tmp_path / "cpuinfo"
+
+
+@pytest.mark.parametrize(
+    ("flags", "seconds", "expected", "why"),
+    [
+        ("fma avx512_bf16", (2.1, 1.0), "bfloat16", "2.1 times as fast as float32 on this"),
+        ("fma avx512_bf16", (1.04, 1.0), "float32", "1.0 times as fast as float32 on this"),
+        ("fma amx_bf16", (1.0, 3.0), "float32", "3.0 times as slow as float32 on this"),
+        ("fma avx2", (9.0, 1.0), "float32", "no bfloat16 arithmetic"),
+    ],
+)
+def test_precision_follows_what_was_measured(tmp_path, flags, seconds, expected, why):
+    def measure():
+        return dict(zip(("float32", "bfloat16"), seconds))
+
+    chosen, reason = precision.choose("auto", measure, _cpuinfo(tmp_path, flags))
+    assert chosen == expected
+    assert why in reason
+    assert precision.choose("bfloat16", None, tmp_path / "missing")[0] == "bfloat16"
+    assert precision.choose("auto", measure, tmp_path / "missing")[0] == "float32"
+
+
+def test_a_kernel_that_is_slow_in_bfloat16_is_noticed(tmp_path, monkeypatch):
+    def slow_in_bfloat16(inputs, kernel):
+        if inputs.dtype == tf.bfloat16:
+            with tf.control_dependencies([tf.py_function(lambda: time.sleep(0.2), [], [])]):
+                inputs = tf.identity(inputs)
+        return UPSAMPLING_FORMS["valid"](inputs, kernel)
+
+    monkeypatch.setitem(UPSAMPLING_FORMS, "slow", slow_in_bfloat16)
+    monkeypatch.setattr("cyclegan_tf.layers.upsampling_form", lambda dtype, training: "slow")
+    measure = functools.partial(seconds_by_precision.__wrapped__, 4, 32)
+    seconds = measure()
+    assert seconds["bfloat16"] > 0.2
+    chosen, reason = precision.choose("auto", measure, _cpuinfo(tmp_path, "avx512_bf16"))
+    assert chosen == "float32"
+    assert "as slow as float32" in reason
 
 
 def test_memory_for_time_and_accumulated_gradients(tmp_path):
