@@ -51,19 +51,25 @@ lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
+# Each table goes into the file of this machine, in place of its earlier measurement. The first stops
+# here if a kernel has become a cliff: the numbers after it would not be worth having.
+bench: RESULTS := --results benchmarks/results
 bench: .venv/torch
-	$(BIN)/python benchmarks/train_step.py
-	$(BIN)/python benchmarks/train_step.py --size 64 --filters 32 --steps 20
-	$(BIN)/python benchmarks/time_by_operator.py
-	$(BIN)/python benchmarks/time_by_operator.py --size 64 --filters 32
-	$(BIN)/python benchmarks/inference.py
-	$(BIN)/python benchmarks/tflite.py --filters 32 --size 128
-	$(BIN)/python benchmarks/float16_sums.py
-	$(BIN)/python benchmarks/memory.py
-	$(BIN)/python benchmarks/memory.py --size 512 --filters 32
-	$(BIN)/python benchmarks/first_step.py
-	$(BIN)/python benchmarks/input_pipeline.py
-	$(BIN)/python benchmarks/checkpoints.py
+	$(BIN)/python benchmarks/kernels.py $(RESULTS)
+	$(BIN)/python benchmarks/train_step.py $(RESULTS)
+	$(BIN)/python benchmarks/train_step.py --size 64 --filters 32 --steps 20 $(RESULTS)
+	$(BIN)/python benchmarks/time_by_operator.py $(RESULTS)
+	$(BIN)/python benchmarks/time_by_operator.py --size 64 --filters 32 $(RESULTS)
+	$(BIN)/python benchmarks/inference.py $(RESULTS)
+	$(BIN)/python benchmarks/tflite.py --filters 32 --size 128 $(RESULTS)
+	$(BIN)/python benchmarks/float16_sums.py $(RESULTS)
+	$(BIN)/python benchmarks/memory.py $(RESULTS)
+	$(BIN)/python benchmarks/memory.py --size 512 --filters 32 $(RESULTS)
+	$(BIN)/python benchmarks/first_step.py $(RESULTS)
+	$(BIN)/python benchmarks/startup.py $(RESULTS)
+	$(BIN)/python benchmarks/input_pipeline.py $(RESULTS)
+	$(BIN)/python benchmarks/checkpoints.py $(RESULTS)
+	$(BIN)/python benchmarks/report.py
 
 clean:
 	rm -rf .venv .venv-oldest .venv-newest build *.egg-info .pytest_cache .ruff_cache

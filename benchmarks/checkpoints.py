@@ -1,20 +1,19 @@
 """What checkpoints cost at 256 pixels: the time of one, and its share of the default interval.
 
-    python benchmarks/checkpoints.py [--repeats 3] [--json FILE]
+    python benchmarks/checkpoints.py [--repeats 3]
 
 The paper's networks (9 blocks, 64 filters) with both optimizers and full pools; the share is that
 of the time between two checkpoints that goes into writing one.
 """
 
-import argparse
 import inspect
 import pathlib
 import statistics
 import tempfile
 import time
 
+import tables
 import tensorflow as tf
-from tables import print_table
 
 import cyclegan_tf
 
@@ -31,9 +30,8 @@ class Timed(cyclegan_tf.Checkpoints):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = tables.parser(__doc__)
     parser.add_argument("--repeats", type=int, default=3, help="checkpoints that are written")
-    parser.add_argument("--json", help="also write the row to this file")
     arguments = parser.parse_args()
 
     model = cyclegan_tf.CycleGAN(image_shape=(256, 256, 3))
@@ -50,12 +48,13 @@ def main():
     seconds = statistics.median(timed.seconds)
     minutes = inspect.signature(cyclegan_tf.Checkpoints).parameters["minutes"].default
     row = {
+        "networks": "256px 64 filters",
         "MiB": round(size / 2**20),
         "seconds for one": round(seconds, 2),
         "minutes between two": minutes,
         "share of the time": f"{seconds / (60 * minutes):.2%}",
     }
-    print_table([row], arguments.json)
+    tables.publish([row], arguments, "checkpoints")
 
 
 if __name__ == "__main__":

@@ -1,15 +1,14 @@
 """How long from the start of the process until the first training step is done.
 
-    python benchmarks/first_step.py [--size 256 --filters 64] [--repeats 3] [--json FILE]
+    python benchmarks/first_step.py [--size 256 --filters 64] [--repeats 3]
 
 One table: median seconds of each way, each time in a new process, interleaved.
 """
 
-import argparse
 import subprocess
 import sys
 
-from tables import interleaved, print_table, with_ratios
+import tables
 
 WAYS = {
     "ours": "from train_step import our_step; our_step({size}, {filters}, {chosen!r})()",
@@ -29,23 +28,22 @@ def process(code):
 def main():
     from cyclegan_tf import precision
 
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = tables.parser(__doc__)
     parser.add_argument("--size", type=int, default=256, help="of the pictures, in pixels")
     parser.add_argument("--filters", type=int, default=64, help="of the first layers")
     parser.add_argument("--repeats", type=int, default=3, help="processes of each way")
-    parser.add_argument("--json", help="also write the rows to this file")
     arguments = parser.parse_args()
     chosen, _ = precision.choose()
     settings = {"size": arguments.size, "filters": arguments.filters, "chosen": chosen}
     ways = {name: code.format(**settings) for name, code in WAYS.items()}
     if process("import torch").returncode:
         del ways["PyTorch, float32"]
-    seconds = interleaved(
+    seconds = tables.interleaved(
         {name: lambda code=code: process(code).check_returncode() for name, code in ways.items()},
         arguments.repeats,
     )
-    title = f"{arguments.size} pixels, {arguments.filters} filters, {chosen}"
-    print_table(with_ratios(seconds), arguments.json, title)
+    benchmark = tables.sized("first_step", arguments)
+    tables.publish(tables.with_ratios(seconds), arguments, benchmark, chosen)
 
 
 if __name__ == "__main__":

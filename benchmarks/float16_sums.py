@@ -1,6 +1,6 @@
 """A generator whose normalisations add up in float16, as GPUs of phones do: what comes out.
 
-    python benchmarks/float16_sums.py [RUN] [--direction ab] [--size 512] [--json FILE]
+    python benchmarks/float16_sums.py [RUN] [--direction ab] [--size 512]
 
 One table: the means of a picture in one sum or row by row, of the network as it was trained or
 with its convolutions rescaled as in a .tflite; the picture is of saturated colours. Sums are
@@ -8,12 +8,10 @@ rounded to float16, where more than 65504 is infinite, before they are divided. 
 folder the weights are random.
 """
 
-import argparse
-
 import keras
 import numpy as np
+import tables
 import tensorflow as tf
-from tables import print_table
 
 from cyclegan_tf import InstanceNormalization, resnet_generator
 from cyclegan_tf.load import load
@@ -69,11 +67,10 @@ def saturated(size):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = tables.parser(__doc__)
     parser.add_argument("run", nargs="?", help="folder of a run or a .keras file")
     parser.add_argument("--direction", default="ab", choices=["ab", "ba"])
     parser.add_argument("--size", type=int, default=512, help="of the picture, in pixels")
-    parser.add_argument("--json", help="also write the rows to this file")
     arguments = parser.parse_args()
     if arguments.run:
         network = in_precision(load(arguments.run).generators[arguments.direction], "float32")
@@ -88,8 +85,8 @@ def main():
             broken = int((~np.isfinite(outputs)).sum())
             likeness = "" if broken else round(float(psnr(outputs, expected)[0]), 1)
             rows.append({"weights": weights, "sums": sums, "NaN": broken, "dB": likeness})
-    size = arguments.size
-    print_table(rows, arguments.json, f"{arguments.run or 'random weights'}, {size} x {size}")
+    benchmark = f"float16_sums {arguments.size}px {arguments.run or 'random weights'}"
+    tables.publish(rows, arguments, benchmark)
 
 
 if __name__ == "__main__":

@@ -1,18 +1,17 @@
 """How long a picture takes a trained generator: ours, the usual Keras code's and PyTorch's.
 
-    python benchmarks/inference.py [--size 256 --filters 64] [--repeats 10] [--json FILE]
+    python benchmarks/inference.py [--size 256 --filters 64] [--repeats 10]
 
 One table: median seconds a picture of each way, interleaved in one run.
 """
 
-import argparse
 import pathlib
 import tempfile
 
 import numpy as np
+import tables
 import tensorflow as tf
 import usual_keras
-from tables import interleaved, print_table, with_ratios
 
 from cyclegan_tf import export_saved_model, precision, resnet_generator
 from cyclegan_tf.systems.cyclegan import paper_blocks
@@ -64,11 +63,10 @@ def torch_ways(size, filters, blocks):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = tables.parser(__doc__)
     parser.add_argument("--size", type=int, default=256, help="of the picture, in pixels")
     parser.add_argument("--filters", type=int, default=64, help="of the first layer")
     parser.add_argument("--repeats", type=int, default=10, help="pictures, after one to warm up")
-    parser.add_argument("--json", help="also write the rows to this file")
     arguments = parser.parse_args()
     size, filters = arguments.size, arguments.filters
     blocks = paper_blocks((size, size, 3))
@@ -76,7 +74,7 @@ def main():
     image = np.random.default_rng(0).uniform(-1, 1, (1, size, size, 3)).astype("float32")
     model, plain = translator(filters, blocks, chosen), usual(filters, blocks, chosen)
     serve, tensor = saved_model(model, chosen), tf.constant(image)
-    seconds = interleaved(
+    seconds = tables.interleaved(
         {
             f"ours, translate, {chosen}": lambda: model.translate(image),
             f"ours, SavedModel, {chosen}": lambda: serve(image=tensor)["translated"].numpy(),
@@ -85,7 +83,8 @@ def main():
         },
         arguments.repeats,
     )
-    print_table(with_ratios(seconds), arguments.json, f"{size} pixels, {filters} filters")
+    benchmark = tables.sized("inference", arguments)
+    tables.publish(tables.with_ratios(seconds), arguments, benchmark, chosen)
 
 
 if __name__ == "__main__":

@@ -1,20 +1,19 @@
 """Does the data pipeline keep up? Pairs a second from JPEG files against steps a second.
 
-    python benchmarks/input_pipeline.py [--json FILE]
+    python benchmarks/input_pipeline.py
 
 Prints one table: the pipeline alone, the train step alone, and the ratio. The pictures are scenes
 of 512 pixels, written as JPEG to a temporary folder.
 """
 
-import argparse
 import pathlib
 import statistics
 import tempfile
 import time
 
+import tables
 import tensorflow as tf
 from PIL import Image
-from tables import print_table
 
 from cyclegan_tf import CycleGAN, data, precision
 from cyclegan_tf.systems.cyclegan import paper_networks
@@ -58,8 +57,7 @@ def steps_per_second(size, filters, number_format, steps=5):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--json", help="also write the rows to this file")
+    parser = tables.parser(__doc__)
     arguments = parser.parse_args()
     chosen, _ = precision.choose()
     rows = []
@@ -78,7 +76,7 @@ def main():
                     "ratio": round(pipeline / step, 1),
                 }
             )
-    print_table(rows, arguments.json)
+    tables.publish(rows, arguments, "input_pipeline", chosen)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """How much memory a training step takes, with and without `remat`, beside PyTorch.
 
-    python benchmarks/memory.py [--size 256 --filters 64] [--json FILE]
+    python benchmarks/memory.py [--size 256 --filters 64]
 
 One table: the peak of the resident memory of a process of its own that made two steps, less what
 it had before the first. What `remat` costs in time is in the table of `train_step.py`.
@@ -12,7 +12,7 @@ import resource
 import subprocess
 import sys
 
-from tables import print_table
+import tables
 
 WAYS = ("ours", "ours, remat", "PyTorch, float32")
 
@@ -40,10 +40,9 @@ def measured(way, size, filters):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = tables.parser(__doc__)
     parser.add_argument("--size", type=int, default=256, help="of the pictures, in pixels")
     parser.add_argument("--filters", type=int, default=64, help="of the first layers")
-    parser.add_argument("--json", help="also write the rows to this file")
     parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)  # for one process
     arguments = parser.parse_args()
     size, filters = arguments.size, arguments.filters
@@ -60,7 +59,7 @@ def main():
         rows.append({"step": way, **json.loads(done.stdout.splitlines()[-1])})
     for row in rows:
         row["of ours"] = round(row["MiB"] / rows[0]["MiB"], 2)
-    print_table(rows, arguments.json, f"{size} pixels, {filters} filters, batch 1, float32")
+    tables.publish(rows, arguments, tables.sized("memory", arguments), "float32")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
-"""What the benchmarks share: ways timed in turn, and one table."""
+"""What the benchmarks share: arguments, ways timed in turn, a table and where it is kept."""
 
+import argparse
 import json
 import pathlib
-import platform
 import statistics
 import time
+
+import machines
 
 
 def interleaved(ways, repeats):
@@ -26,7 +28,7 @@ def with_ratios(seconds):
     return [
         {
             "way": name,
-            "seconds": round(value, 3),
+            "seconds": float(f"{value:.4g}"),
             "times the first": round(value / first, 2),
             "the first to it": round(first / value, 2),
         }
@@ -34,20 +36,41 @@ def with_ratios(seconds):
     ]
 
 
+def parser(doc):
+    """With the arguments of every benchmark; `doc` is the docstring of its file."""
+    made = argparse.ArgumentParser(description=doc.splitlines()[0])
+    made.add_argument("--json", metavar="FILE", help="also write the rows to this file")
+    made.add_argument("--results", metavar="FOLDER", help="keep the rows in this machine's file")
+    return made
+
+
+def sized(benchmark, arguments):
+    """The name that a benchmark of some size has among the results."""
+    return f"{benchmark} {arguments.size}px {arguments.filters} filters"
+
+
+def publish(rows, arguments, benchmark, precision=None):
+    """Prints the rows and writes them wherever the arguments of `parser` ask for.
+
+    Args:
+        rows: dictionaries of the same keys; the first value of each is the row's name.
+        arguments: what `parser(...)` has parsed.
+        benchmark: its name among the results, with what it was measured at; the same name replaces
+            what was there.
+        precision: that of "ours", if the benchmark depends on it.
+    """
+    print_table(rows, arguments.json, f"{benchmark}, {precision}" if precision else benchmark)
+    if arguments.results:
+        machines.save(arguments.results, benchmark, rows, precision)
+
+
 def print_table(rows, file=None, title=""):
     """Prints rows, dictionaries of the same keys, and writes them as JSON to a file."""
     columns = {name: max(len(name), *(len(str(row[name])) for row in rows)) for name in rows[0]}
     if title:
-        print(f"{title} ({processor()})")
+        processor = machines.describe()
+        print(f"{title} ({processor['cores']} x {machines.label(processor)})")
     for cells in ([*rows[0]], *(row.values() for row in rows)):
         print(" | ".join(str(c).ljust(width) for c, width in zip(cells, columns.values())).rstrip())
     if file:
         pathlib.Path(file).write_text(json.dumps(rows, indent=2) + "\n")
-
-
-def processor():
-    """Its name, as far as the system says it."""
-    cpuinfo = pathlib.Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return f"{len(names)} x {names[0]}" if names else platform.processor() or platform.machine()

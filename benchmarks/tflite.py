@@ -1,18 +1,17 @@
 """Exported .tflite files beside Keras and beside float32: size, time, likeness.
 
-    python benchmarks/tflite.py [RUN] [--direction ab] [--representative FOLDER] [--json FILE]
+    python benchmarks/tflite.py [RUN] [--direction ab] [--representative FOLDER]
 
 One table, a row for each quantization: sizes and times (LiteRT with XNNPACK) as parts of those in
 float32, PSNR to Keras in decibels on test pictures. Without a run's folder it is a generator of
 random weights, on procedural scenes.
 """
 
-import argparse
 import json
 import pathlib
 import tempfile
 
-from tables import print_table
+import tables
 
 from cyclegan_tf import Translator, export_tflite, resnet_generator
 from cyclegan_tf.load import load
@@ -52,20 +51,20 @@ def row(model, arguments, quantization, folder):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = tables.parser(__doc__)
     parser.add_argument("run", nargs="?", help="folder of a run or a .keras file")
     parser.add_argument("--direction", default="ab", choices=["ab", "ba"])
     parser.add_argument("--quantization", nargs="*", default=list(QUANTIZATIONS))
     parser.add_argument("--representative", help="a folder of pictures")
     parser.add_argument("--size", type=int, default=256, help="without a run, in pixels")
     parser.add_argument("--filters", type=int, default=64, help="without a run")
-    parser.add_argument("--json", help="also write the rows to this file")
     arguments = parser.parse_args()
     model = load(arguments.run) if arguments.run else untrained(arguments.size, arguments.filters)
     with tempfile.TemporaryDirectory() as folder:
         rows = [row(model, arguments, each, folder) for each in arguments.quantization]
     height, width = model.image_shape[:2]
-    print_table(rows, arguments.json, f"{arguments.run or 'random weights'}, {width} x {height}")
+    source = arguments.run or f"{arguments.filters} filters random weights"
+    tables.publish(rows, arguments, f"tflite {width}x{height}px {source}")
 
 
 if __name__ == "__main__":

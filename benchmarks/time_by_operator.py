@@ -1,21 +1,20 @@
 """Where the time of a training step goes: the share of each kind of operator.
 
-    python benchmarks/time_by_operator.py [--size 256 --filters 64] [--json FILE]
+    python benchmarks/time_by_operator.py [--size 256 --filters 64]
 
 One table, from TensorFlow's own profiler: the time that operators take in a step, added up (several
 run at once), and their part of all. A transposed convolution is the gradient of a convolution's
 input, and counts as such; its own gradient counts as a convolution. "The rest" is what else is
-computed value by value: activations, losses, the normalisation of small pictures.
+computed value by value: activations, losses, the normalization of small images.
 """
 
-import argparse
 import collections
 import pathlib
 import re
 import tempfile
 
+import tables
 import tensorflow as tf
-from tables import print_table
 from train_step import our_step
 
 from cyclegan_tf import precision
@@ -25,7 +24,7 @@ KINDS = {
     "gradients of kernels": "Conv2DBackpropFilter",
     "gradients of inputs": "Conv2DBackpropInput",
     "convolutions": "Conv2D",
-    "fused normalisation": "BatchNorm",
+    "fused normalization": "BatchNorm",
     "padding": "Pad",  # and the gradient of reflection; that of zeros is a Slice
     "casts": "Cast",
     "optimizers": "ResourceApply",
@@ -70,19 +69,17 @@ def rows_of(seconds):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = tables.parser(__doc__)
     parser.add_argument("--size", type=int, default=256, help="of the pictures, in pixels")
     parser.add_argument("--filters", type=int, default=64, help="of the first layers")
     parser.add_argument("--steps", type=int, default=3, help="after two to warm up")
-    parser.add_argument("--json", help="also write the rows to this file")
     arguments = parser.parse_args()
     chosen, _ = precision.choose()
     step = our_step(arguments.size, arguments.filters, chosen)
     for _ in range(2):
         step()
     rows = rows_of(operator_seconds(step, arguments.steps))
-    title = f"{arguments.size} pixels, {arguments.filters} filters, batch 1, {chosen}"
-    print_table(rows, arguments.json, title)
+    tables.publish(rows, arguments, tables.sized("time_by_operator", arguments), chosen)
 
 
 if __name__ == "__main__":

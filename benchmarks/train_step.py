@@ -1,18 +1,17 @@
 """How long a training step takes: ours, the usual Keras code's and PyTorch's, side by side.
 
-    python benchmarks/train_step.py [--size 256 --filters 64] [--steps 5] [--json FILE]
+    python benchmarks/train_step.py [--size 256 --filters 64] [--steps 5]
 
 One table: median seconds a step of each way, interleaved in one run, as ratios to ours in the
 precision that this machine takes by default. "limit" is what the arithmetic alone would take: the
 operations of the step's convolutions at the highest rate that one such convolution reaches here.
 """
 
-import argparse
 import time
 
 import keras
+import tables
 import tensorflow as tf
-from tables import interleaved, print_table, with_ratios
 from usual_keras import UsualCycleGAN
 
 from cyclegan_tf import CycleGAN, precision
@@ -97,13 +96,14 @@ def torch_steps(size, filters, blocks):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = tables.parser(__doc__)
     parser.add_argument("--size", type=int, default=256, help="of the pictures, in pixels")
     parser.add_argument("--filters", type=int, default=64, help="of the first layers")
     parser.add_argument("--steps", type=int, default=5, help="of each way, after one to warm up")
     parser.add_argument("--only", default="", help="ways whose names hold this")
-    parser.add_argument("--json", help="also write the rows to this file")
     arguments = parser.parse_args()
+    if arguments.only and arguments.results:
+        parser.error("--only measures a part of the table; --results keeps whole ones")
     size, filters = arguments.size, arguments.filters
     chosen, _ = precision.choose()
     ways = {
@@ -115,11 +115,10 @@ def main():
         **torch_steps(size, filters, paper_blocks((size, size, 3))),
     }
     ways = {name: way for name, way in ways.items() if arguments.only in name}
-    seconds = interleaved(ways, arguments.steps)
+    seconds = tables.interleaved(ways, arguments.steps)
     seconds["limit of the arithmetic"] = limit(size, filters, chosen)
-    print_table(
-        with_ratios(seconds), arguments.json, title=f"{size} pixels, {filters} filters, batch 1"
-    )
+    benchmark = tables.sized("train_step", arguments)
+    tables.publish(tables.with_ratios(seconds), arguments, benchmark, chosen)
 
 
 if __name__ == "__main__":
