@@ -99,8 +99,3 @@ def _strategy_of(variable):
 def _copies(variable):
     """The copies on this process's replicas; the variable itself without a strategy."""
     return getattr(variable, "values", (variable,))
-
-
-def has_accelerator():
-    """Whether TensorFlow has a GPU, or a TPU that it has been connected to."""
-    return any(tf.config.list_logical_devices(kind) for kind in ("GPU", "TPU"))

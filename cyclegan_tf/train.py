@@ -13,6 +13,7 @@ import numpy as np
 from cyclegan_tf import data, files, precision, strategies
 from cyclegan_tf.callbacks import RunPage, SampleSheet, SaveModel
 from cyclegan_tf.checkpoints import Checkpoints, newest_state
+from cyclegan_tf.devices import run_directions_side_by_side
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.optimizers import Adam
 from cyclegan_tf.options import as_in_run, options_of
@@ -64,7 +65,9 @@ def train(options, out, *, restart=False, sample_rows=4, verbose="auto", say=pri
             picture cannot be used.
     """
     out = pathlib.Path(out)
-    strategy, devices = strategies.choose(options.strategy)  # before TensorFlow does anything else
+    # Both come before TensorFlow does anything else.
+    run_directions_side_by_side()
+    strategy, devices = strategies.choose(options.strategy)
     _check_folder(out, restart)
     chief = process_number(strategy) == 0
     state = None if restart else newest_state(out / "checkpoints")

@@ -3,9 +3,9 @@
 import numpy as np
 import tensorflow as tf
 
+from cyclegan_tf.devices import has_accelerator
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.generators import size_multiple, translate_any_size
-from cyclegan_tf.replicas import has_accelerator
 
 # A 64-filter generator needs about 1 kB a pixel while it computes.
 _PIXELS_AT_ONCE = 2**21

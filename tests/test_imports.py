@@ -23,7 +23,7 @@ ROWS = [
     ["generators", "discriminators"],
     ["layer_factory"],
     ["layers", "losses", "pool", "schedules", "optimizers", "initializers"],
-    ["remat", "replicas", "files", "random_numbers", "quiet"],
+    ["remat", "replicas", "devices", "files", "random_numbers", "quiet"],
     ["errors"],
 ]  # fmt: skip
 WITHIN = {

@@ -7,12 +7,13 @@ import keras
 import tensorflow as tf
 
 from cyclegan_tf import losses
+from cyclegan_tf.devices import has_accelerator
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.layers import acts_per_picture
 from cyclegan_tf.optimizers import Adam, steps_taken
 from cyclegan_tf.random_numbers import fold_in
 from cyclegan_tf.remat import rematerialised
-from cyclegan_tf.replicas import has_accelerator, process_count
+from cyclegan_tf.replicas import process_count
 from cyclegan_tf.translator import Translator
 
 
