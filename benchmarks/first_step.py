@@ -26,14 +26,14 @@ def process(code):
 
 
 def main():
-    from cyclegan_tf import precision
+    from train_step import auto_precision
 
     parser = tables.parser(__doc__)
     parser.add_argument("--size", type=int, default=256, help="of the pictures, in pixels")
     parser.add_argument("--filters", type=int, default=64, help="of the first layers")
     parser.add_argument("--repeats", type=int, default=3, help="processes of each way")
     arguments = parser.parse_args()
-    chosen, _ = precision.choose()
+    chosen = auto_precision(arguments.size, arguments.filters)
     settings = {"size": arguments.size, "filters": arguments.filters, "chosen": chosen}
     ways = {name: code.format(**settings) for name, code in WAYS.items()}
     if process("import torch").returncode:

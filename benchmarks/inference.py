@@ -12,6 +12,7 @@ import numpy as np
 import tables
 import tensorflow as tf
 import usual_keras
+from train_step import auto_precision
 
 from cyclegan_tf import export_saved_model, precision, resnet_generator
 from cyclegan_tf.systems.cyclegan import paper_blocks
@@ -70,7 +71,7 @@ def main():
     arguments = parser.parse_args()
     size, filters = arguments.size, arguments.filters
     blocks = paper_blocks((size, size, 3))
-    chosen, _ = precision.choose()
+    chosen = auto_precision(size, filters)
     image = np.random.default_rng(0).uniform(-1, 1, (1, size, size, 3)).astype("float32")
     model, plain = translator(filters, blocks, chosen), usual(filters, blocks, chosen)
     serve, tensor = saved_model(model, chosen), tf.constant(image)

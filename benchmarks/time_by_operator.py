@@ -15,9 +15,9 @@ import tempfile
 
 import tables
 import tensorflow as tf
-from train_step import our_step
+from train_step import auto_precision, our_step
 
-from cyclegan_tf import precision
+from cyclegan_tf.devices import run_directions_side_by_side
 
 # The first that fits the name of an operator; on processors TensorFlow runs oneDNN's, _MklNative….
 KINDS = {
@@ -74,7 +74,8 @@ def main():
     parser.add_argument("--filters", type=int, default=64, help="of the first layers")
     parser.add_argument("--steps", type=int, default=3, help="after two to warm up")
     arguments = parser.parse_args()
-    chosen, _ = precision.choose()
+    run_directions_side_by_side()  # as `cyclegan-tf train` does
+    chosen = auto_precision(arguments.size, arguments.filters)
     step = our_step(arguments.size, arguments.filters, chosen)
     for _ in range(2):
         step()

@@ -5,17 +5,23 @@
 One table: median seconds a step of each way, interleaved in one run, as ratios to ours in the
 precision that this machine takes by default. "limit" is what the arithmetic alone would take: the
 operations of the step's convolutions at the highest rate that one such convolution reaches here.
+It and the usual Keras code have the threads that TensorFlow takes by itself, in processes of their
+own; ours have those that `cyclegan-tf train` gives them.
 """
 
+import functools
 import time
 
 import keras
 import tables
 import tensorflow as tf
 from usual_keras import UsualCycleGAN
+from worker import Worker
 
 from cyclegan_tf import CycleGAN, precision
+from cyclegan_tf.devices import run_directions_side_by_side
 from cyclegan_tf.systems.cyclegan import paper_blocks, paper_networks
+from cyclegan_tf.trial import seconds_by_precision
 
 
 def our_step(size, filters, number_format, lambda_identity=0.5, remat=False):
@@ -83,6 +89,17 @@ def operations(network, size):
     return count
 
 
+def limit_step(size, filters, number_format):
+    """For a `Worker`, whose threads are those that TensorFlow takes by itself."""
+    return lambda: limit(size, filters, number_format)
+
+
+def auto_precision(size, filters):
+    """What `cyclegan-tf train` takes for such a run."""
+    measure = functools.partial(seconds_by_precision, filters, size)
+    return precision.choose("auto", measure)[0]
+
+
 def torch_steps(size, filters, blocks):
     """PyTorch's two ways, where it is installed."""
     try:
@@ -105,18 +122,26 @@ def main():
     if arguments.only and arguments.results:
         parser.error("--only measures a part of the table; --results keeps whole ones")
     size, filters = arguments.size, arguments.filters
-    chosen, _ = precision.choose()
+    run_directions_side_by_side()  # as `cyclegan-tf train` does
+    chosen = auto_precision(size, filters)
+    others = [
+        Worker("train_step", "usual_step", size, filters, chosen),
+        Worker("train_step", "limit_step", size, filters, chosen),
+    ]
     ways = {
         f"ours, {chosen}": our_step(size, filters, chosen),
         **({} if chosen == "float32" else {"ours, float32": our_step(size, filters, "float32")}),
         f"ours, {chosen}, identity 0": our_step(size, filters, chosen, lambda_identity=0.0),
         f"ours, {chosen}, remat": our_step(size, filters, chosen, remat=True),
-        f"usual Keras code, {chosen}": usual_step(size, filters, chosen),
+        f"usual Keras code, {chosen}": others[0],
+        f"usual Keras code with our threads, {chosen}": usual_step(size, filters, chosen),
         **torch_steps(size, filters, paper_blocks((size, size, 3))),
     }
     ways = {name: way for name, way in ways.items() if arguments.only in name}
     seconds = tables.interleaved(ways, arguments.steps)
-    seconds["limit of the arithmetic"] = limit(size, filters, chosen)
+    seconds["limit of the arithmetic"] = others[1]()
+    for other in others:
+        other.close()
     benchmark = tables.sized("train_step", arguments)
     tables.publish(tables.with_ratios(seconds), arguments, benchmark, chosen)
 
