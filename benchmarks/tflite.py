@@ -14,9 +14,9 @@ import tempfile
 import tables
 
 from cyclegan_tf import Translator, export_tflite, resnet_generator
+from cyclegan_tf.choices import QUANTIZATIONS
 from cyclegan_tf.load import load
 from cyclegan_tf.systems.cyclegan import paper_blocks
-from cyclegan_tf.tflite.recipes import QUANTIZATIONS
 
 
 def untrained(size, filters):

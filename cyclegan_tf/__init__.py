@@ -1,23 +1,31 @@
 """Unpaired image-to-image translation in Keras 3 on TensorFlow 2."""
 
+import importlib.util
 import os
+import sys
 
 # Most of TensorFlow's notes on the machine; the very first ones cannot be silenced.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from cyclegan_tf import data, keras2_weights, metrics, torch_weights
-from cyclegan_tf.callbacks import RunPage, SampleSheet, SaveModel
-from cyclegan_tf.checkpoints import Checkpoints
-from cyclegan_tf.discriminators import patchgan, pixelgan
-from cyclegan_tf.errors import InputError
-from cyclegan_tf.export import export_saved_model
-from cyclegan_tf.generators import resnet_generator, unet_generator
-from cyclegan_tf.layers import InstanceNormalization, ReflectionPadding2D
-from cyclegan_tf.onnx_export import export_onnx
-from cyclegan_tf.optimizers import Adam
-from cyclegan_tf.pool import ReplayPool
-from cyclegan_tf.schedules import ConstantThenLinearDecay
-from cyclegan_tf.systems.cyclegan import CycleGAN
-from cyclegan_tf.tflite.export import export_tflite
-from cyclegan_tf.translator import Translator
-from cyclegan_tf.web import export_web
+
+def _is_command_line():
+    """Whether this process is `cyclegan-tf` or `python -m cyclegan_tf`."""
+    program = sys.argv[0] if sys.argv else ""
+    if program == "-m":  # as long as Python looks for the module, which only orig_argv names
+        module = sys.orig_argv[-len(sys.argv) :][0]
+        return module in ("cyclegan_tf", "cyclegan_tf.cli")
+    return os.path.basename(program) in ("cyclegan-tf", "cyclegan-tf.exe")
+
+
+# Importing the package registers its classes with Keras, so that `keras.saving.load_model` knows
+# them: Python gets everything at once. The command line would wait for TensorFlow before it can
+# print its help; there a name is imported when it is first asked for.
+if _is_command_line():
+
+    def __getattr__(name):
+        if importlib.util.find_spec(f"{__name__}.{name}"):
+            return importlib.import_module(f"{__name__}.{name}")
+        return getattr(importlib.import_module(f"{__name__}.api"), name)
+
+else:
+    from cyclegan_tf.api import *

@@ -9,25 +9,13 @@ import sys
 import warnings
 from typing import Annotated
 
-import tensorflow as tf
 import typer
 
-from cyclegan_tf import precision as precisions
-from cyclegan_tf import strategies, torch_weights
-from cyclegan_tf.data.pipeline import PREPROCESS
-from cyclegan_tf.demo import demo as run_demo
+# Nothing here imports TensorFlow, for which help and refusals would wait for seconds: each command
+# imports its verb.
+from cyclegan_tf import choices
 from cyclegan_tf.errors import InputError
-from cyclegan_tf.export import USUAL_KINDS
-from cyclegan_tf.export import export as export_model
-from cyclegan_tf.launch import launch as launch_workers
-from cyclegan_tf.load import load
-from cyclegan_tf.losses import ADVERSARIAL_OBJECTIVES
 from cyclegan_tf.options import PRESETS, options_of, resolve
-from cyclegan_tf.tflite.recipes import QUANTIZATIONS
-from cyclegan_tf.train import train as train_model
-from cyclegan_tf.translate import MAX_MEGAPIXELS
-from cyclegan_tf.translate import translate as translate_files
-from cyclegan_tf.web import export_web
 
 app = typer.Typer(
     help="Unpaired image-to-image translation: two folders of pictures in, a translator out.",
@@ -41,15 +29,15 @@ def _choice(name, values):
     return enum.StrEnum(name, {value: value for value in values})
 
 
-Preprocess = _choice("Preprocess", PREPROCESS)
-Objective = _choice("Objective", ADVERSARIAL_OBJECTIVES)
-Precision = _choice("Precision", precisions.PRECISIONS)
-NumberFormat = _choice("NumberFormat", precisions.POLICIES)
-Strategy = _choice("Strategy", strategies.STRATEGIES)
+Preprocess = _choice("Preprocess", choices.PREPROCESS)
+Objective = _choice("Objective", choices.ADVERSARIAL_OBJECTIVES)
+Precision = _choice("Precision", choices.PRECISIONS)
+NumberFormat = _choice("NumberFormat", choices.POLICIES)
+Strategy = _choice("Strategy", choices.STRATEGIES)
 Preset = _choice("Preset", PRESETS)
-Direction = _choice("Direction", ("ab", "ba"))
-Directions = _choice("Directions", ("ab", "ba", "both"))
-Quantization = _choice("Quantization", QUANTIZATIONS)
+Direction = _choice("Direction", choices.DIRECTIONS)
+Directions = _choice("Directions", (*choices.DIRECTIONS, "both"))
+Quantization = _choice("Quantization", choices.QUANTIZATIONS)
 
 # Panels of the help text. An option that is None is as the preset says.
 _PICTURES, _NETWORKS, _OBJECTIVE, _RUN = "Pictures", "Networks", "Objective", "Run"
@@ -203,6 +191,9 @@ def train(
     given = {name: value for name, value in locals().items() if name not in ("out", "restart")}
     given = {n: v.value if isinstance(v, enum.Enum) else v for n, v in given.items()}
     options = resolve(**given)
+
+    from cyclegan_tf.train import train as train_model
+
     train_model(options, out, restart=restart, say=typer.echo)
     typer.echo(f"Done. Open {out / 'index.html'}; the model is {out / 'model.keras'}.")
 
@@ -217,9 +208,12 @@ def translate(
     direction: Annotated[Direction, typer.Option(help="A to B or B to A.")] = Direction.ab,
     max_megapixels: Annotated[
         float, typer.Option(help="Larger pictures are passed over, in millions of pixels.")
-    ] = MAX_MEGAPIXELS,
+    ] = choices.MAX_MEGAPIXELS,
 ):
     """Translate pictures; the results keep sizes, names and formats."""
+    from cyclegan_tf.load import load
+    from cyclegan_tf.translate import translate as translate_files
+
     loaded = load(model)
     count, outcomes = translate_files(loaded, input, output, direction.value, max_megapixels)
     failed, outcome = 0, None
@@ -306,6 +300,9 @@ def export(
     """
     given = {name: value for name, value in locals().items() if value}
     made = _kinds_to_export(given)
+
+    from cyclegan_tf.load import load
+
     loaded = load(model)
     directions = (direction.value,) if direction != Directions.both else tuple(loaded.generators)
     if len(directions) > 1 and representative is not None:
@@ -318,8 +315,12 @@ def export(
     paths = []
     run = model if model.is_dir() else None
     if torch:
+        from cyclegan_tf import torch_weights
+
         paths = torch_weights.save_networks(loaded, out, directions)
     elif out:
+        from cyclegan_tf.export import export as export_model
+
         paths = export_model(
             loaded,
             out,
@@ -335,6 +336,8 @@ def export(
     for path in paths:
         typer.echo(path)
     if web:
+        from cyclegan_tf.web import export_web
+
         names = {"domains": domains or ("A", "B"), "examples": examples or (None, None)}
         typer.echo(export_web(loaded, web, directions, size, run=run, **names, **of_tflite))
 
@@ -358,7 +361,7 @@ def _kinds_to_export(given):
         raise InputError("--torch writes checkpoints of the PyTorch release instead; export twice.")
     if "out" not in given and (named or "web" not in given):
         raise InputError("A folder to write to is missing: cyclegan-tf export MODEL OUT.")
-    made = named or (set(USUAL_KINDS) if "out" in given else set())
+    made = named or (set(choices.USUAL_KINDS) if "out" in given else set())
     made |= {"web"} & set(given)
     for option, kinds in _EXPORT_OPTIONS.items():
         if option in given and not kinds & made:
@@ -399,6 +402,8 @@ def import_(
     ] = None,
 ):
     """Read checkpoints of the PyTorch release (needs the extra torch)."""
+    from cyclegan_tf import torch_weights
+
     model = torch_weights.import_checkpoints(source, out, epoch, image_size)
     typer.echo(
         f"{out} holds a {type(model).__name__ if source.is_dir() else model.name} of "
@@ -418,6 +423,8 @@ def launch(
     ] = 3,
 ):
     """Try out several machines on this one: `cyclegan-tf launch --workers 2 -- train …`."""
+    from cyclegan_tf.launch import launch as launch_workers
+
     raise typer.Exit(launch_workers(context.args, workers, restarts, say=typer.echo))
 
 
@@ -429,6 +436,8 @@ def demo(
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
 ):
     """Train on built-in street scenes for some minutes, score, export, write a page."""
+    from cyclegan_tf.demo import demo as run_demo
+
     run_demo(out, seed, say=typer.echo)
 
 
@@ -438,15 +447,18 @@ def main():
     signal.signal(signal.SIGINT, _interrupt)
     try:
         app()
+    except _Interrupted:
+        typer.echo("\nInterrupted; what was written so far is complete.", err=True)
+        sys.exit(130)
     except InputError as error:
         _fail(str(error))
-    except tf.errors.OpError as error:  # raised where the data set reads a picture
+    except _tensorflow_errors() as error:  # raised where the data set reads a picture
         message = error.message or ""
         if sentence := re.search(r"InputError: (.+)", message):
             _fail(sentence.group(1))
         if full := re.search(r"No space left on device|File too large", message):
             _fail(f"The output cannot be written: {full.group()}.")
-        if isinstance(error, tf.errors.ResourceExhaustedError):
+        if type(error).__name__ == "ResourceExhaustedError":
             _fail("Memory ran out; use smaller pictures, batches or networks.")
         raise
     except OSError as error:
@@ -458,9 +470,6 @@ def main():
         if "pip install" not in str(error):
             raise
         _fail(str(error))
-    except _Interrupted:
-        typer.echo("\nInterrupted; what was written so far is complete.", err=True)
-        sys.exit(130)
 
 
 class _Interrupted(BaseException):
@@ -469,6 +478,12 @@ class _Interrupted(BaseException):
 
 def _interrupt(*_):
     raise _Interrupted
+
+
+def _tensorflow_errors():
+    """The class of TensorFlow's own errors; none where it was not imported."""
+    tensorflow = sys.modules.get("tensorflow")
+    return tensorflow.errors.OpError if tensorflow else ()
 
 
 def _cannot_write(error):

@@ -6,22 +6,20 @@ import pathlib
 import tensorflow as tf
 
 from cyclegan_tf import files, warmup
+from cyclegan_tf.choices import DIRECTIONS, KINDS, POLICIES, USUAL_KINDS, check
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.onnx_export import export_onnx
-from cyclegan_tf.precision import POLICIES, in_precision
+from cyclegan_tf.precision import in_precision
 from cyclegan_tf.quiet import quiet
 from cyclegan_tf.serving import signatures
 from cyclegan_tf.tflite.export import checked_size, export_tflite
 from cyclegan_tf.translator import generator_of
 
-KINDS = ("saved_model", "tflite", "onnx")
-USUAL_KINDS = KINDS[:2]
-
 
 def export(
     model,
     out,
-    directions=("ab", "ba"),
+    directions=DIRECTIONS,
     image_size=None,
     precision="float32",
     kinds=USUAL_KINDS,
@@ -90,8 +88,7 @@ def export_saved_model(model, path, direction="ab", version=None, precision="flo
     Raises:
         InputError: no such direction or number format, or the version is there already.
     """
-    if precision not in POLICIES:
-        raise InputError(f"precision must be one of {', '.join(POLICIES)}. Received: {precision!r}")
+    check("precision", precision, POLICIES)
     generator = in_precision(generator_of(model, direction), precision)
     name = f"generator_{direction}"
     target = _version_folder(pathlib.Path(path) / name, version)

@@ -5,16 +5,22 @@ import zipfile
 
 import keras
 
+# Keras knows the classes of a file once they are registered: the system, its layers and its pools.
+from cyclegan_tf import layers, pool  # noqa: F401
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.generators import size_multiple
+from cyclegan_tf.systems import cyclegan  # noqa: F401
 from cyclegan_tf.translator import Translator
 
 
 def load(path):
-    """The model of a run's folder or of a `.keras` file.
+    """The model of a run's folder or of a `.keras` file, to translate with and to export.
+
+    The optimizers' state, most of such a file, is not read; `keras.saving.load_model` reads it.
 
     Returns:
-        A system; for a file that holds a generator alone, a `Translator` of direction "ab".
+        A system, not compiled; for a file that holds a generator alone, a `Translator` of
+        direction "ab".
 
     Raises:
         InputError: there is none, or it cannot be read.
@@ -34,7 +40,7 @@ def load(path):
             "file, such as its model.keras."
         )
     try:
-        model = keras.saving.load_model(file)
+        model = keras.saving.load_model(file, compile=False)
     except (ValueError, OSError, KeyError, TypeError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
         raise InputError(f"{file} is not a model that can be read: {reason}") from error

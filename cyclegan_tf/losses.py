@@ -7,9 +7,8 @@ N times the gradient; every loss here is divided by the number of replicas inste
 import keras
 import tensorflow as tf
 
+from cyclegan_tf.choices import ADVERSARIAL_OBJECTIVES
 from cyclegan_tf.random_numbers import whole_numbers
-
-ADVERSARIAL_OBJECTIVES = ("lsgan", "vanilla", "wgangp")
 
 
 def generator_adversarial(fake_logits, objective="lsgan"):

@@ -3,9 +3,9 @@
 import dataclasses
 import json
 
-from cyclegan_tf import precision, strategies
-from cyclegan_tf.data.pipeline import sizes_from
+from cyclegan_tf.choices import PRECISIONS, STRATEGIES, check
 from cyclegan_tf.errors import InputError
+from cyclegan_tf.preprocessing import sizes_from
 
 # What may differ when a run goes on: how long, how fast and how often it saves, not what it learns.
 _MAY_CHANGE = {
@@ -101,8 +101,7 @@ def resolve(source, preset="paper", image_size=None, **options):
     Raises:
         InputError: no such preset, or sizes given twice.
     """
-    if preset not in PRESETS:
-        raise InputError(f"preset must be one of {', '.join(PRESETS)}. Received: {preset!r}")
+    check("preset", preset, PRESETS)
     given = {name: value for name, value in options.items() if value is not None}
     if image_size is not None and {"load_size", "crop_size"} & set(given):
         raise InputError("Give either image_size or load_size and crop_size, not both.")
@@ -149,8 +148,8 @@ def _check(options):
         raise InputError(
             f"ema_momentum must be from 0 to less than 1. Received: {options.ema_momentum}"
         )
-    precision.check(options.precision)
-    strategies.check(options.strategy)
+    check("precision", options.precision, PRECISIONS)
+    check("strategy", options.strategy, STRATEGIES)
 
 
 def options_of(out):

@@ -5,7 +5,6 @@ import html
 import pathlib
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from cyclegan_tf import files
 
@@ -61,6 +60,8 @@ def _table(rows):
 
 def _plot_losses(rows, path):
     """Three panels: discriminators, generators against them, cycle and identity."""
+    from matplotlib.figure import Figure  # here, because few commands draw
+
     figure = Figure(figsize=(12, 3.2), layout="constrained")
     panels = (("d_",), ("g_",), ("cycle_", "identity_"))
     epochs = [row["epoch"] + 1 for row in rows]

@@ -7,10 +7,7 @@ import re
 import keras
 import tensorflow as tf
 
-from cyclegan_tf.errors import InputError
-
-POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
-PRECISIONS = ("auto", *POLICIES)
+from cyclegan_tf.choices import POLICIES, PRECISIONS, check
 
 # Processors that have bfloat16 arithmetic say so by one of these. It may be slower all the same,
 # where TensorFlow lacks a kernel.
@@ -38,7 +35,7 @@ def choose(precision="auto", seconds_by_precision=None, cpuinfo="/proc/cpuinfo")
     Raises:
         InputError: no such precision.
     """
-    check(precision)
+    check("precision", precision, PRECISIONS)
     if precision != "auto":
         return precision, "as asked for"
     if tf.config.list_logical_devices("TPU"):  # once a strategy has connected to it
@@ -72,13 +69,6 @@ def _for_gpus(capabilities):
         if weakest >= least:
             return precision, f"GPUs of compute capability {version} have it"
     return "float32", "no GPU with half precision arithmetic was found"
-
-
-def check(precision):
-    if precision not in PRECISIONS:
-        raise InputError(
-            f"precision must be one of {', '.join(PRECISIONS)}. Received: {precision!r}"
-        )
 
 
 @contextlib.contextmanager

@@ -2,7 +2,6 @@
 
 import pathlib
 
-import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
@@ -42,6 +41,8 @@ def contact_sheet(columns, titles, cell=None):
     )
     sheet = Image.new("RGB", size, _BACKGROUND)
     pen = ImageDraw.Draw(sheet)
+    import matplotlib  # here, because few commands draw
+
     # Pillow's own font has no arrow.
     font = pathlib.Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")
     font = ImageFont.truetype(str(font), 12)

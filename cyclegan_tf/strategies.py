@@ -6,9 +6,8 @@ import pathlib
 
 import tensorflow as tf
 
+from cyclegan_tf.choices import STRATEGIES, check
 from cyclegan_tf.errors import InputError
-
-STRATEGIES = ("auto", "one", "mirrored", "multi-worker", "tpu")
 
 
 def choose(name="auto"):
@@ -29,16 +28,11 @@ def choose(name="auto"):
     Raises:
         InputError: no such strategy, or the machine has not what it asks for.
     """
-    check(name)
+    check("strategy", name, STRATEGIES)
     if name == "auto":
         name = _found()
     make = {"one": _one, "mirrored": _mirrored, "multi-worker": _multi_worker, "tpu": _tpu}
     return make[name]()
-
-
-def check(name):
-    if name not in STRATEGIES:
-        raise InputError(f"strategy must be one of {', '.join(STRATEGIES)}. Received: {name!r}")
 
 
 def _found():

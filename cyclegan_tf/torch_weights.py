@@ -10,6 +10,7 @@ import warnings
 import numpy as np
 
 from cyclegan_tf import files
+from cyclegan_tf.choices import check
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.systems.cyclegan import CycleGAN
 from cyclegan_tf.torch_state import network_of, state_of
@@ -191,10 +192,7 @@ def save_networks(model, folder, directions=("ab", "ba"), epoch="latest"):
     _import_torch()
     states = {}
     for direction in directions:
-        if direction not in model.generators:
-            raise InputError(
-                f"direction must be one of {', '.join(model.generators)}. Received: {direction!r}"
-            )
+        check("direction", direction, model.generators)
         domain = direction[1]
         networks = {f"generator_{direction}": model.generators[direction]}
         if domain in model.discriminators:

@@ -13,6 +13,7 @@ import numpy as np
 from cyclegan_tf import data, files, precision, strategies
 from cyclegan_tf.callbacks import RunPage, SampleSheet, SaveModel
 from cyclegan_tf.checkpoints import Checkpoints, newest_state
+from cyclegan_tf.choices import PRECISIONS
 from cyclegan_tf.devices import run_directions_side_by_side
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.optimizers import Adam
@@ -76,7 +77,7 @@ def train(options, out, *, restart=False, sample_rows=4, verbose="auto", say=pri
     of_run = options.precision != asked
     options, why = _with_precision(options)
     why = "as in this run before" if of_run else why
-    if not same_everywhere(precision.PRECISIONS.index(options.precision), strategy):
+    if not same_everywhere(PRECISIONS.index(options.precision), strategy):
         raise InputError(
             "The machines would train in different precisions; give --precision to all of them."
         )

@@ -4,12 +4,10 @@ import dataclasses
 import pathlib
 
 from cyclegan_tf import files
+from cyclegan_tf.choices import MAX_MEGAPIXELS
 from cyclegan_tf.data import pictures
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.translator import generator_of
-
-# A 64-filter generator needs about 1 kB a pixel while it computes.
-MAX_MEGAPIXELS = 12.0
 
 _WITH_ALPHA = (".png", ".webp", ".tif", ".tiff")
 _WITH_QUALITY = (".jpg", ".jpeg", ".webp")

@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from cyclegan_tf.choices import check
 from cyclegan_tf.devices import has_accelerator
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.generators import size_multiple, translate_any_size
@@ -119,10 +120,7 @@ def generator_of(model, direction):
     Raises:
         InputError: it has none for this direction.
     """
-    if direction not in model.generators:
-        raise InputError(
-            f"direction must be one of {', '.join(model.generators)}. Received: {direction!r}"
-        )
+    check("direction", direction, model.generators)
     return model.generators[direction]
 
 

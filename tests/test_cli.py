@@ -10,6 +10,7 @@ import sys
 import time
 
 import pytest
+import typer
 from PIL import Image
 from test_pictures import smooth
 
@@ -171,6 +172,81 @@ def test_help_says_defaults_and_units():
     text = cyclegan_tf("train", "--help", env={**os.environ, "COLUMNS": "200"}).stdout
     for part in ("--lambda-identity", "default: 0.5", "in pixels", "--steps-per-epoch", "--seed"):
         assert part in text
+
+
+@pytest.fixture
+def script(tmp_path):
+    """What pip installs as `cyclegan-tf`; Python says the name of each module that it imports."""
+    path = tmp_path / "cyclegan-tf"
+    path.write_text("from cyclegan_tf.cli import main\nmain()")
+    return [sys.executable, "-X", "importtime", path]
+
+
+def imported(command):
+    """The packages that a command imports, and its exit status."""
+    result = subprocess.run(command, capture_output=True, text=True)
+    lines = [line for line in result.stderr.splitlines() if line.startswith("import time:")]
+    return {line.split("|")[-1].strip().partition(".")[0] for line in lines}, result.returncode
+
+
+HEAVY = {"tensorflow", "keras", "matplotlib", "PIL", "numpy"}
+
+
+@pytest.mark.parametrize("command", ["", *typer.main.get_command(cli.app).commands])
+def test_help_waits_for_nothing_heavy(command, script):
+    packages, status = imported([*script, *command.split(), "--help"])
+    assert status == 0
+    assert "cyclegan_tf" in packages
+    assert not packages & HEAVY
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["train", "scenes", "--out", "x", "--epochs", "many"],
+        ["train", "scenes", "--out", "x", "--epochs", "0"],
+        ["export", "x", "y", "--onnx", "--any-size"],
+        ["launch"],
+    ],
+)
+def test_wrong_options_are_refused_before_anything_heavy(arguments, script):
+    packages, status = imported([*script, *arguments])
+    assert status == 2
+    assert not packages & HEAVY
+
+
+def test_python_m_is_the_command_line_too():
+    module = [sys.executable, "-X", "importtime", "-m", "cyclegan_tf"]
+    packages, status = imported([*module, "--help"])
+    assert status == 0
+    assert not packages & HEAVY
+
+
+def test_the_command_line_has_the_public_names_when_asked_for(tmp_path):
+    script = tmp_path / "cyclegan-tf"
+    script.write_text(
+        "import cyclegan_tf, sys\n"
+        "assert 'keras' not in sys.modules\n"
+        "print(cyclegan_tf.data.folders.__name__, cyclegan_tf.CycleGAN.__name__)"
+    )
+    output = subprocess.run(
+        [sys.executable, script], capture_output=True, text=True, check=True
+    ).stdout
+    assert output.split()[-2:] == ["folders", "CycleGAN"]
+
+
+def test_interruption_while_tensorflow_is_imported(script):
+    process = subprocess.Popen(
+        [*script, "demo"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    for line in process.stderr:  # until the import has begun
+        if line.rpartition("|")[2].strip().startswith("tensorflow."):
+            break
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Interrupted" in errors
+    assert "Traceback" not in errors
 
 
 def test_interruption_leaves_whole_files_and_status_130(root, tmp_path):

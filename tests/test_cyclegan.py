@@ -156,16 +156,26 @@ def test_save_load_go_on(tmp_path):
         assert losses == expected
 
 
-def test_a_saved_model_loads_in_a_fresh_process_without_custom_objects(tmp_path):
+@pytest.mark.parametrize(
+    ("package", "program"),
+    [("", "import cyclegan_tf, keras"), ("", "import keras, cyclegan_tf"),
+     # Its package is imported while Python looks for the module to run.
+     ("import cyclegan_tf", "import keras")],
+)  # fmt: skip
+def test_a_saved_model_loads_in_a_fresh_process_without_custom_objects(package, program, tmp_path):
     import subprocess
     import sys
 
     model = _model()
     model.save(tmp_path / "x.keras")
-    code = """import sys, cyclegan_tf, keras
-print(type(keras.saving.load_model(sys.argv[1])).__name__)"""
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "__init__.py").write_text(package)
+    (tmp_path / "other" / "program.py").write_text(
+        f"{program}\nprint(type(keras.saving.load_model('x.keras')).__name__)"
+    )
     output = subprocess.run(
-        [sys.executable, "-c", code, tmp_path / "x.keras"],
+        [sys.executable, "-m", "other.program"],
+        cwd=tmp_path,
         capture_output=True,
         text=True,
         check=True,

@@ -10,7 +10,8 @@ PACKAGE = ROOT / "cyclegan_tf"
 
 # From the top to the bottom; a module imports from rows below its own.
 ROWS = [
-    ["cli"],
+    ["__main__"],
+    ["cli", "api"],
     ["demo"],
     ["train", "evaluate", "translate", "export", "web", "torch_weights", "keras2_weights",
      "launch"],
@@ -23,7 +24,8 @@ ROWS = [
     ["generators", "discriminators"],
     ["layer_factory"],
     ["layers", "losses", "pool", "schedules", "optimizers", "initializers"],
-    ["remat", "replicas", "devices", "files", "random_numbers", "quiet"],
+    ["preprocessing"],
+    ["remat", "replicas", "devices", "files", "random_numbers", "quiet", "choices"],
     ["errors"],
 ]  # fmt: skip
 WITHIN = {

@@ -113,9 +113,19 @@ def test_a_diverged_epoch_does_not_replace_the_model(tmp_path):
 
 
 def test_the_model_goes_on_from_where_it_was_saved(run):
-    model = load(run)
+    model = keras.saving.load_model(run / "model.keras")
     assert int(model.generator_optimizer.iterations) == 6
     assert model.image_shape == (24, 24, 3)
+
+
+def test_what_translates_and_exports_has_no_optimizers(run):
+    model = load(run)
+    assert not model.compiled
+    assert getattr(model, "optimizer", None) is None
+    assert model.discriminator_optimizer is None
+    trained = keras.saving.load_model(run / "model.keras")
+    for ours, theirs in zip(model.get_weights(), trained.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
 
 
 def test_a_run_of_other_options_is_refused_unless_restarted(run, tmp_path):

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from cyclegan_tf.data.pipeline import Preprocessing, Source, pairs, sizes_from
+from cyclegan_tf.data.pipeline import Source, pairs
 from cyclegan_tf.errors import InputError
+from cyclegan_tf.preprocessing import Preprocessing, sizes_from
 
 
 def arrays(

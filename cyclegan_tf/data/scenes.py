@@ -8,8 +8,10 @@ import functools
 
 import numpy as np
 
-from cyclegan_tf.data.pipeline import Preprocessing, Source, pairs
+from cyclegan_tf.choices import check
+from cyclegan_tf.data.pipeline import Source, pairs
 from cyclegan_tf.errors import InputError
+from cyclegan_tf.preprocessing import Preprocessing
 
 CLASSES = ("sky", "building", "tree", "road", "sidewalk", "car")
 # Those of Cityscapes.
@@ -123,8 +125,7 @@ def _checked(count, image_size, split):
         )
     if count < 1:
         raise InputError(f"count must be at least 1. Received: {count}")
-    if split not in _SPLITS:
-        raise InputError(f"split must be one of {', '.join(_SPLITS)}. Received: {split!r}")
+    check("split", split, _SPLITS)
     return size
 
 

@@ -3,8 +3,9 @@
 import pathlib
 
 from cyclegan_tf.data import pictures
-from cyclegan_tf.data.pipeline import Preprocessing, Source, pairs, sizes_from
+from cyclegan_tf.data.pipeline import Source, pairs
 from cyclegan_tf.errors import InputError
+from cyclegan_tf.preprocessing import Preprocessing, sizes_from
 
 
 def from_tfds(

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from cyclegan_tf import losses
+from cyclegan_tf.choices import ADVERSARIAL_OBJECTIVES, check
 from cyclegan_tf.discriminators import patchgan
 from cyclegan_tf.generators import resnet_generator
 from cyclegan_tf.pool import ReplayPool
@@ -282,10 +283,6 @@ def _check_arguments(image_shape, lambda_a, lambda_b, lambda_identity, adversari
     ):
         if not weight >= 0:
             raise ValueError(f"{name} must not be negative. Received: {name}={weight}")
-    if adversarial not in losses.ADVERSARIAL_OBJECTIVES:
-        raise ValueError(
-            f"adversarial must be one of {', '.join(losses.ADVERSARIAL_OBJECTIVES)}. "
-            f"Received: {adversarial!r}"
-        )
+    check("adversarial", adversarial, ADVERSARIAL_OBJECTIVES)
     if not isinstance(seed, numbers.Integral) or not 0 <= seed < 2**31:
         raise ValueError(f"seed must be a whole number from 0 to 2^31 - 1. Received: {seed!r}")

@@ -7,6 +7,7 @@ import pathlib
 import warnings
 
 from cyclegan_tf import files
+from cyclegan_tf.choices import QUANTIZATIONS, check
 from cyclegan_tf.data.pictures import colours
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.generators import size_multiple
@@ -16,13 +17,7 @@ from cyclegan_tf.sources import is_of_tfds
 from cyclegan_tf.tflite import interpreter, metadata
 from cyclegan_tf.tflite.conversion import INPUT, OUTPUT, SIGNATURE
 from cyclegan_tf.tflite.quantizer import check_installed
-from cyclegan_tf.tflite.recipes import (
-    CHOSEN_BY_PICTURES,
-    NEED_OWN_PICTURES,
-    QUANTIZATIONS,
-    Material,
-    quantized,
-)
+from cyclegan_tf.tflite.recipes import CHOSEN_BY_PICTURES, NEED_OWN_PICTURES, Material, quantized
 from cyclegan_tf.tflite.report import measured, sheet, summary
 from cyclegan_tf.tflite.representative import representative_pictures
 from cyclegan_tf.translator import generator_of
@@ -140,10 +135,7 @@ def checked_size(model, direction, image_size=None, any_size=False):
 
 
 def _check(quantization, any_size):
-    if quantization not in QUANTIZATIONS:
-        raise InputError(
-            f"quantization must be one of {', '.join(QUANTIZATIONS)}. Received: {quantization!r}"
-        )
+    check("quantization", quantization, QUANTIZATIONS)
     if any_size and quantization in NEED_OWN_PICTURES:
         raise InputError(
             f"The quantization {quantization} is measured for one size; leave any_size out, or "

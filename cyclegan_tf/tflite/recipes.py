@@ -29,7 +29,6 @@ from cyclegan_tf.tflite.quantizer import ANY, Rule, by_rules, measured_ranges
 from cyclegan_tf.tflite.report import likeness
 from cyclegan_tf.tflite.rounding import fewest_bits
 
-QUANTIZATIONS = ("none", "float16", "dynamic", "int8", "auto")
 NEED_OWN_PICTURES = ("int8", "auto")  # of the kind that will be translated
 
 # What looks right: PSNR to Keras in decibels, the mean over pictures and the worst of them.
@@ -118,7 +117,7 @@ def quantized(quantization, material):
     """The file of a quantization.
 
     Args:
-        quantization: of `QUANTIZATIONS`.
+        quantization: of `choices.QUANTIZATIONS`.
         material: a `Material`, with pictures for those of `CHOSEN_BY_PICTURES`.
 
     Returns:

@@ -1,0 +1,76 @@
+"""How an image becomes a training image; without TensorFlow, as options are resolved."""
+
+import dataclasses
+
+from cyclegan_tf.choices import PREPROCESS, check
+from cyclegan_tf.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class Preprocessing:
+    """How a picture becomes a training picture; the names are those of the PyTorch release.
+
+    Attributes:
+        mode: `resize_and_crop` to a square of `load_size`, then a crop of `crop_size`;
+            `crop` from the picture as it is; `scale_width` to a width of `load_size`, the
+            height in proportion but at least `crop_size`; `scale_width_and_crop` the same, then
+            a crop; `none`. Where nothing is cropped, both sides are rounded to multiples of 4.
+        load_size, crop_size: in pixels.
+        flip: mirror half of the pictures, left to right.
+        channels: 1 (grey), 3 (RGB) or as many as the source has.
+    """
+
+    mode: str = "resize_and_crop"
+    load_size: int = 286
+    crop_size: int = 256
+    flip: bool = True
+    channels: int = 3
+
+    def __post_init__(self):
+        check("preprocess", self.mode, PREPROCESS)
+        if min(self.load_size, self.crop_size, self.channels) < 1:
+            raise InputError(
+                "load_size, crop_size and channels must be at least 1. Received: "
+                f"{self.load_size}, {self.crop_size} and {self.channels}"
+            )
+        if self.mode.endswith("_and_crop") and self.crop_size > self.load_size:
+            raise InputError(
+                f"A crop of {self.crop_size} pixels does not fit into pictures resized to "
+                f"{self.load_size}; make crop_size smaller or load_size larger."
+            )
+
+    @property
+    def crops(self):
+        return self.mode.endswith("crop")
+
+    def resized(self, size):
+        """The size before the crop of a picture of `size`, `(height, width)` both."""
+        height, width = size
+        if self.mode == "resize_and_crop":
+            return self.load_size, self.load_size
+        if self.mode.startswith("scale_width"):
+            in_proportion = int(self.load_size * height / width)
+            height, width = max(in_proportion, self.crop_size), self.load_size
+        if not self.crops:
+            height, width = (max(4, round(side / 4) * 4) for side in (height, width))
+        return height, width
+
+    def final(self, size):
+        """The size that a picture of `size` ends with."""
+        return (self.crop_size, self.crop_size) if self.crops else self.resized(size)
+
+    def without_augmentation(self):
+        """The same without chance: resized to the final size, and the middle where it crops."""
+        load_size = self.crop_size if self.mode == "resize_and_crop" else self.load_size
+        return dataclasses.replace(self, load_size=load_size, flip=False)
+
+
+def sizes_from(image_size, load_size, crop_size, mode):
+    """`load_size` and `crop_size`; `image_size` may stand for both, as 256 does for 286 and 256."""
+    if image_size is not None and (load_size is not None or crop_size is not None):
+        raise InputError("Give either image_size or load_size and crop_size, not both.")
+    if crop_size is None:
+        crop_size = 256 if image_size is None else image_size
+    if load_size is None:
+        load_size = round(crop_size * 286 / 256) if mode.endswith("and_crop") else crop_size
+    return load_size, crop_size
