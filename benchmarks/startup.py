@@ -5,12 +5,11 @@
 One table: median seconds of each way, interleaved, beside a Python that does nothing.
 """
 
-import argparse
 import pathlib
 import subprocess
 import sys
 
-from tables import interleaved, print_table, with_ratios
+import tables
 
 COMMAND = str(pathlib.Path(sys.executable).with_name("cyclegan-tf"))
 WAYS = {
@@ -23,15 +22,15 @@ WAYS = {
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = tables.parser(__doc__)
     parser.add_argument("--repeats", type=int, default=5, help="processes of each way")
-    parser.add_argument("--json", help="also write the rows to this file")
     arguments = parser.parse_args()
     ways = {
         name: lambda command=command: subprocess.run(command, capture_output=True, check=True)
         for name, command in WAYS.items()
     }
-    print_table(with_ratios(interleaved(ways, arguments.repeats)), arguments.json, "Start")
+    rows = tables.with_ratios(tables.interleaved(ways, arguments.repeats))
+    tables.publish(rows, arguments, "startup")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from cyclegan_tf import data, keras2_weights, metrics, torch_weights
 from cyclegan_tf.callbacks import RunPage, SampleSheet, SaveModel
 from cyclegan_tf.checkpoints import Checkpoints
-from cyclegan_tf.discriminators import patchgan, pixelgan
+from cyclegan_tf.discriminators import patchgan, pixelgan, two_scale_patchgan
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.export import export_saved_model
 from cyclegan_tf.generators import resnet_generator, unet_generator

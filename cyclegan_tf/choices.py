@@ -5,6 +5,7 @@ from cyclegan_tf.errors import InputError
 DIRECTIONS = ("ab", "ba")
 PREPROCESS = ("resize_and_crop", "crop", "scale_width", "scale_width_and_crop", "none")
 ADVERSARIAL_OBJECTIVES = ("lsgan", "vanilla", "wgangp")
+FINE_DISCRIMINATORS = ("none", "a", "b", "both")
 STRATEGIES = ("auto", "one", "mirrored", "multi-worker", "tpu")
 
 # Number formats, and Keras's dtype policies of them.

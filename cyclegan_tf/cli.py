@@ -33,6 +33,7 @@ Preprocess = _choice("Preprocess", choices.PREPROCESS)
 Objective = _choice("Objective", choices.ADVERSARIAL_OBJECTIVES)
 Precision = _choice("Precision", choices.PRECISIONS)
 NumberFormat = _choice("NumberFormat", choices.POLICIES)
+FineDiscriminators = _choice("FineDiscriminators", choices.FINE_DISCRIMINATORS)
 Strategy = _choice("Strategy", choices.STRATEGIES)
 Preset = _choice("Preset", PRESETS)
 Direction = _choice("Direction", choices.DIRECTIONS)
@@ -105,6 +106,14 @@ def train(
     strided_layers: Annotated[
         int | None,
         _option(_NETWORKS, "Strided layers of the discriminators (default: 3: 70x70 patches)."),
+    ] = None,
+    fine_discriminators: Annotated[
+        FineDiscriminators | None,
+        _option(
+            _NETWORKS,
+            "Domains of small images with areas of one color, whose discriminator also judges "
+            "16x16 patches and local contrast; the paper has none (default: none).",
+        ),
     ] = None,
     lambda_a: Annotated[
         float | None, _option(_OBJECTIVE, "Weight of the cycle A→B→A (default: 10).")

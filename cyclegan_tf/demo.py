@@ -49,6 +49,8 @@ def demo(out="runs/demo", seed=0, say=print, **changes):
     for name in ("photo_to_labels", "untrained", "copy"):
         say(f"  {name:16}" + "".join(f"{k} {v:.3f}  " for k, v in scores[name].items()))
 
+    say("  grain            " + "".join(f"{k} {v:.2f}  " for k, v in scores["grain"].items()))
+
     say("Exporting, and comparing the exports with Keras.")
     written = export(model, out / "export", run=out)
     scores["export_difference"] = _differences(model, written, options)
@@ -112,6 +114,7 @@ def _run_saved_model(path, images):
 
 
 def _section(scores):
+    grain = scores["grain"]
     rows = "".join(
         f"<tr><th>{title}</th>"
         + "".join(f"<td>{scores[name][score]:.3f}</td>" for score in scores[name])
@@ -126,7 +129,11 @@ def _section(scores):
     return (
         "<h2>Photo → labels on test scenes</h2>"
         f"<table><tr>{heads}</tr>{rows}</table>"
-        f"<p>Trained in {scores['train_seconds']:.0f} seconds.</p>"
+        f"<p>Trained in {scores['train_seconds']:.0f} seconds. Grain, the mean difference between "
+        "neighboring pixels in areas of one class, in 8-bit values: "
+        f"{grain['label_maps']:.1f} in translated label maps (0 in true ones), "
+        f"{grain['photographs']:.1f} in translated photographs "
+        f"({grain['real_photographs']:.1f} in real ones).</p>"
         '<p><img src="contact_sheet.png" alt="Photographs, translated label maps, true label maps, '
         'and those translated to photographs"></p>'
     )

@@ -4,6 +4,7 @@ import keras
 from keras import layers
 
 from cyclegan_tf.layer_factory import LayerFactory
+from cyclegan_tf.layers import LocalContrast, NearestResizing
 
 
 def patchgan(
@@ -57,14 +58,64 @@ def patchgan(
     )
 
     inputs = keras.Input(image_shape, name="image")
-    x = make.convolution(inputs, base_filters, 4, strides=2, use_bias=True)
+    return keras.Model(inputs, _patches(make, inputs, base_filters, strided_layers), name=name)
+
+
+def two_scale_patchgan(
+    image_shape=(None, None, 3),
+    *,
+    base_filters=64,
+    strided_layers=3,
+    contrast=4.0,
+    seed=None,
+    name="two_scale_patchgan",
+):
+    """A PatchGAN, and beside it one of patches of 16x16 pixels that also sees local contrast.
+
+    A PatchGAN overlooks grain of a few 8-bit steps in areas of one color: on small images its
+    patches are the whole image, and its normalization weighs grain against the edges. The finer
+    one has one strided layer, and takes beside the image the difference of each pixel to the mean
+    of its four neighbors, amplified and squashed by tanh, so that grain counts as much as edges.
+    Not published; see `docs/fidelity.md` for what it was measured to do.
+
+    Args:
+        image_shape, base_filters, strided_layers, seed: as in `patchgan`.
+        contrast: by what the differences are multiplied.
+
+    Returns:
+        A `keras.Model` from `(batch, height, width, channels)` in [-1, 1] to logits of shape
+        `(batch, rows, columns, 2)`: those of the finer one, and those of the coarser one repeated,
+        so that both count alike in a mean.
+
+    Raises:
+        ValueError: as `patchgan`.
+    """
+    coarse = patchgan(
+        image_shape, base_filters=base_filters, strided_layers=strided_layers, seed=seed
+    )
+    make = LayerFactory(
+        normalization="instance",
+        affine=False,
+        epsilon=1e-5,
+        padding="torch",
+        seed=None if seed is None else seed + 1,
+    )
+    inputs = keras.Input(image_shape, name="image")
+    x = layers.Concatenate()([inputs, LocalContrast(contrast, dtype="float32")(inputs)])
+    fine = _patches(make, x, base_filters, strided_layers=1)
+    logits = layers.Concatenate()([fine, NearestResizing()([coarse(inputs), fine])])
+    return keras.Model(inputs, logits, name=name)
+
+
+def _patches(make, x, base_filters, strided_layers):
+    """From images to the logits of their patches."""
+    x = make.convolution(x, base_filters, 4, strides=2, use_bias=True)
     x = layers.LeakyReLU(negative_slope=0.2)(x)
     for layer in range(1, strided_layers + 1):
         strides = 2 if layer < strided_layers else 1
         x = make.convolution(x, base_filters * min(2**layer, 8), 4, strides)
         x = layers.LeakyReLU(negative_slope=0.2)(make.normalised(x))
-    logits = make.convolution(x, 1, 4, use_bias=True)
-    return keras.Model(inputs, logits, name=name)
+    return make.convolution(x, 1, 4, use_bias=True)
 
 
 def pixelgan(

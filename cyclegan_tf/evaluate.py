@@ -2,7 +2,7 @@
 
 from cyclegan_tf import data
 from cyclegan_tf.data.scenes import COLOURS
-from cyclegan_tf.metrics import nearest_class, segmentation_scores
+from cyclegan_tf.metrics import grain, nearest_class, segmentation_scores
 
 
 def label_scores(label_maps, classes, colours):
@@ -22,7 +22,7 @@ def label_scores(label_maps, classes, colours):
 
 
 def evaluate_scenes(model, untrained, image_size=64, count=200, seed=0):
-    """Photo→labels on test scenes, beside an untrained model and the photograph itself.
+    """Photo→labels on test scenes, beside an untrained model and the photograph itself; and grain.
 
     Args:
         model, untrained: systems trained, and not, on `cyclegan_tf.data.scenes`.
@@ -31,14 +31,22 @@ def evaluate_scenes(model, untrained, image_size=64, count=200, seed=0):
         seed: of the scenes; that of the training data set.
 
     Returns:
-        `{"photo_to_labels": scores, "untrained": scores, "copy": scores}`.
+        `{"photo_to_labels": scores, "untrained": scores, "copy": scores, "grain": {...}}`: the
+        scores of `label_scores`, and `cyclegan_tf.metrics.grain` of translated label maps, of
+        translated photographs and of real ones, in 8-bit values.
     """
-    _, photographs, classes = data.scene_pairs(count, image_size, seed=seed)
+    true_maps, photographs, classes = data.scene_pairs(count, image_size, seed=seed)
     candidates = {
         "photo_to_labels": model.translate(photographs, "ba"),
         "untrained": untrained.translate(photographs, "ba"),
         "copy": photographs,
     }
-    return {
+    scores = {
         name: label_scores(label_maps, classes, COLOURS) for name, label_maps in candidates.items()
     }
+    scores["grain"] = {
+        "label_maps": grain(candidates["photo_to_labels"], classes),
+        "photographs": grain(model.translate(true_maps, "ab"), classes),
+        "real_photographs": grain(photographs, classes),
+    }
+    return scores

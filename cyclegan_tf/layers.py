@@ -259,6 +259,55 @@ class ImageConvolution2D(keras.layers.Conv2D):
         return outputs if self.activation is None else self.activation(outputs)
 
 
+@keras.saving.register_keras_serializable(package="cyclegan_tf")
+class LocalContrast(keras.layers.Layer):
+    """tanh of the amplified difference between each value and the mean of its four neighbors.
+
+    `tanh(gain * (x - (left + right + above + below) / 4))`, the image reflected at its border.
+    Give it the dtype "float32": differences of a few 8-bit steps are lost in bfloat16.
+
+    Args:
+        gain: by what the differences are multiplied.
+
+    Input and output shape: `(batch, height, width, channels)`.
+    """
+
+    def __init__(self, gain=4.0, **kwargs):
+        super().__init__(**kwargs)
+        self.gain = gain
+        self.input_spec = keras.layers.InputSpec(ndim=4)
+
+    def call(self, inputs):
+        x = tf.pad(inputs, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="REFLECT")
+        above, below = x[:, :-2, 1:-1], x[:, 2:, 1:-1]
+        left, right = x[:, 1:-1, :-2], x[:, 1:-1, 2:]
+        mean = (above + below + left + right) * tf.constant(0.25, x.dtype)
+        return tf.tanh(tf.constant(self.gain, x.dtype) * (inputs - mean))
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {**super().get_config(), "gain": self.gain}
+
+
+@keras.saving.register_keras_serializable(package="cyclegan_tf")
+class NearestResizing(keras.layers.Layer):
+    """Repeats the values of one tensor until it is as high and wide as another.
+
+    Input: a list of two tensors, `(batch, rows, columns, channels)` each; the result has the rows
+    and columns of the second and the channels of the first.
+    """
+
+    def call(self, inputs):
+        x, like = inputs
+        return tf.image.resize(x, tf.shape(like)[1:3], "nearest")
+
+    def compute_output_shape(self, input_shapes):
+        shape, like = input_shapes
+        return shape[0], *like[1:3], shape[3]
+
+
 def _plain_convolution(inputs, kernel):
     return tf.nn.conv2d(inputs, kernel, 1, "VALID")
 
@@ -374,6 +423,8 @@ _ACTIVATIONS = (None, *map(keras.activations.get, ("linear", "relu", "tanh", "si
 _PER_PICTURE = {
     InstanceNormalization,
     ImageConvolution2D,
+    LocalContrast,
+    NearestResizing,
     ReflectionPadding2D,
     UpsamplingConvolution2D,
     keras.layers.Activation,

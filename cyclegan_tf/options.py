@@ -3,7 +3,7 @@
 import dataclasses
 import json
 
-from cyclegan_tf.choices import PRECISIONS, STRATEGIES, check
+from cyclegan_tf.choices import FINE_DISCRIMINATORS, PRECISIONS, STRATEGIES, check
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.preprocessing import sizes_from
 
@@ -30,6 +30,7 @@ class Options:
         base_filters: of the first layer of generators and discriminators.
         blocks: residual blocks of the generators; `None` for 6 below 256 pixels, 9 from there.
         strided_layers: of the PatchGAN.
+        fine_discriminators: see `cyclegan_tf.systems.cyclegan.paper_networks`.
         lambda_a, lambda_b, lambda_identity, adversarial, pool_size: see `CycleGAN`.
         learning_rate: of both Adams.
         ema_momentum: of a moving average of the generators' weights, with which they end; 0 for
@@ -57,6 +58,7 @@ class Options:
     base_filters: int = 64
     blocks: int | None = None
     strided_layers: int = 3
+    fine_discriminators: str = "none"
     lambda_a: float = 10.0
     lambda_b: float = 10.0
     lambda_identity: float = 0.5
@@ -149,6 +151,7 @@ def _check(options):
             f"ema_momentum must be from 0 to less than 1. Received: {options.ema_momentum}"
         )
     check("precision", options.precision, PRECISIONS)
+    check("fine_discriminators", options.fine_discriminators, FINE_DISCRIMINATORS)
     check("strategy", options.strategy, STRATEGIES)
 
 

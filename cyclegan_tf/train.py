@@ -197,6 +197,7 @@ def _compiled_model(options, image_shape, learning_rate):
             base_filters=options.base_filters,
             blocks=options.blocks,
             strided_layers=options.strided_layers,
+            fine_discriminators=options.fine_discriminators,
             seed=options.seed,
         )
         model = CycleGAN(

@@ -13,6 +13,10 @@ def _check(out, scores):
     for name in ("photo_to_labels", "untrained", "copy"):
         assert set(scores[name]) == {"per_pixel", "per_class", "iou"}
     assert scores["train_seconds"] > 0
+    assert set(scores["grain"]) == {"label_maps", "photographs", "real_photographs"}
+    assert f"{scores['grain']['label_maps']:.1f} in translated label maps" in (
+        out / "index.html"
+    ).read_text(encoding="utf-8")
     assert len(scores["export_difference"]) == 4
     assert max(scores["export_difference"].values()) < 1e-3
     page = (out / "index.html").read_text()

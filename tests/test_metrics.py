@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from cyclegan_tf.evaluate import label_scores
-from cyclegan_tf.metrics import nearest_class, segmentation_scores
+from cyclegan_tf.metrics import grain, nearest_class, segmentation_scores
 
 
 def test_scores_of_a_small_example():
@@ -36,3 +36,16 @@ def test_true_label_maps_score_1():
 def test_shapes_must_agree():
     with pytest.raises(ValueError, match="one shape"):
         segmentation_scores(np.zeros((2, 2), int), np.zeros(4, int), 2)
+
+
+def test_grain_of_a_chessboard_and_of_an_edge():
+    classes = np.zeros((1, 12, 12), int)
+    classes[:, :, 6:] = 1
+    flat = np.uint8(np.where(classes == 1, 200, 40))[..., None].repeat(3, -1)
+    assert grain(flat, classes) == 0.0  # an edge between classes is none
+    chessboard = (np.indices((12, 12)).sum(0) % 2)[None, ..., None]
+    # Each pixel differs by 3 from all four neighbors.
+    assert grain(np.uint8(flat + 3 * chessboard), classes) == 3.0
+    # In one channel of three it counts a third.
+    assert grain(np.uint8(flat + chessboard * [3, 0, 0]), classes) == pytest.approx(1.0)
+    assert np.isnan(grain(flat[:, :4, :4], np.arange(16).reshape(1, 4, 4)))

@@ -6,14 +6,17 @@ import pytest
 import tensorflow as tf
 
 from cyclegan_tf import (
+    CycleGAN,
     InstanceNormalization,
     patchgan,
     pixelgan,
     resnet_generator,
+    two_scale_patchgan,
     unet_generator,
 )
 from cyclegan_tf.generators import size_multiple, translate_any_size
-from cyclegan_tf.layers import acts_per_picture
+from cyclegan_tf.layers import LocalContrast, acts_per_picture
+from cyclegan_tf.systems.cyclegan import paper_networks
 
 
 def _without_useless_biases(with_biases, *filters):
@@ -144,6 +147,39 @@ class Mixing(keras.Model):
 
     def call(self, inputs, training=None):
         return inputs[::-1]
+
+
+def test_a_two_scale_patchgan_judges_each_place_twice():
+    network = two_scale_patchgan(base_filters=4, seed=0)
+    logits = network(tf.random.stateless_normal((2, 64, 64, 3), (1, 2))).numpy()
+    assert logits.shape == network.compute_output_shape((2, 64, 64, 3)) == (2, 30, 30, 2)
+    # The coarse logits are those of a PatchGAN, 6 by 6, each repeated 5 by 5 times.
+    coarse = logits[..., 1].reshape(2, 6, 5, 6, 5)
+    assert (coarse == coarse[:, :, :1, :, :1]).all()
+    twin = patchgan(base_filters=4, seed=0)
+    image = tf.random.stateless_normal((2, 64, 64, 3), (1, 2))
+    np.testing.assert_allclose(coarse[:, :, 0, :, 0], twin(image)[..., 0], atol=1e-5)
+    assert acts_per_picture(network)
+
+
+def test_local_contrast_is_that_of_a_hand_computed_image():
+    image = np.zeros((1, 3, 3, 1), "float32")
+    image[0, 1, 1] = 0.4
+    # The middle differs by 0.4 from the mean of its neighbors. To the pixels beside it, it is one
+    # neighbor of four, but at the border two: the image is reflected there.
+    expected = np.tanh(2 * np.array([[0, -0.2, 0], [-0.2, 0.4, -0.2], [0, -0.2, 0]]))
+    np.testing.assert_allclose(LocalContrast(2.0)(image)[0, ..., 0], expected, atol=1e-6)
+
+
+def test_fine_discriminators_go_to_the_domains_that_are_named():
+    networks = paper_networks((64, 64, 3), base_filters=2, blocks=1, fine_discriminators="a")
+    outputs = {d: networks[f"discriminator_{d}"].output_shape[-1] for d in "ab"}
+    assert outputs == {"a": 2, "b": 1}
+    model = CycleGAN(**networks, image_shape=(32, 32, 3), pool_size=2)
+    model.compile()
+    images = np.random.default_rng(0).uniform(-1, 1, (2, 32, 32, 3)).astype("float32")
+    logs = model.train_on_batch(images[:1], images[1:], return_dict=True)
+    assert np.isfinite(list(logs.values())).all()
 
 
 def test_only_networks_that_keep_pictures_apart_are_joined():

@@ -28,6 +28,7 @@ from cyclegan_tf import (
     unet_generator,
 )
 from cyclegan_tf.export import export
+from cyclegan_tf.layers import ImageConvolution2D
 from cyclegan_tf.load import load
 
 GENERATORS = {
@@ -272,6 +273,24 @@ def test_generators_and_discriminators_are_told_apart(module, tmp_path):
         torch_weights.load_generator(tmp_path / "d.pth")
     with pytest.raises(InputError, match="a 2-block ResNet generator, a generator; expected a d"):
         torch_weights.load_discriminator(tmp_path / "g.pth")
+
+
+def test_a_generator_whose_last_layer_is_that_of_keras_is_written_alike(tmp_path):
+    """As in files that were saved before `ImageConvolution2D`."""
+    model = resnet_generator(base_filters=2, blocks=1, seed=3)
+
+    def as_before(layer):
+        if isinstance(layer, ImageConvolution2D):
+            return keras.layers.Conv2D.from_config(layer.get_config())
+        return type(layer).from_config(layer.get_config())
+
+    older = keras.models.clone_model(model, clone_function=as_before)
+    older.set_weights(model.get_weights())
+    for name, network in (("new", model), ("old", older)):
+        torch_weights.save_generator(network, tmp_path / f"{name}.pth")
+    new, old = (torch.load(tmp_path / f"{name}.pth") for name in ("new", "old"))
+    assert new.keys() == old.keys()
+    assert all(torch.equal(new[key], old[key]) for key in new)
 
 
 def _unet_of_the_tutorial():

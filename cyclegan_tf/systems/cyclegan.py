@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from cyclegan_tf import losses
 from cyclegan_tf.choices import ADVERSARIAL_OBJECTIVES, check
-from cyclegan_tf.discriminators import patchgan
+from cyclegan_tf.discriminators import patchgan, two_scale_patchgan
 from cyclegan_tf.generators import resnet_generator
 from cyclegan_tf.pool import ReplayPool
 from cyclegan_tf.systems.base import System
@@ -202,7 +202,13 @@ class CycleGAN(System):
 
 
 def paper_networks(
-    image_shape=(256, 256, 3), *, base_filters=64, blocks=None, strided_layers=3, seed=0
+    image_shape=(256, 256, 3),
+    *,
+    base_filters=64,
+    blocks=None,
+    strided_layers=3,
+    fine_discriminators="none",
+    seed=0,
 ):
     """The four networks of the paper, for pictures of any size.
 
@@ -211,6 +217,8 @@ def paper_networks(
         base_filters: of the first layer of each.
         blocks: residual blocks of the generators; 6 below 256 pixels and 9 from there, if `None`.
         strided_layers: of the PatchGANs.
+        fine_discriminators: domains whose discriminator is a `two_scale_patchgan`, which the paper
+            does not have: `"none"`, `"a"`, `"b"` or `"both"`.
         seed: of the initial weights.
 
     Returns:
@@ -225,7 +233,8 @@ def paper_networks(
             any_size, base_filters=base_filters, blocks=blocks, seed=own_seed, name=name
         )
     for name, own_seed in zip(("discriminator_a", "discriminator_b"), seeds[2:]):
-        networks[name] = patchgan(
+        fine = fine_discriminators in ("both", name[-1])
+        networks[name] = (two_scale_patchgan if fine else patchgan)(
             any_size,
             base_filters=base_filters,
             strided_layers=strided_layers,
