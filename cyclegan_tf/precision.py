@@ -54,12 +54,10 @@ def choose(precision="auto", seconds_by_precision=None, cpuinfo="/proc/cpuinfo")
 def _by_trial(float32, bfloat16):
     """The choice between two precisions by the seconds that each took."""
     times = float32 / bfloat16
-    seen = f"bfloat16: {times:.1f} times as fast as float32 on this processor, measured"
     if times >= _FASTER:
-        return "bfloat16", seen
-    if times < 0.95:
-        seen = f"bfloat16: {1 / times:.1f} times as slow as float32 on this processor, measured"
-    return "float32", seen
+        return "bfloat16", f"{times:.1f} times as fast as float32 on this processor, measured"
+    slower = f"takes {1 / times:.1f} times as long as float32"
+    return "float32", f"bfloat16 {slower} on this processor, measured"
 
 
 def _for_gpus(capabilities):

@@ -154,3 +154,28 @@ def test_training_with_pools_gives_the_published_losses(policy, steps, losses_wi
     if policy == "float64":
         _check_probes(model, reference, within=1e-5)
         assert not any(list(rest) for rest in draws.values())
+
+
+@pytest.mark.parametrize("name", ["patchgan_ndf8", "pixelgan_ndf8"])
+def test_bfloat16_networks_give_the_published_outputs_to_its_precision(name):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    reference = references.load(name)
+    output = references.network(reference, "state", generates=False)(
+        references.to_nhwc(reference["input"])
+    )
+    expected = references.to_nhwc(reference["output"])
+    within = 2**-7 * np.abs(expected).max()
+    np.testing.assert_allclose(np.float32(output), expected, rtol=0, atol=within)
+
+
+@pytest.mark.parametrize("name", ["train_lsgan_identity", "train_lsgan_pool"])
+def test_bfloat16_gives_the_published_losses_of_the_first_step_to_its_precision(name):
+    """The pools are still filling: they return what they are given.
+
+    A loss is what a discriminator says of a generator's images, so that two networks round.
+    """
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    reference = references.load(name)
+    model = _model(reference)
+    model.compile()
+    _train(model, reference, steps=1, within=2**-6)
