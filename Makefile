@@ -55,7 +55,8 @@ lint: .venv/installed
 # here if a kernel has become a cliff: the numbers after it would not be worth having.
 bench: RESULTS := --results benchmarks/results
 bench: .venv/torch
-	$(BIN)/python benchmarks/kernels.py $(RESULTS)
+	@mkdir -p build && rm -f build/cliffs
+	$(BIN)/python benchmarks/kernels.py $(RESULTS) || touch build/cliffs
 	$(BIN)/python benchmarks/train_step.py $(RESULTS)
 	$(BIN)/python benchmarks/train_step.py --size 64 --filters 32 --steps 20 $(RESULTS)
 	$(BIN)/python benchmarks/time_by_operator.py $(RESULTS)
@@ -70,6 +71,7 @@ bench: .venv/torch
 	$(BIN)/python benchmarks/input_pipeline.py $(RESULTS)
 	$(BIN)/python benchmarks/checkpoints.py $(RESULTS)
 	$(BIN)/python benchmarks/report.py
+	@test ! -e build/cliffs || { echo "There are cliffs: see the first table above."; exit 1; }
 
 clean:
 	rm -rf .venv .venv-oldest .venv-newest build *.egg-info .pytest_cache .ruff_cache

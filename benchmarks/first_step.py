@@ -11,7 +11,12 @@ import sys
 import tables
 
 WAYS = {
-    "ours": "from train_step import our_step; our_step({size}, {filters}, {chosen!r})()",
+    # As `cyclegan-tf train` begins: threads, the trial of precisions, then the step.
+    "ours": (
+        "from train_step import auto_precision, our_step, run_directions_side_by_side;"
+        "run_directions_side_by_side();"
+        "our_step({size}, {filters}, auto_precision({size}, {filters}))()"
+    ),
     "usual Keras code": (
         "from train_step import usual_step; usual_step({size}, {filters}, {chosen!r})()"
     ),

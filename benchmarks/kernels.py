@@ -23,6 +23,7 @@ import keras
 import machines
 import tensorflow as tf
 from tables import parser, publish
+from train_step import operations_of
 
 from cyclegan_tf import layers, precision
 from cyclegan_tf.systems.cyclegan import paper_networks
@@ -49,17 +50,6 @@ def distinct_layers(network, size):
         first, shapes, count = found.get(key, (layer, shapes, 0))
         found[key] = (first, shapes, count + 1)
     return found
-
-
-def operations(layer):
-    """Of a convolution, forward; 0 of what is none."""
-    if isinstance(layer, keras.layers.Conv2DTranspose):
-        _, rows, columns, _ = layer.input.shape
-    elif isinstance(layer, keras.layers.Conv2D):
-        _, rows, columns, _ = layer.output.shape
-    else:
-        return 0
-    return 2 * rows * columns * int(tf.size(layer.kernel))
 
 
 def ways_of(layer, shapes):
@@ -115,7 +105,7 @@ def measured(size, dtypes, repeats):
     rows = []
     for name in ("generator", "discriminator"):
         by_dtype = [distinct_layers(networks[dtype][name], size) for dtype in dtypes]
-        for alike in zip(*(found.values() for found in by_dtype)):
+        for alike in zip(*(found.values() for found in by_dtype), strict=True):
             ways = {
                 (dtype, kind): way
                 for dtype, (layer, shapes, _) in zip(dtypes, alike)
@@ -133,7 +123,7 @@ def measured(size, dtypes, repeats):
                         "precision": dtype,
                         "way": kind,
                         "seconds": max(value - empty, 1e-5),
-                        "operations": operations(layer) * (1 if kind == "forward" else 3),
+                        "operations": operations_of(layer) * (1 if kind == "forward" else 3),
                     }
                 )
     return rows

@@ -89,6 +89,12 @@ STEP = {
     "ours to PyTorch, float32": ratio(OURS, TORCH),
     "ours to PyTorch, bfloat16, channels last": ratio(OURS, TORCH_BFLOAT16),
     "ours to usual Keras code": ratio(OURS, USUAL),
+    "ours to usual Keras code with our threads": ratio(
+        OURS, "usual Keras code with our threads, {precision}"
+    ),
+    "ours to ours with TensorFlow's threads": ratio(
+        OURS, "ours with TensorFlow's threads, {precision}"
+    ),
     "ours to the limit of the arithmetic": ratio(OURS, "limit of the arithmetic"),
     "ours, identity 0, to ours": ratio(OURS + ", identity 0", OURS),
     "ours, remat, to ours": ratio(OURS + ", remat", OURS),
@@ -173,6 +179,7 @@ def versions(*packages):
 
 HEAD = {
     "measured": lambda entry: entry["date"],
+    "commit": lambda entry: entry.get("commit") or "older",
     "TensorFlow, Keras": versions("tensorflow", "keras"),
     "PyTorch, Python": versions("torch", "python"),
 }

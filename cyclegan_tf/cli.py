@@ -201,8 +201,10 @@ def train(
     given = {n: v.value if isinstance(v, enum.Enum) else v for n, v in given.items()}
     options = resolve(**given)
 
+    from cyclegan_tf.devices import run_directions_side_by_side
     from cyclegan_tf.train import train as train_model
 
+    run_directions_side_by_side()
     train_model(options, out, restart=restart, say=typer.echo)
     typer.echo(f"Done. Open {out / 'index.html'}; the model is {out / 'model.keras'}.")
 
@@ -446,7 +448,9 @@ def demo(
 ):
     """Train on built-in street scenes for some minutes, score, export, write a page."""
     from cyclegan_tf.demo import demo as run_demo
+    from cyclegan_tf.devices import run_directions_side_by_side
 
+    run_directions_side_by_side()
     run_demo(out, seed, say=typer.echo)
 
 

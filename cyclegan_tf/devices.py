@@ -14,12 +14,14 @@ def run_directions_side_by_side(cores=None):
     """Gives every operator one thread, so that the two directions of a step run side by side.
 
     TensorFlow lets all threads compute one convolution, which on small images wait for each other
-    more than they compute. Measured on two cores: 0.78 of a step's time at 64 pixels in bfloat16,
-    0.91 in float32, 0.97 at 256 pixels. It is done on machines of two cores without an accelerator
-    alone, since others were not measured; and not over the caller's own setting, by
-    `tf.config.threading` or by TF_NUM_INTRAOP_THREADS and TF_NUM_INTEROP_THREADS.
+    more than they compute; `benchmarks/train_step.py` measures the difference. It is done on
+    machines of two cores without an accelerator alone, since others were not measured; and not
+    over the caller's own setting, by `tf.config.threading` or by TF_NUM_INTRAOP_THREADS and
+    TF_NUM_INTEROP_THREADS.
 
-    It must come before TensorFlow computes anything in the process, and does nothing later.
+    It must come before TensorFlow computes anything, holds for the whole process, and does nothing
+    later: it is for a process that trains, such as `cyclegan-tf train`. One image to translate
+    is faster with all threads.
 
     Args:
         cores: that the process may use; those of this machine, if `None`.

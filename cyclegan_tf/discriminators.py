@@ -76,7 +76,7 @@ def two_scale_patchgan(
     patches are the whole image, and its normalization weighs grain against the edges. The finer
     one has one strided layer, and takes beside the image the difference of each pixel to the mean
     of its four neighbors, amplified and squashed by tanh, so that grain counts as much as edges.
-    Not published; see `docs/fidelity.md` for what it was measured to do.
+    Not published; `docs/fidelity.md` says what it was measured to do.
 
     Args:
         image_shape, base_filters, strided_layers, seed: as in `patchgan`.
@@ -84,8 +84,8 @@ def two_scale_patchgan(
 
     Returns:
         A `keras.Model` from `(batch, height, width, channels)` in [-1, 1] to logits of shape
-        `(batch, rows, columns, 2)`: those of the finer one, and those of the coarser one repeated,
-        so that both count alike in a mean.
+        `(batch, rows, columns, 2)`: those of the finer one, and the nearest of the coarser one,
+        so that both count alike in a mean (nearly, if their sizes are no multiples).
 
     Raises:
         ValueError: as `patchgan`.
@@ -101,7 +101,8 @@ def two_scale_patchgan(
         seed=None if seed is None else seed + 1,
     )
     inputs = keras.Input(image_shape, name="image")
-    x = layers.Concatenate()([inputs, LocalContrast(contrast, dtype="float32")(inputs)])
+    dtype = "float64" if keras.config.dtype_policy().name == "float64" else "float32"
+    x = layers.Concatenate()([inputs, LocalContrast(contrast, dtype=dtype)(inputs)])
     fine = _patches(make, x, base_filters, strided_layers=1)
     logits = layers.Concatenate()([fine, NearestResizing()([coarse(inputs), fine])])
     return keras.Model(inputs, logits, name=name)

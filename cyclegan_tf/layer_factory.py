@@ -5,7 +5,7 @@ from keras import layers
 
 from cyclegan_tf.initializers import normal_initializers
 from cyclegan_tf.layers import (
-    ImageConvolution2D,
+    Conv2D,
     InstanceNormalization,
     ReflectionPadding2D,
     UpsamplingConvolution2D,
@@ -13,8 +13,6 @@ from cyclegan_tf.layers import (
 
 NORMALIZATIONS = ("instance", "batch")
 PADDINGS = ("torch", "same")
-
-_FEW_FILTERS = 4  # four times as many still fit into the 16 that a processor computes at a time
 
 
 class LayerFactory:
@@ -57,20 +55,13 @@ class LayerFactory:
         A convolution before a normalisation has no bias, which the normalisation would cancel.
         """
         padding = "valid"
-        if reflect and filters <= _FEW_FILTERS:
-            return ImageConvolution2D(
-                filters,
-                size,
-                use_bias=use_bias,
-                kernel_initializer=next(self._initializers),
-            )(ReflectionPadding2D(reflect)(x))
         if reflect:
             x = ReflectionPadding2D(reflect)(x)
         elif self.padding == "same":
             padding = "same"
         elif size > 1:
             x = layers.ZeroPadding2D(1)(x)
-        return layers.Conv2D(
+        return Conv2D(
             filters,
             size,
             strides,

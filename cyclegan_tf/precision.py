@@ -56,8 +56,9 @@ def _by_trial(float32, bfloat16):
     times = float32 / bfloat16
     if times >= _FASTER:
         return "bfloat16", f"{times:.1f} times as fast as float32 on this processor, measured"
-    slower = f"takes {1 / times:.1f} times as long as float32"
-    return "float32", f"bfloat16 {slower} on this processor, measured"
+    if times > 0.95:
+        return "float32", "bfloat16 gains less than 5 % on this processor, measured"
+    return "float32", f"bfloat16 takes {1 / times:.1f} times as long on this processor, measured"
 
 
 def _for_gpus(capabilities):

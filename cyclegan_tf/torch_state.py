@@ -10,7 +10,7 @@ import numpy as np
 from cyclegan_tf.discriminators import patchgan, pixelgan
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.generators import resnet_generator, unet_generator
-from cyclegan_tf.layers import ImageConvolution2D, InstanceNormalization
+from cyclegan_tf.layers import InstanceNormalization
 
 # What batch normalisation tracks; releases before May 2018 wrote it for instance normalisation
 # too, where nothing reads it.
@@ -358,8 +358,7 @@ _MATERIAL = (
 
 def _looks(layer):
     config = layer.get_config()
-    kind = keras.layers.Conv2D if isinstance(layer, ImageConvolution2D) else type(layer)
-    return kind.__name__, {key: config[key] for key in _MATERIAL if key in config}
+    return type(layer).__name__, {key: config[key] for key in _MATERIAL if key in config}
 
 
 def _wired(layer, layers):

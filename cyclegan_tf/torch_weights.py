@@ -195,8 +195,15 @@ def save_networks(model, folder, directions=("ab", "ba"), epoch="latest"):
         check("direction", direction, model.generators)
         domain = direction[1]
         networks = {f"generator_{direction}": model.generators[direction]}
-        if domain in model.discriminators:
-            networks[f"discriminator_{domain}"] = model.discriminators[domain]
+        discriminator = model.discriminators.get(domain)
+        if discriminator is not None and discriminator.output_shape[-1] > 1:
+            raise InputError(
+                f"The discriminator of domain {domain.upper()} judges at two scales "
+                "(--fine-discriminators), which the release's cannot; write the generators one by "
+                "one with torch_weights.save_generator."
+            )
+        if discriminator is not None:
+            networks[f"discriminator_{domain}"] = discriminator
         for name, network in networks.items():
             path = pathlib.Path(folder) / f"{epoch}_net_{RELEASE_NAMES[name]}.pth"
             if path.exists():

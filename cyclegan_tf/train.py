@@ -14,11 +14,10 @@ from cyclegan_tf import data, files, precision, strategies
 from cyclegan_tf.callbacks import RunPage, SampleSheet, SaveModel
 from cyclegan_tf.checkpoints import Checkpoints, newest_state
 from cyclegan_tf.choices import PRECISIONS
-from cyclegan_tf.devices import run_directions_side_by_side
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.optimizers import Adam
 from cyclegan_tf.options import as_in_run, options_of
-from cyclegan_tf.replicas import process_number, same_everywhere, wait_for_all
+from cyclegan_tf.replicas import process_count, process_number, same_everywhere, wait_for_all
 from cyclegan_tf.run_logs import RunLog, ScalarBoard
 from cyclegan_tf.schedules import ConstantThenLinearDecay
 from cyclegan_tf.sources import sources_of
@@ -66,16 +65,15 @@ def train(options, out, *, restart=False, sample_rows=4, verbose="auto", say=pri
             picture cannot be used.
     """
     out = pathlib.Path(out)
-    # Both come before TensorFlow does anything else.
-    run_directions_side_by_side()
-    strategy, devices = strategies.choose(options.strategy)
+    strategy, devices = strategies.choose(options.strategy)  # before TensorFlow does anything else
     _check_folder(out, restart)
     chief = process_number(strategy) == 0
     state = None if restart else newest_state(out / "checkpoints")
     asked = options.precision
     options = as_in_run(options, None if restart else options_of(out))
     of_run = options.precision != asked
-    options, why = _with_precision(options)
+    # Several processes must agree, which times that each measures may not.
+    options, why = _with_precision(options, measured=process_count(strategy) == 1)
     why = "as in this run before" if of_run else why
     if not same_everywhere(PRECISIONS.index(options.precision), strategy):
         raise InputError(
@@ -239,10 +237,10 @@ def _begin_of_schedule(options, state, batch_size):
     return {"first_epoch": state["epoch"] + 1, "first_step": begin_of_epoch}
 
 
-def _with_precision(options):
+def _with_precision(options, measured=True):
     """The options with the precision of this machine in the place of "auto", and why it is that."""
     trial = functools.partial(seconds_by_precision, options.base_filters, options.crop_size)
-    chosen, why = precision.choose(options.precision, trial)
+    chosen, why = precision.choose(options.precision, trial if measured else None)
     return dataclasses.replace(options, precision=chosen), why
 
 

@@ -6,7 +6,7 @@ import tensorflow as tf
 from cyclegan_tf import InstanceNormalization, ReflectionPadding2D, ReplayPool
 from cyclegan_tf.layers import (
     UPSAMPLING_FORMS,
-    ImageConvolution2D,
+    Conv2D,
     UpsamplingConvolution2D,
     portable_kernels,
 )
@@ -150,8 +150,8 @@ def test_half_precision_never_pads_transposed_convolutions_explicitly():
     ("policy", "tolerance"), [("float64", 1e-6), ("float32", 1e-5), ("mixed_bfloat16", 2e-2)]
 )
 @pytest.mark.parametrize("size", [(12, 14), (13, 14), (11, 13)])
-def test_the_image_convolution_agrees_with_that_of_keras(policy, tolerance, size):
-    layer = ImageConvolution2D(3, 7, dtype=policy, bias_initializer="ones")
+def test_the_convolution_of_few_filters_agrees_with_that_of_keras(policy, tolerance, size):
+    layer = Conv2D(3, 7, dtype=policy, bias_initializer="ones")
     plain = keras.layers.Conv2D(3, 7, dtype=policy)
     x = tf.cast(tf.constant(_pictures((2, *size, 5))), layer.compute_dtype)
     layer.build(x.shape)
@@ -165,8 +165,8 @@ def test_the_image_convolution_agrees_with_that_of_keras(policy, tolerance, size
         )
 
 
-def test_the_image_convolution_takes_any_size_in_one_graph():
-    layer, twin = ImageConvolution2D(3, 7), keras.layers.Conv2D(3, 7)
+def test_the_convolution_of_few_filters_takes_any_size_in_one_graph():
+    layer, twin = Conv2D(3, 7), keras.layers.Conv2D(3, 7)
     layer.build((None, None, None, 5))
     twin.build((None, None, None, 5))
     twin.set_weights(layer.get_weights())
@@ -177,8 +177,8 @@ def test_the_image_convolution_takes_any_size_in_one_graph():
         np.testing.assert_allclose(any_size(x), twin(x), rtol=1e-4, atol=1e-4)
 
 
-def test_the_image_convolution_computes_two_by_two_pixels_at_once():
-    layer = ImageConvolution2D(3, 7)
+def test_the_convolution_of_few_filters_computes_two_by_two_pixels_at_once():
+    layer = Conv2D(3, 7)
     layer.build((None, 12, 12, 4))
     operators = _operators(layer, tf.zeros((1, 12, 12, 4)))
     assert "DepthToSpace" in {operator.type for operator in operators}
@@ -218,7 +218,7 @@ def test_the_upsampling_convolution_keeps_all_but_the_first_row_and_column():
         InstanceNormalization(1e-3, affine=True),
         ReflectionPadding2D(3),
         ReplayPool(2, (4, 4, 1)),
-        ImageConvolution2D(3, 7, use_bias=False),
+        Conv2D(3, 7, use_bias=False),
         UpsamplingConvolution2D(4, use_bias=False),
     ],
 )

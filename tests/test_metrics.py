@@ -48,4 +48,8 @@ def test_grain_of_a_chessboard_and_of_an_edge():
     assert grain(np.uint8(flat + 3 * chessboard), classes) == 3.0
     # In one channel of three it counts a third.
     assert grain(np.uint8(flat + chessboard * [3, 0, 0]), classes) == pytest.approx(1.0)
+    with pytest.raises(ValueError, match=r"\(1, 12, 12, 3\) and \(1, 12, 11\)"):
+        grain(flat, classes[:, :, 1:])
+    with pytest.raises(ValueError, match="radius must be at least 1"):
+        grain(flat, classes, radius=0)
     assert np.isnan(grain(flat[:, :4, :4], np.arange(16).reshape(1, 4, 4)))

@@ -28,7 +28,7 @@ from cyclegan_tf import (
     unet_generator,
 )
 from cyclegan_tf.export import export
-from cyclegan_tf.layers import ImageConvolution2D
+from cyclegan_tf.layers import Conv2D
 from cyclegan_tf.load import load
 
 GENERATORS = {
@@ -276,11 +276,11 @@ def test_generators_and_discriminators_are_told_apart(module, tmp_path):
 
 
 def test_a_generator_whose_last_layer_is_that_of_keras_is_written_alike(tmp_path):
-    """As in files that were saved before `ImageConvolution2D`."""
+    """As in files that were saved before `layers.Conv2D`."""
     model = resnet_generator(base_filters=2, blocks=1, seed=3)
 
     def as_before(layer):
-        if isinstance(layer, ImageConvolution2D):
+        if isinstance(layer, Conv2D):
             return keras.layers.Conv2D.from_config(layer.get_config())
         return type(layer).from_config(layer.get_config())
 

@@ -279,9 +279,9 @@ def _cpuinfo(tmp_path, flags):
             "fma avx512_bf16",
             (1.04, 1.0),
             "float32",
-            "bfloat16 takes 1.0 times as long",
+            "bfloat16 gains less than 5 %",
         ),
-        ("fma amx_bf16", (1.0, 3.0), "float32", "takes 3.0 times as long as float32 on this"),
+        ("fma amx_bf16", (1.0, 3.0), "float32", "bfloat16 takes 3.0 times as long on this"),
         ("fma avx2", (9.0, 1.0), "float32", "no bfloat16 arithmetic"),
     ],
 )
@@ -310,7 +310,7 @@ def test_a_kernel_that_is_slow_in_bfloat16_is_noticed(tmp_path, monkeypatch):
     assert seconds["bfloat16"] > 0.2
     chosen, reason = precision.choose("auto", measure, _cpuinfo(tmp_path, "avx512_bf16"))
     assert chosen == "float32"
-    assert "times as long as float32" in reason
+    assert "times as long on this processor" in reason
 
 
 def test_memory_for_time_and_accumulated_gradients(tmp_path):

@@ -18,7 +18,17 @@ def grain(images, classes, radius=2):
 
     Returns:
         A float, in units of 8-bit values; `nan` if there are no such areas.
+
+    Raises:
+        ValueError: other shapes, or a radius below 1.
     """
+    if radius < 1:
+        raise ValueError(f"radius must be at least 1. Received: {radius}")
+    if np.ndim(images) != 4 or np.shape(images)[:3] != np.shape(classes):
+        raise ValueError(
+            "Expected images (count, height, width, channels) and classes (count, height, width). "
+            f"Received: {np.shape(images)} and {np.shape(classes)}"
+        )
     gray = np.asarray(images, np.float64).mean(-1)
     neighbors = gray[:, :-2, 1:-1] + gray[:, 2:, 1:-1] + gray[:, 1:-1, :-2] + gray[:, 1:-1, 2:]
     differences = np.abs(gray[:, 1:-1, 1:-1] - neighbors / 4)

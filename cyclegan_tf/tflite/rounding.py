@@ -35,7 +35,7 @@ def fewest_bits(network, images, part, left_out=()):
     convs = [
         layer
         for layer in network.layers
-        if type(layer) is keras.layers.Conv2D and layer.name not in left_out
+        if isinstance(layer, keras.layers.Conv2D) and layer.name not in left_out
     ]
     kernels = {
         conv.name: rounded(conv.get_weights()[0], covariance)
