@@ -30,6 +30,7 @@ from cyclegan_tf import (
 )
 from cyclegan_tf.checkpoints import newest_state
 from cyclegan_tf.cli import main
+from cyclegan_tf.layers import Conv2D
 from cyclegan_tf.options import resolve
 from cyclegan_tf.train import train
 
@@ -102,6 +103,28 @@ def test_fit_goes_on_to_the_bit(unbroken, tmp_path):
     _assert_equal(model, expected)
     for name, values in expected_history.items():
         assert values[-1] == history[name][-1], name
+
+
+def test_a_checkpoint_with_the_convolutions_of_keras_resumes(tmp_path):
+    """As versions before `layers.Conv2D` wrote them: the classes have one name and one function."""
+
+    def of_keras(layer):
+        made_by = keras.layers.Conv2D if isinstance(layer, Conv2D) else type(layer)
+        return made_by.from_config(layer.get_config())
+
+    def as_before():
+        model = _model(compiled=False)
+        networks = [*model.generators.values(), *model.discriminators.values()]
+        before = [keras.models.clone_model(each, clone_function=of_keras) for each in networks]
+        for network, older in zip(networks, before):
+            older.set_weights(network.get_weights())
+            assert not any(type(layer) is Conv2D for layer in older.layers)
+        model = CycleGAN(*before, image_shape=SHAPE, pool_size=3)
+        model.compile(run_eagerly=True)
+        return model
+
+    _fit(tmp_path, make=as_before, stop_after=2)
+    assert _fit(tmp_path) is not None
 
 
 def test_two_checkpoints_are_kept_and_the_last_is_of_the_end(tmp_path, capsys):

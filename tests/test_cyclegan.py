@@ -17,6 +17,7 @@ from cyclegan_tf import (
     unet_generator,
 )
 from cyclegan_tf.options import resolve
+from cyclegan_tf.systems.cyclegan import paper_networks
 from cyclegan_tf.train import compiled_model
 
 SHAPE = (32, 32, 3)
@@ -131,6 +132,21 @@ def test_other_objectives_train(adversarial):
     a, b = _pictures(1)
     for _ in range(3):
         assert np.isfinite(list(model.train_on_batch(a, b, return_dict=True).values())).all()
+
+
+@pytest.mark.parametrize("settings", [{"adversarial": "wgangp"}, {"remat": True}])
+def test_fine_discriminators_train_save_and_load(settings, tmp_path):
+    networks = paper_networks(
+        SHAPE, base_filters=4, blocks=1, strided_layers=1, fine_discriminators="both"
+    )
+    model = CycleGAN(**networks, image_shape=SHAPE, pool_size=3, **settings)
+    model.compile()
+    a, b = _pictures(1)
+    for _ in range(2):
+        assert np.isfinite(list(model.train_on_batch(a, b, return_dict=True).values())).all()
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded.discriminator_a(a), model.discriminator_a(a))
 
 
 def test_identity_0_is_neither_computed_nor_logged():

@@ -7,6 +7,8 @@ from cyclegan_tf import InstanceNormalization, ReflectionPadding2D, ReplayPool
 from cyclegan_tf.layers import (
     UPSAMPLING_FORMS,
     Conv2D,
+    LocalContrast,
+    NearestResizing,
     UpsamplingConvolution2D,
     portable_kernels,
 )
@@ -124,6 +126,41 @@ def test_every_form_of_the_upsampling_convolution_agrees(policy, tolerance, form
     _assert_fast_path_agrees(layer, x, tolerance)
 
 
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "mixed_float16"])
+def test_the_upsampling_convolution_takes_any_size_in_one_graph(policy):
+    layer = UpsamplingConvolution2D(3, dtype=policy)
+    layer.build((None, None, None, 4))
+    signature = [tf.TensorSpec((None, None, None, 4), layer.compute_dtype)]
+    any_size = tf.function(layer, input_signature=signature, autograph=False)
+    for size in ((2, 5), (4, 3)):
+        x = tf.cast(tf.constant(_pictures((2, *size, 4))), layer.compute_dtype)
+        assert any_size(x).shape == (2, 2 * size[0], 2 * size[1], 3)
+        np.testing.assert_allclose(
+            tf.cast(any_size(x), tf.float32), tf.cast(layer(x), tf.float32), atol=0.1
+        )
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"padding": "same"},
+        {"strides": 2},
+        {"dilation_rate": 2},
+        {"groups": 3, "filters": 3},
+        {"kernel_size": (3, 5)},
+        {"activation": "relu"},
+    ],
+)
+def test_the_convolution_takes_every_argument_of_keras(settings):
+    arguments = {"filters": 4, "kernel_size": 3, "bias_initializer": "ones", **settings}
+    ours, theirs = Conv2D(**arguments), keras.layers.Conv2D(**arguments)
+    x = _pictures((2, 12, 14, 3))
+    ours(x), theirs(x)
+    theirs.set_weights(ours.get_weights())
+    assert ours(x).shape == ours.compute_output_shape(x.shape)
+    np.testing.assert_allclose(ours(x), theirs(x), rtol=1e-4, atol=1e-4)
+
+
 def _operators(layer, x):
     """Of a call with its gradients."""
 
@@ -219,6 +256,8 @@ def test_the_upsampling_convolution_keeps_all_but_the_first_row_and_column():
         ReflectionPadding2D(3),
         ReplayPool(2, (4, 4, 1)),
         Conv2D(3, 7, use_bias=False),
+        LocalContrast(2.0),
+        NearestResizing(),
         UpsamplingConvolution2D(4, use_bias=False),
     ],
 )
