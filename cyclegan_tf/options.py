@@ -84,10 +84,12 @@ PRESETS = {
     "paper":  {},
     #         One domain is label maps: they look like no photograph, so nothing stays as it is.
     "labels": {"lambda_identity": 0.0},
-    #         The same for 64 pixels and minutes: small networks, a higher rate, and weights
-    #         averaged over the last steps, because so short a training sways.
+    #         The same for 64 pixels and minutes: small networks, weights averaged over the last
+    #         steps, because so short a training sways, and against grain a high rate and a
+    #         discriminator of label maps that sees it (docs/fidelity.md).
     "demo":   {"lambda_identity": 0.0, "crop_size": 64, "base_filters": 32,
-               "learning_rate": 5e-4, "ema_momentum": 0.997, "epochs": 12, "steps_per_epoch": 100},
+               "fine_discriminators": "a", "learning_rate": 2e-3, "ema_momentum": 0.997,
+               "epochs": 12, "steps_per_epoch": 100},
 }  # fmt: skip
 
 

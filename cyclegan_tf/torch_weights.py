@@ -178,7 +178,7 @@ def save_networks(model, folder, directions=("ab", "ba"), epoch="latest"):
         model: a system or a `Translator`.
         folder: to write to.
         directions: of the generators; each goes with the discriminator that judges it, if there
-            is one.
+            is one and the release has its like.
         epoch: of the file names.
 
     Returns:
@@ -197,12 +197,12 @@ def save_networks(model, folder, directions=("ab", "ba"), epoch="latest"):
         networks = {f"generator_{direction}": model.generators[direction]}
         discriminator = model.discriminators.get(domain)
         if discriminator is not None and discriminator.output_shape[-1] > 1:
-            raise InputError(
+            warnings.warn(
                 f"The discriminator of domain {domain.upper()} judges at two scales "
-                "(--fine-discriminators), which the release's cannot; write the generators one by "
-                "one with torch_weights.save_generator."
+                "(--fine-discriminators), which the release's cannot: it is left out.",
+                stacklevel=2,
             )
-        if discriminator is not None:
+        elif discriminator is not None:
             networks[f"discriminator_{domain}"] = discriminator
         for name, network in networks.items():
             path = pathlib.Path(folder) / f"{epoch}_net_{RELEASE_NAMES[name]}.pth"
