@@ -199,7 +199,9 @@ def save_networks(model, folder, directions=("ab", "ba"), epoch="latest"):
         if discriminator is not None and discriminator.output_shape[-1] > 1:
             warnings.warn(
                 f"The discriminator of domain {domain.upper()} judges at two scales "
-                "(--fine-discriminators), which the release's cannot: it is left out.",
+                "(--fine-discriminators), which the release's cannot. "
+                f"{epoch}_net_{RELEASE_NAMES[f'discriminator_{domain}']}.pth is not written; read "
+                "the generators back one by one.",
                 stacklevel=2,
             )
         elif discriminator is not None:

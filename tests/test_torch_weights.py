@@ -30,6 +30,7 @@ from cyclegan_tf import (
 from cyclegan_tf.export import export
 from cyclegan_tf.layers import Conv2D
 from cyclegan_tf.load import load
+from cyclegan_tf.systems.cyclegan import paper_networks
 
 GENERATORS = {
     "resnet": lambda: published.resnet(3, 8),
@@ -291,6 +292,15 @@ def test_a_generator_whose_last_layer_is_that_of_keras_is_written_alike(tmp_path
     new, old = (torch.load(tmp_path / f"{name}.pth") for name in ("new", "old"))
     assert new.keys() == old.keys()
     assert all(torch.equal(new[key], old[key]) for key in new)
+
+
+def test_a_discriminator_that_the_release_lacks_is_named_and_left_out(tmp_path):
+    networks = paper_networks((32, 32, 3), base_filters=2, blocks=1, fine_discriminators="a")
+    model = CycleGAN(**networks, image_shape=(32, 32, 3), pool_size=0)
+    with pytest.warns(UserWarning, match=r"latest_net_D_B\.pth is not written"):
+        paths = torch_weights.save_networks(model, tmp_path)
+    names = {"latest_net_G_A.pth", "latest_net_G_B.pth", "latest_net_D_A.pth"}
+    assert {path.name for path in paths} == {path.name for path in tmp_path.iterdir()} == names
 
 
 def _unet_of_the_tutorial():
