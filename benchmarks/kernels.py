@@ -25,7 +25,7 @@ import tensorflow as tf
 from tables import parser, publish
 from train_step import operations_of
 
-from cyclegan_tf import layers, precision
+from cyclegan_tf import kernels, precision
 from cyclegan_tf.systems.cyclegan import paper_networks
 
 FILTERS = {64: 32, 128: 64, 256: 64}  # by the size of the images
@@ -222,11 +222,11 @@ def main():
     arguments = parser(__doc__)
     arguments.add_argument("--sizes", type=int, nargs="+", default=list(FILTERS), choices=FILTERS)
     arguments.add_argument("--dtypes", nargs="+", default=dtypes_here(), choices=precision.POLICIES)
-    arguments.add_argument("--upsampling", choices=layers.UPSAMPLING_FORMS, help="this form alone")
+    arguments.add_argument("--upsampling", choices=kernels.UPSAMPLING_FORMS, help="this form alone")
     arguments.add_argument("--repeats", type=int, default=7, help="of each way, after one more")
     arguments = arguments.parse_args()
     if arguments.upsampling:
-        layers.upsampling_form = lambda dtype: arguments.upsampling
+        kernels.upsampling_form = lambda dtype: arguments.upsampling
     rows = []
     for size in arguments.sizes:
         rows += measured(size, arguments.dtypes, arguments.repeats)

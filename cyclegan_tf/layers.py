@@ -1,13 +1,11 @@
 """The layers that CycleGAN needs and Keras lacks, by the fastest kernels that fit."""
 
-import contextlib
-import contextvars
-
 import keras
 import numpy as np
 import tensorflow as tf
 
-_portable = contextvars.ContextVar("portable_kernels", default=False)
+from cyclegan_tf import kernels
+from cyclegan_tf.kernels import by_two_by_two, plain_convolution, portable, reflected
 
 # The fused kernel is called for one picture at a time. On two cores, in float32, forward and back:
 # 0.6 ms against 1.5 ms for 64 x 64 x 32, but 0.4 against 0.3 ms for 32 x 32 x 64.
@@ -15,16 +13,6 @@ _LEAST_TO_FUSE = 2**17
 _MOST_TO_UNSTACK = 16  # keeps the graph small
 
 _FEW_FILTERS = 4  # four times as many still fit into the 16 that a processor computes at a time
-
-
-@contextlib.contextmanager
-def portable_kernels():
-    """Within it, layers are traced to operators that every converter knows, TFLite's too."""
-    token = _portable.set(True)
-    try:
-        yield
-    finally:
-        _portable.reset(token)
 
 
 def acts_per_picture(network):
@@ -105,7 +93,7 @@ class InstanceNormalization(keras.layers.Layer):
     def _can_be_fused(self, inputs):
         count, size = inputs.shape[0], inputs.shape[1:].num_elements()
         return (
-            not _portable.get()
+            not portable()
             and 0 < (count or 0) <= _MOST_TO_UNSTACK
             and (size is None or size >= _LEAST_TO_FUSE)
             and inputs.dtype != tf.float64
@@ -163,9 +151,9 @@ class ReflectionPadding2D(keras.layers.Layer):
         if not self.padding:
             return inputs
         sides = (self.padding, self.padding)
-        if _portable.get():
+        if portable():
             return tf.pad(inputs, ((0, 0), sides, sides, (0, 0)), mode="REFLECT")
-        return _reflected(inputs, self.padding)
+        return reflected(inputs, self.padding)
 
     def compute_output_shape(self, input_shape):
         batch, height, width, channels = input_shape
@@ -207,8 +195,8 @@ class UpsamplingConvolution2D(keras.layers.Conv2DTranspose):
 
     def call(self, inputs):
         kernel = tf.cast(self.kernel, self.compute_dtype)
-        form = "portable" if _portable.get() else upsampling_form(self.compute_dtype)
-        outputs = UPSAMPLING_FORMS[form](inputs, kernel)
+        form = "portable" if portable() else kernels.upsampling_form(self.compute_dtype)
+        outputs = kernels.UPSAMPLING_FORMS[form](inputs, kernel)
         if self.use_bias:
             outputs = outputs + tf.cast(self.bias, outputs.dtype)
         return outputs if self.activation is None else self.activation(outputs)
@@ -240,7 +228,7 @@ class Conv2D(keras.layers.Conv2D):
 
     def _can_be_blocked(self):
         return (
-            not _portable.get()
+            not portable()
             and self.filters <= _FEW_FILTERS
             and min(self.kernel_size) > 1
             and self.padding == "valid"
@@ -255,12 +243,12 @@ class Conv2D(keras.layers.Conv2D):
             for size, length in zip(inputs.shape[1:3], self.kernel_size)
         )
         if rows is not None and columns is not None:
-            convolve = _plain_convolution if rows % 2 or columns % 2 else _by_two_by_two
+            convolve = plain_convolution if rows % 2 or columns % 2 else by_two_by_two
             return convolve(inputs, kernel)
         outputs = tf.cond(
             tf.reduce_all((tf.shape(inputs)[1:3] - kernel.shape[:2]) % 2 == 1),
-            lambda: _by_two_by_two(inputs, kernel),
-            lambda: _plain_convolution(inputs, kernel),
+            lambda: by_two_by_two(inputs, kernel),
+            lambda: plain_convolution(inputs, kernel),
         )
         return tf.ensure_shape(outputs, (inputs.shape[0], rows, columns, self.filters))
 
@@ -314,115 +302,15 @@ class NearestResizing(keras.layers.Layer):
         return shape[0], *like[1:3], shape[3]
 
 
-def _plain_convolution(inputs, kernel):
-    return tf.nn.conv2d(inputs, kernel, 1, "VALID")
-
-
-def _by_two_by_two(inputs, kernel):
-    """The same where rows and columns that come out are even."""
-    corners = [(0, 1), (1, 0)]  # how the kernel lies in one that is a row and a column larger
-    kernels = [tf.pad(kernel, (y, x, (0, 0), (0, 0))) for y in corners for x in corners]
-    outputs = tf.nn.conv2d(inputs, tf.concat(kernels, -1), 2, "VALID")  # (B, H/2, W/2, 4 C)
-    return tf.nn.depth_to_space(outputs, 2)
-
-
-def _upsampled_explicitly(inputs, kernel):
-    batch, height, width, _ = _shape(inputs)
-    shape = (batch, 2 * height, 2 * width, kernel.shape[2])
-    return tf.nn.conv2d_transpose(inputs, kernel, shape, 2, ((0, 0), (1, 0), (1, 0), (0, 0)))
-
-
-def _upsampled_and_sliced(inputs, kernel):
-    batch, height, width, _ = _shape(inputs)
-    shape = (batch, 2 * height + 1, 2 * width + 1, kernel.shape[2])
-    return tf.nn.conv2d_transpose(inputs, kernel, shape, 2, "VALID")[:, 1:, 1:]
-
-
-@tf.custom_gradient
-def _upsampled_and_sliced_fast(inputs, kernel):
-    """The same; TensorFlow's gradient takes up to 1.7 times as long, forward pass included."""
-
-    def gradient(upstream):
-        upstream = tf.pad(upstream, ((0, 0), (1, 0), (1, 0), (0, 0)))
-        of_kernel = tf.raw_ops.Conv2DBackpropFilter(
-            input=upstream,
-            filter_sizes=kernel.shape,
-            out_backprop=inputs,
-            strides=[1, 2, 2, 1],
-            padding="VALID",
-        )
-        return tf.nn.conv2d(upstream, kernel, 2, "VALID"), of_kernel
-
-    return _upsampled_and_sliced(inputs, kernel), gradient
-
-
-# One function in several forms: how TensorFlow is told which rows of a transposed convolution to
-# drop decides which kernel computes it.
-UPSAMPLING_FORMS = {
-    "explicit": _upsampled_explicitly,
-    "portable": _upsampled_and_sliced,
-    "sliced": _upsampled_and_sliced_fast,
-}
-
-
-def upsampling_form(dtype):
-    """The fastest of `UPSAMPLING_FORMS`; see `benchmarks/kernels.py` for what each costs.
-
-    Explicit padding is the best in float32 on all processors that were measured. In half
-    precision oneDNN has no kernel for it without AMX, and TensorFlow's own takes 40 times as long.
-    """
-    return "sliced" if dtype in ("bfloat16", "float16") else "explicit"
-
-
-def _reflected(images, padding):
-    """`tf.pad(mode="REFLECT")` on every side by concatenation, which takes half its time.
-
-    The gradient is that of `tf.pad`, whose kernel is the faster one backward.
-    """
-    least = padding + 1
-    needs = f"Reflecting {padding} rows needs images of at least {least} by {least} pixels."
-    if any(size is not None and size < least for size in images.shape[1:3]):
-        raise ValueError(f"{needs} Received: {images.shape}")
-    checks = []
-    if None in images.shape[1:3]:
-        checks = [tf.debugging.assert_greater_equal(tf.shape(images)[1:3], least, message=needs)]
-
-    @tf.custom_gradient
-    def reflect(images):
-        # `tf.reverse`, because slices of a negative stride are slow.
-        first, last = slice(1, padding + 1), slice(-padding - 1, -1)
-        top, bottom = (tf.reverse(images[:, part], [1]) for part in (first, last))
-        rows = tf.concat([top, images, bottom], 1)
-        left, right = (tf.reverse(rows[:, :, part], [2]) for part in (first, last))
-        outputs = tf.concat([left, rows, right], 2)
-
-        def gradient(upstream):
-            sides = (padding, padding)
-            return tf.raw_ops.MirrorPadGrad(
-                input=upstream, paddings=((0, 0), sides, sides, (0, 0)), mode="REFLECT"
-            )
-
-        return outputs, gradient
-
-    with tf.control_dependencies(checks):
-        return reflect(images)
-
-
 def _mean_of_picture(x):
     """The mean over height and width, `(B, 1, 1, C)`.
 
     For other runtimes row by row, then over the rows: one that adds in float16, as GPUs of phones
     do, would pass 65504, its largest number, within a single sum over a large picture.
     """
-    if _portable.get():
+    if portable():
         return tf.reduce_mean(tf.reduce_mean(x, axis=2, keepdims=True), axis=1, keepdims=True)
     return tf.reduce_mean(x, axis=(1, 2), keepdims=True)
-
-
-def _shape(x):
-    """The sizes of a tensor: numbers where they are known while it is traced."""
-    dynamic = tf.shape(x)
-    return [dynamic[axis] if size is None else size for axis, size in enumerate(x.shape)]
 
 
 _ACTIVATIONS = (None, *map(keras.activations.get, ("linear", "relu", "tanh", "sigmoid")))

@@ -10,7 +10,7 @@ import tensorflow as tf
 from cyclegan_tf import files
 from cyclegan_tf.data.pictures import colours
 from cyclegan_tf.generators import size_multiple, translate_any_size
-from cyclegan_tf.layers import portable_kernels
+from cyclegan_tf.kernels import portable_kernels
 from cyclegan_tf.precision import in_precision
 from cyclegan_tf.quiet import quiet
 from cyclegan_tf.translator import generator_of

@@ -24,7 +24,7 @@ ROWS = [
     ["generators", "discriminators"],
     ["layer_factory"],
     ["layers", "losses", "pool", "schedules", "optimizers", "initializers"],
-    ["preprocessing"],
+    ["preprocessing", "kernels"],
     ["remat", "replicas", "devices", "files", "random_numbers", "quiet", "choices"],
     ["errors"],
 ]  # fmt: skip

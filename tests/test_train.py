@@ -29,7 +29,7 @@ from cyclegan_tf import (
 )
 from cyclegan_tf.data import pictures
 from cyclegan_tf.export import export, export_saved_model
-from cyclegan_tf.layers import UPSAMPLING_FORMS
+from cyclegan_tf.kernels import UPSAMPLING_FORMS
 from cyclegan_tf.load import load
 from cyclegan_tf.options import Options, resolve
 from cyclegan_tf.train import compiled_model, train
@@ -304,7 +304,7 @@ def test_a_kernel_that_is_slow_in_bfloat16_is_noticed(tmp_path, monkeypatch):
         return UPSAMPLING_FORMS["portable"](inputs, kernel)
 
     monkeypatch.setitem(UPSAMPLING_FORMS, "slow", slow_in_bfloat16)
-    monkeypatch.setattr("cyclegan_tf.layers.upsampling_form", lambda dtype: "slow")
+    monkeypatch.setattr("cyclegan_tf.kernels.upsampling_form", lambda dtype: "slow")
     measure = functools.partial(seconds_by_precision.__wrapped__, 4, 32)
     seconds = measure()
     assert seconds["bfloat16"] > 0.2

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from cyclegan_tf.layers import portable_kernels
+from cyclegan_tf.kernels import portable_kernels
 from cyclegan_tf.quiet import quiet
 
 # The signature of every file.

@@ -21,7 +21,7 @@ import dataclasses
 import re
 from collections.abc import Callable
 
-from cyclegan_tf.layers import portable_kernels
+from cyclegan_tf.kernels import portable_kernels
 from cyclegan_tf.tflite.conversion import converted
 from cyclegan_tf.tflite.equalization import CONVOLUTION_LAYERS, equalized, layer_name
 from cyclegan_tf.tflite.interpreter import translated
