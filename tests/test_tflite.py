@@ -408,7 +408,7 @@ def test_covariances_are_those_of_patches(side):
 
 def test_rounded_weights_change_the_output_less_than_the_nearest_ones():
     network = _like_trained(resnet_generator(base_filters=4, blocks=1, seed=0))
-    conv = [each for each in network.layers if type(each) is keras.layers.Conv2D][3]
+    conv = [each for each in network.layers if isinstance(each, keras.layers.Conv2D)][3]
     _, photographs, _ = data.scene_pairs(12, 64)
     (covariance,) = input_covariances(network, [conv], _floats(photographs[:8]))
     (kernel,) = conv.get_weights()

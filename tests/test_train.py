@@ -320,7 +320,7 @@ def test_memory_for_time_and_accumulated_gradients(tmp_path):
     assert int(model.optimizer.iterations) == 2
     with open(tmp_path / "run" / "log.csv", newline="") as file:
         rates = [float(row["learning_rate"]) for row in csv.DictReader(file)]
-    np.testing.assert_allclose(rates, [5e-4, 5e-4 / 2])  # one epoch constant, one falling
+    np.testing.assert_allclose(rates, [2e-3, 1e-3])  # one epoch constant, one falling
     with pytest.raises(InputError, match="gradient_accumulation_steps must be at least 1"):
         resolve("scenes", **TINY, gradient_accumulation_steps=0)
 
