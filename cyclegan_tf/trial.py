@@ -9,7 +9,7 @@ import tensorflow as tf
 from cyclegan_tf import precision as precisions
 from cyclegan_tf.layer_factory import LayerFactory
 
-_SECONDS = 1.5  # for all precisions together, tracing included
+_SECONDS = 1.2  # no new turn after this, tracing included, so that all is done in about 1.5
 _MOST_OPERATIONS = 6e9  # of the convolutions of one call forward; large images are cut down
 
 
@@ -18,8 +18,8 @@ def seconds_by_precision(base_filters, image_size, candidates=("float32", "bfloa
     """Seconds of a residual block and an upsampling of a ResNet generator, with gradients.
 
     The ways take turns, because machines are noisy, and the shortest time of each counts. Each has
-    up to eight turns, as long as 1.5 seconds have not passed, and at least two. What was measured
-    once is remembered.
+    up to eight turns, until 1.2 seconds have passed, and at least one after a call that traces.
+    What was measured once is remembered.
 
     Args:
         base_filters: of the first layer of the generator.
@@ -34,12 +34,12 @@ def seconds_by_precision(base_filters, image_size, candidates=("float32", "bfloa
     for call in calls.values():
         call()  # traces, and lets oneDNN prepare its kernels
     seconds = dict.fromkeys(calls, float("inf"))
-    for turn in range(8):
+    for _ in range(8):
         for each, call in calls.items():
             start = time.perf_counter()
             call()
             seconds[each] = min(seconds[each], time.perf_counter() - start)
-        if turn > 0 and time.perf_counter() - begin > _SECONDS:
+        if time.perf_counter() - begin > _SECONDS:
             break
     return seconds
 
