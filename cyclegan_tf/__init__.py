@@ -4,8 +4,7 @@ import importlib.util
 import os
 import sys
 
-# Most of TensorFlow's notes on the machine; the very first ones cannot be silenced.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+__version__ = "0.1.0"
 
 
 def _is_command_line():
@@ -28,4 +27,7 @@ if _is_command_line():
         return getattr(importlib.import_module(f"{__name__}.api"), name)
 
 else:
+    from cyclegan_tf.quiet_start import import_tensorflow
+
+    import_tensorflow()
     from cyclegan_tf.api import *

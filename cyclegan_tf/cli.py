@@ -2,7 +2,9 @@
 
 import enum
 import errno
+import importlib.metadata
 import pathlib
+import platform
 import re
 import signal
 import sys
@@ -16,6 +18,7 @@ import typer
 from cyclegan_tf import choices
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.options import PRESETS, options_of, resolve
+from cyclegan_tf.quiet_start import import_tensorflow
 
 app = typer.Typer(
     help="Unpaired image-to-image translation: two folders of pictures in, a translator out.",
@@ -23,6 +26,24 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _print_version(wanted):
+    if wanted:
+        names = ("cyclegan-tf", "tensorflow", "keras")
+        versions = [f"{name} {importlib.metadata.version(name)}" for name in names]
+        typer.echo(", ".join((*versions, f"python {platform.python_version()}")))
+        raise typer.Exit
+
+
+@app.callback()
+def _options_of_all_commands(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print versions."),
+    ] = False,
+):
+    pass
 
 
 def _choice(name, values):
@@ -201,6 +222,7 @@ def train(
     given = {n: v.value if isinstance(v, enum.Enum) else v for n, v in given.items()}
     options = resolve(**given)
 
+    import_tensorflow()
     from cyclegan_tf.devices import run_directions_side_by_side
     from cyclegan_tf.train import train as train_model
 
@@ -222,6 +244,7 @@ def translate(
     ] = choices.MAX_MEGAPIXELS,
 ):
     """Translate pictures; the results keep sizes, names and formats."""
+    import_tensorflow()
     from cyclegan_tf.load import load
     from cyclegan_tf.translate import translate as translate_files
 
@@ -312,6 +335,7 @@ def export(
     given = {name: value for name, value in locals().items() if value}
     made = _kinds_to_export(given)
 
+    import_tensorflow()
     from cyclegan_tf.load import load
 
     loaded = load(model)
@@ -413,6 +437,7 @@ def import_(
     ] = None,
 ):
     """Read checkpoints of the PyTorch release (needs the extra torch)."""
+    import_tensorflow()
     from cyclegan_tf import torch_weights
 
     model = torch_weights.import_checkpoints(source, out, epoch, image_size)
@@ -434,6 +459,7 @@ def launch(
     ] = 3,
 ):
     """Try out several machines on this one: `cyclegan-tf launch --workers 2 -- train …`."""
+    import_tensorflow()
     from cyclegan_tf.launch import launch as launch_workers
 
     raise typer.Exit(launch_workers(context.args, workers, restarts, say=typer.echo))
@@ -447,6 +473,7 @@ def demo(
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
 ):
     """Train on built-in street scenes for some minutes, score, export, write a page."""
+    import_tensorflow()
     from cyclegan_tf.demo import demo as run_demo
     from cyclegan_tf.devices import run_directions_side_by_side
 

@@ -4,7 +4,7 @@ import keras
 from keras import layers
 
 from cyclegan_tf.layer_factory import LayerFactory
-from cyclegan_tf.layers import LocalContrast, NearestResizing
+from cyclegan_tf.layers import LeakyReLU, LocalContrast, NearestResizing
 
 
 def patchgan(
@@ -111,11 +111,11 @@ def two_scale_patchgan(
 def _patches(make, x, base_filters, strided_layers):
     """From images to the logits of their patches."""
     x = make.convolution(x, base_filters, 4, strides=2, use_bias=True)
-    x = layers.LeakyReLU(negative_slope=0.2)(x)
+    x = LeakyReLU(negative_slope=0.2)(x)
     for layer in range(1, strided_layers + 1):
         strides = 2 if layer < strided_layers else 1
         x = make.convolution(x, base_filters * min(2**layer, 8), 4, strides)
-        x = layers.LeakyReLU(negative_slope=0.2)(make.normalised(x))
+        x = LeakyReLU(negative_slope=0.2)(make.normalised(x))
     return make.convolution(x, 1, 4, use_bias=True)
 
 
@@ -149,9 +149,9 @@ def pixelgan(
     )
     inputs = keras.Input(image_shape, name="image")
     x = make.convolution(inputs, base_filters, 1, use_bias=True)
-    x = layers.LeakyReLU(negative_slope=0.2)(x)
+    x = LeakyReLU(negative_slope=0.2)(x)
     x = make.normalised(make.convolution(x, 2 * base_filters, 1))
-    x = layers.LeakyReLU(negative_slope=0.2)(x)
+    x = LeakyReLU(negative_slope=0.2)(x)
     # With batch normalisation the release leaves this bias out too.
     logits = make.convolution(x, 1, 1, use_bias=normalization == "instance")
     return keras.Model(inputs, logits, name=name)

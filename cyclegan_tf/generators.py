@@ -5,6 +5,7 @@ import tensorflow as tf
 from keras import layers
 
 from cyclegan_tf.layer_factory import LayerFactory
+from cyclegan_tf.layers import LeakyReLU
 
 
 def resnet_generator(
@@ -138,7 +139,7 @@ def unet_generator(
     for level, filters in enumerate(widths):
         if level > 0:
             skips.append(x)
-            x = layers.LeakyReLU(negative_slope=0.2)(x)
+            x = LeakyReLU(negative_slope=0.2)(x)
         # No normalisation follows the outermost and the innermost convolution. With batch
         # normalisation the release leaves their biases out all the same.
         bare = level in (0, halvings - 1)

@@ -254,6 +254,34 @@ class Conv2D(keras.layers.Conv2D):
 
 
 @keras.saving.register_keras_serializable(package="cyclegan_tf")
+class LeakyReLU(keras.layers.LeakyReLU):
+    """`keras.layers.LeakyReLU` whose gradient reads its outputs, not its inputs.
+
+    Their signs are the same. TensorFlow fuses a convolution, its bias and a LeakyReLU into one
+    kernel; with Keras's gradient, which asks for what lies between, it fails in each training
+    and logs an error about it.
+    """
+
+    def call(self, inputs):
+        if portable() or self.negative_slope <= 0:  # where the signs are not the same
+            return super().call(inputs)
+        return _leaky_relu(inputs, self.negative_slope)
+
+
+def _leaky_relu(inputs, slope):
+    @tf.custom_gradient
+    def with_gradient(inputs):
+        outputs = tf.nn.leaky_relu(inputs, slope)
+
+        def gradient(upstream):
+            return tf.raw_ops.LeakyReluGrad(gradients=upstream, features=outputs, alpha=slope)
+
+        return outputs, gradient
+
+    return with_gradient(inputs)
+
+
+@keras.saving.register_keras_serializable(package="cyclegan_tf")
 class LocalContrast(keras.layers.Layer):
     """tanh of the amplified difference between each value and the mean of its four neighbors.
 
@@ -317,6 +345,7 @@ _ACTIVATIONS = (None, *map(keras.activations.get, ("linear", "relu", "tanh", "si
 _PER_PICTURE = {
     InstanceNormalization,
     Conv2D,
+    LeakyReLU,
     LocalContrast,
     NearestResizing,
     ReflectionPadding2D,

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib import metadata
 
 import pytest
 import typer
@@ -41,6 +42,12 @@ def cyclegan_tf(*arguments, **settings):
         text=True,
         **settings,
     )
+
+
+def test_version_names_what_it_runs_on():
+    printed = cyclegan_tf("--version").stdout
+    for name in ("cyclegan-tf", "tensorflow", "keras"):
+        assert f"{name} {metadata.version(name)}" in printed
 
 
 def refused(*arguments, **settings):

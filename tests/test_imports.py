@@ -26,7 +26,7 @@ ROWS = [
     ["layers", "losses", "pool", "schedules", "optimizers", "initializers"],
     ["preprocessing", "kernels"],
     ["remat", "replicas", "devices", "files", "random_numbers", "quiet", "choices"],
-    ["errors"],
+    ["errors", "quiet_start"],
 ]  # fmt: skip
 WITHIN = {
     # Sources, then the pipeline, then picture files.

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -7,6 +10,7 @@ from cyclegan_tf import InstanceNormalization, ReflectionPadding2D, ReplayPool
 from cyclegan_tf.kernels import UPSAMPLING_FORMS, portable_kernels
 from cyclegan_tf.layers import (
     Conv2D,
+    LeakyReLU,
     LocalContrast,
     NearestResizing,
     UpsamplingConvolution2D,
@@ -228,6 +232,42 @@ def test_reflection_agrees_with_that_of_tensorflow(policy, padding):
     _assert_fast_path_agrees(layer, x, 1e-7 if policy != "mixed_bfloat16" else 2**-7)
 
 
+@pytest.mark.parametrize("policy", ["float32", "float64", "mixed_bfloat16"])
+def test_leaky_relu_and_its_gradients_are_those_of_keras(policy):
+    ours = LeakyReLU(negative_slope=0.2, dtype=policy)
+    theirs = keras.layers.LeakyReLU(negative_slope=0.2, dtype=policy)
+    x = tf.cast(tf.constant([-3.0, -0.5, 0.0, 0.25, 2.0]), ours.compute_dtype)
+
+    def derivatives(layer):
+        with tf.GradientTape() as outer:
+            outer.watch(x)
+            with tf.GradientTape() as inner:
+                inner.watch(x)
+                y = tf.square(layer(x))
+            first = inner.gradient(y, x)
+        return [tf.cast(t, tf.float64) for t in (y, first, outer.gradient(first, x))]
+
+    for own, keras_own in zip(derivatives(ours), derivatives(theirs)):
+        np.testing.assert_array_equal(own, keras_own)
+
+
+def test_tensorflow_can_fuse_the_convolution_before_a_leaky_relu():
+    """With Keras's own layer it logs "remapper failed" in a process that trains."""
+    code = """
+import tensorflow as tf
+from cyclegan_tf import patchgan
+network = patchgan((24, 24, 3), base_filters=4, strided_layers=1)
+@tf.function
+def gradients(x):
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(network(x, training=True))
+    return tape.gradient(loss, network.trainable_variables)
+gradients(tf.zeros((1, 24, 24, 3)))
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "remapper" not in run.stderr
+
+
 def test_reflection_refuses_images_that_are_too_small():
     with pytest.raises(ValueError, match="at least 4 by 4 pixels"):
         ReflectionPadding2D(3)(tf.zeros((1, 3, 8, 1)))
@@ -255,6 +295,7 @@ def test_the_upsampling_convolution_keeps_all_but_the_first_row_and_column():
         ReflectionPadding2D(3),
         ReplayPool(2, (4, 4, 1)),
         Conv2D(3, 7, use_bias=False),
+        LeakyReLU(0.2),
         LocalContrast(2.0),
         NearestResizing(),
         UpsamplingConvolution2D(4, use_bias=False),

@@ -1,0 +1,45 @@
+"""In processes of their own: TensorFlow is imported once in each, and crashes end the process."""
+
+import os
+import signal
+import subprocess
+import sys
+
+
+def _run(code, **environment):
+    clean = {name: os.environ[name] for name in os.environ if name != "TF_CPP_MIN_LOG_LEVEL"}
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env={**clean, **environment}
+    )
+
+
+def test_python_starts_without_notes():
+    run = _run("import cyclegan_tf, tensorflow as tf; print(int(tf.constant(1) + 1))")
+    assert (run.stdout, run.stderr) == ("2\n", "")
+
+
+def test_errors_are_seen_and_survive_a_crash():
+    run = _run(
+        "import os\n"
+        "from cyclegan_tf import quiet_start\n"
+        "with quiet_start._stderr_without(quiet_start._NOTES):\n"
+        "    os.write(2, b'I0000 00:00:1 1 port.cc:153] a note\\n')\n"
+        "    os.write(2, b'E0000 00:00:1 1 cuda.cc:1] could not load libcudart\\n')\n"
+        "    os.abort()"
+    )
+    assert run.returncode == -signal.SIGABRT
+    assert run.stderr == "E0000 00:00:1 1 cuda.cc:1] could not load libcudart\n"
+
+
+def test_stderr_is_as_before_afterwards():
+    run = _run(
+        "import cyclegan_tf, os\nos.write(2, b'I0000 00:00:1 1 port.cc:153] of the user\\n')"
+    )
+    assert run.stderr == "I0000 00:00:1 1 port.cc:153] of the user\n"
+
+
+def test_all_notes_are_there_if_they_are_asked_for():
+    asked = _run("import cyclegan_tf", TF_CPP_MIN_LOG_LEVEL="0")
+    plain = _run("import tensorflow", TF_CPP_MIN_LOG_LEVEL="0")
+    assert "oneDNN" in plain.stderr
+    assert "oneDNN" in asked.stderr
