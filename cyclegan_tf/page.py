@@ -2,6 +2,7 @@
 
 import csv
 import html
+import json
 import pathlib
 
 import numpy as np
@@ -10,33 +11,36 @@ from cyclegan_tf import files
 
 
 def write_page(folder, title, section=""):
-    """Writes `index.html` and `losses.png` from the `log.csv` and `samples/` of a run.
+    """Writes `index.html` and `losses.png` from the files of a run.
+
+    It reads `options.json`, `log.csv` and `samples/`, as far as they are there.
 
     Args:
         folder: of the run.
         title: of the page.
-        section: HTML to stand above the losses.
+        section: HTML to stand above the samples.
     """
     folder = pathlib.Path(folder)
+    options = _read_options(folder / "options.json")
     rows = _read_log(folder / "log.csv")
     if rows:
         _plot_losses(rows, folder / "losses.png")
-    sheets = sorted((folder / "samples").glob("epoch_*.png"), reverse=True)
-    figures = "\n".join(
-        f"<figure><figcaption>{_caption(sheet)}</figcaption>"
-        f'<img loading="lazy" src="samples/{sheet.name}" alt="{_caption(sheet)}"></figure>'
-        for sheet in sheets
-    )
     files.write_text(
         folder / "index.html",
         _PAGE.format(
-            title=html.escape(title), section=section, table=_table(rows), figures=figures
+            title=html.escape(title),
+            summary=_summary(options, rows),
+            links=_links(folder),
+            section=section,
+            samples=_samples(folder / "samples"),
+            losses=_losses(rows, options),
+            options=_options(options),
         ),
     )
 
 
-def _caption(sheet):
-    return f"Epoch {int(sheet.stem.removeprefix('epoch_'))}"
+def _read_options(path):
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
 def _read_log(path):
@@ -47,28 +51,128 @@ def _read_log(path):
         return [
             {name: float(value) for name, value in row.items() if value not in ("", "NA")}
             for row in csv.DictReader(file)
+            if None not in row.values()  # cut short
         ]
 
 
-def _table(rows):
+def _summary(options, rows):
+    """What was trained, and how far, in a sentence or two."""
+    if not options:
+        return ""
+    domains = " and ".join(
+        f"<b>{html.escape(str(options[name]))}</b>"
+        for name in ("source", "domain_b")
+        if options.get(name)
+    )
+    done = int(rows[-1]["epoch"]) + 1 if rows else 0
+    size = options.get("crop_size")
+    return (
+        f"<p>A translator trained on {domains} at {size} x {size} pixels. "
+        f"Epoch {done} of {options.get('epochs')} is done.</p>"
+    )
+
+
+def _links(folder):
+    """To the files of the run that are there, and what they are for."""
+    meant = (
+        (
+            "model.keras",
+            "the model, for <code>cyclegan-tf translate</code> and <code>export</code>",
+        ),
+        ("log.csv", "the losses of each epoch"),
+        ("options.json", "the options"),
+    )
+    found = [
+        f'<li><a href="{name}">{name}</a>: {text}</li>'
+        for name, text in meant
+        if (folder / name).exists()
+    ]
+    if (folder / "logs").is_dir():
+        command = html.escape(f"tensorboard --logdir {folder / 'logs'}")
+        found.append(f"<li>TensorBoard: <code>{command}</code></li>")
+    return f"<ul>{''.join(found)}</ul>" if found else ""
+
+
+def _samples(folder):
+    """The newest sheet of samples, and a slider over those of all epochs."""
+    sheets = sorted(folder.glob("epoch_*.png"))
+    if not sheets:
+        return ""
+    epochs = [int(sheet.stem.removeprefix("epoch_")) for sheet in sheets]
+    sources = json.dumps([f"samples/{sheet.name}" for sheet in sheets])
+    plain = " ".join(
+        f'<a href="samples/{sheet.name}">{epoch}</a>' for sheet, epoch in zip(sheets, epochs)
+    )
+    return _SAMPLES.format(
+        last=len(sheets) - 1,
+        epoch=epochs[-1],
+        source=f"samples/{sheets[-1].name}",
+        sources=sources,
+        epochs=epochs,
+        plain=plain,
+    )
+
+
+def _losses(rows, options):
     if not rows:
         return ""
-    names = [name for name in rows[-1] if name != "epoch"]
-    cells = "".join(f"<tr><th>{n}</th><td>{rows[-1][n]:.4g}</td></tr>" for n in names)
-    return f"<table><caption>Last epoch</caption>{cells}</table>"
+    undecided = _UNDECIDED.get(options.get("adversarial"))
+    cells = "".join(
+        f"<tr><th>{html.escape(name)}</th><td>{value:.4g}</td>"
+        f"<td>{_meaning(name.removeprefix('val_'), undecided)}</td></tr>"
+        for name, value in rows[-1].items()
+        if name != "epoch"
+    )
+    return (
+        '<p><img src="losses.png" alt="The losses by epoch"></p>'
+        "<div class=wide><table><caption>Last epoch</caption>"
+        f"<tr><td></td><td>value</td><td>meaning</td></tr>{cells}</table></div>"
+        "<p>Losses say little about the images; look at the samples.</p>"
+    )
+
+
+# A discriminator that cannot tell real from translated images; its generator has the same loss.
+_UNDECIDED = {"lsgan": 0.25, "vanilla": 0.69}
+
+
+def _meaning(name, undecided):
+    """What a loss measures and which values are good, for those who know no GANs."""
+    kind, _, of = name.partition("_")
+    of = of.upper()
+    if kind == "d":
+        text = f"discriminator of {of}, which tells real images from translated ones"
+        return text + (f"; {undecided} if it cannot, near 0 if it always can" * bool(undecided))
+    if kind == "g":
+        text = f"generator {' → '.join(of)} against the discriminator"
+        return text + (
+            f"; {undecided} if that is undecided, near 1 or more if it loses" * bool(undecided)
+        )
+    if kind == "cycle":
+        return f"images of {of} translated there and back, against the originals; it should fall"
+    if kind == "identity":
+        return f"images of {of} translated to {of}, against the originals; it should fall"
+    return "rate of the optimizers" if name == "learning_rate" else ""
+
+
+def _options(options):
+    if not options:
+        return ""
+    rows = "".join(
+        f"<tr><th>{html.escape(name)}</th><td>{html.escape(str(value))}</td></tr>"
+        for name, value in options.items()
+    )
+    return f"<details><summary>Options</summary><table>{rows}</table></details>"
 
 
 def _plot_losses(rows, path):
-    """Three panels: discriminators, generators against them, cycle and identity."""
+    """A panel for each kind of loss."""
     from matplotlib.figure import Figure  # here, because few commands draw
 
-    figure = Figure(figsize=(12, 3.2), layout="constrained")
-    panels = (("d_",), ("g_",), ("cycle_", "identity_"))
+    panels = _panels([name for name in rows[-1] if name not in ("epoch", "learning_rate")])
+    figure = Figure(figsize=(4.4 * len(panels), 3.6), layout="constrained")
     epochs = [row["epoch"] + 1 for row in rows]
-    for axes, prefixes, title in zip(
-        figure.subplots(1, 3), panels, ("Discriminators", "Generators", "Cycle and identity")
-    ):
-        for name in (n for n in rows[-1] if n.removeprefix("val_").startswith(prefixes)):
+    for axes, (title, names) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels):
+        for name in names:
             values = [row.get(name, np.nan) for row in rows]
             style = "--" if name.startswith("val_") else "-"
             axes.plot(epochs, values, style, marker=".", label=name)
@@ -77,10 +181,37 @@ def _plot_losses(rows, path):
             axes.set_ylim(bottom=0)
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)
-        axes.legend(fontsize="small")
+        axes.legend()
     with files.written_whole(path) as beside:
         figure.savefig(beside, dpi=100)
 
+
+def _panels(names):
+    """The losses by kind, as `(title, names)`; those of no known kind come last."""
+    kinds = (("Discriminators", ("d_",)), ("Generators", ("g_",)),
+             ("Cycle and identity", ("cycle_", "identity_")))  # fmt: skip
+    panels, left = [], list(names)
+    for title, prefixes in kinds:
+        of_kind = [name for name in left if name.removeprefix("val_").startswith(prefixes)]
+        left = [name for name in left if name not in of_kind]
+        panels.append((title, of_kind))
+    panels.append(("Others", left))
+    return [(title, of_kind) for title, of_kind in panels if of_kind]
+
+
+_SAMPLES = """<h2>Samples</h2>
+<p><label>Epoch <output id="epoch">{epoch}</output>
+<input id="slider" type="range" min="0" max="{last}" value="{last}"></label></p>
+<p class="wide"><img id="sheet" src="{source}" alt="Samples of the epoch chosen"></p>
+<p>Each row: an image of A, translated to B, and back; an image of B, translated to A, and back.</p>
+<noscript><p>All epochs: {plain}</p></noscript>
+<script>
+  const sources = {sources}, epochs = {epochs};
+  document.getElementById("slider").oninput = event => {{
+    document.getElementById("sheet").src = sources[event.target.value];
+    document.getElementById("epoch").value = epochs[event.target.value];
+  }};
+</script>"""
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -88,21 +219,24 @@ _PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width">
 <title>{title}</title>
 <style>
-  body {{ font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 76rem; padding: 0 1rem; color: #222; }}
-  img {{ max-width: 100%; height: auto; }}
-  figure {{ margin: 1.5rem 0; }}
-  figcaption, caption {{ font-weight: 600; text-align: left; }}
+  :root {{ color-scheme: light dark; }}
+  body {{ font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem; box-sizing: border-box; }}
+  img {{ max-width: 100%; height: auto; background: #fff; border-radius: 4px; }}
+  .wide {{ overflow-x: auto; }}
+  input[type=range] {{ display: block; width: 100%; }}
+  caption, summary {{ font-weight: 600; text-align: left; }}
   table {{ border-collapse: collapse; margin: 1rem 0; }}
-  th, td {{ text-align: left; padding: .2rem 1rem .2rem 0; border-bottom: 1px solid #ddd; font-variant-numeric: tabular-nums; }}
-  th {{ font-weight: 400; }}
+  th, td {{ text-align: left; vertical-align: top; padding: .2rem 1rem .2rem 0; border-bottom: 1px solid #8884; font-variant-numeric: tabular-nums; }}
+  th {{ font-weight: 400; font-family: ui-monospace, monospace; }}
+  code {{ overflow-wrap: anywhere; }}
 </style>
 <h1>{title}</h1>
+{summary}
+{links}
 {section}
+{samples}
 <h2>Losses</h2>
-<p><img src="losses.png" alt="The losses by epoch"></p>
-{table}
-<h2>Samples</h2>
-<p>Each row: a picture of domain A, translated to B, and back; a picture of B, translated to A, and back.</p>
-{figures}
+{losses}
+{options}
 </html>
 """

@@ -5,7 +5,9 @@ import os
 import pathlib
 
 import keras
+import numpy as np
 import tensorflow as tf
+from PIL import Image
 
 from cyclegan_tf import files
 
@@ -47,7 +49,8 @@ class RunLog(keras.callbacks.CSVLogger):
 
 
 class ScalarBoard(keras.callbacks.Callback):
-    """The rows of a `RunLog` for TensorBoard, under the names that Keras's own callback gives.
+    """The rows of a `RunLog` for TensorBoard, under the names that Keras's own callback gives, and
+    the sheets of a `SampleSheet`.
 
     That callback's files cannot be cut back to a checkpoint, and what it holds in memory is lost
     when a process is killed; this one writes the files anew when training goes on.
@@ -55,16 +58,19 @@ class ScalarBoard(keras.callbacks.Callback):
     Args:
         folder: of TensorBoard's logs.
         log: path of the CSV file, of a `RunLog` that comes before this among the callbacks.
+        samples: folder of the sheets, of a `SampleSheet` that comes before this; none, if `None`.
     """
 
-    def __init__(self, folder, log):
+    def __init__(self, folder, log, samples=None):
         super().__init__()
         self.folder = pathlib.Path(folder) / "train"
         self.log = log
+        self.samples = samples and pathlib.Path(samples)
         self._writer = None
 
     def on_train_begin(self, logs=None):
         self._writer = None
+        self._epoch = None  # the last one done, whose sheet may still be written again
 
     def on_epoch_begin(self, epoch, logs=None):
         if self._writer is None:
@@ -73,12 +79,19 @@ class ScalarBoard(keras.callbacks.Callback):
             self._writer = tf.summary.create_file_writer(str(self.folder))
             for row in finished_rows(self.log, epoch):
                 values = {name: float(row[name]) for name in row if row[name] != "NA"}
-                self._write(int(values.pop("epoch")), values)
+                of = int(values.pop("epoch"))
+                self._write(of, values)
+                self._write_sheet(of)
+        elif self._epoch is not None:
+            self._write_sheet(self._epoch)
 
     def on_epoch_end(self, epoch, logs=None):
         self._write(epoch, logs)
+        self._epoch = epoch
 
     def on_train_end(self, logs=None):
+        if self._epoch is not None:
+            self._write_sheet(self._epoch)
         if self._writer is not None:
             self._writer.close()
 
@@ -87,6 +100,13 @@ class ScalarBoard(keras.callbacks.Callback):
             for name, value in values.items():
                 tf.summary.scalar(f"epoch_{name}", value)
         self._writer.flush()
+
+    def _write_sheet(self, epoch):
+        sheet = self.samples and self.samples / f"epoch_{epoch + 1:04d}.png"
+        if sheet and sheet.exists():
+            with Image.open(sheet) as image, self._writer.as_default(step=epoch):
+                tf.summary.image("samples", np.asarray(image.convert("RGB"))[np.newaxis])
+            self._writer.flush()
 
 
 def finished_rows(path, epochs):

@@ -130,8 +130,8 @@ def _callbacks(out, options, samples, chief):
         return [save]
     return [
         RunLog(out / "log.csv"),
-        ScalarBoard(out / "logs", out / "log.csv"),
         SampleSheet(out / "samples", *samples),
+        ScalarBoard(out / "logs", out / "log.csv", out / "samples"),
         save,
         RunPage(out, title=f"{options.source} → {out.name}"),
     ]

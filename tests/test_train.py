@@ -89,12 +89,20 @@ def test_logs_are_read_by_other_programs(run):
     events = EventAccumulator(str(run / "logs" / "train"), size_guidance={"tensors": 0}).Reload()
     logged = [tf.make_ndarray(e.tensor_proto) for e in events.Tensors("epoch_cycle_a")]
     np.testing.assert_allclose(logged, [float(row["cycle_a"]) for row in rows], rtol=1e-5)
+    shown = [tf.make_ndarray(e.tensor_proto) for e in events.Tensors("samples")]
+    for epoch, (_, _, png) in enumerate(shown, 1):  # width, height, PNG
+        with Image.open(run / "samples" / f"epoch_{epoch:04d}.png") as sheet:
+            np.testing.assert_array_equal(tf.io.decode_png(png), np.asarray(sheet))
+    assert len(shown) == 2
 
 
 def test_the_page_links_to_what_is_there(run):
     page = (run / "index.html").read_text()
     sources = re.findall(r'src="([^"]+)"', page)
-    assert {"losses.png", "samples/epoch_0001.png", "samples/epoch_0002.png"} == set(sources)
+    links = [link for link in re.findall(r'href="([^"]+)"', page) if "/" not in link]
+    assert {"losses.png", "samples/epoch_0002.png"} == set(sources)
+    assert {"model.keras", "log.csv", "options.json"} == set(links)
+    assert all((run / link).exists() for link in links)
     assert "http" not in page
     for source in sources:
         with Image.open(run / source) as image:
