@@ -427,7 +427,7 @@ def import_(
             "with the four of G_A, G_B, D_A and D_B."
         ),
     ],
-    out: Annotated[pathlib.Path, typer.Argument(help="The .keras file to write.")],
+    out: Annotated[pathlib.Path, typer.Argument(help="The .keras file to write; a new one.")],
     epoch: Annotated[
         str | None, _option(None, "Of a run: which of its checkpoints (default: latest).")
     ] = None,

@@ -110,7 +110,7 @@ def import_checkpoints(source, out, epoch=None, image_size=None):
 
     Args:
         source: a file for `load_generator` or a folder for `load_cyclegan`.
-        out: path of the `.keras` file; it appears whole or not at all.
+        out: path of the `.keras` file, which must be new; it appears whole or not at all.
         epoch: of a run's folder: which of its checkpoints, a number or `"latest"` (if `None`).
         image_size: of a run's folder: side of the training pictures, in pixels; 256 if `None`.
 
@@ -118,13 +118,15 @@ def import_checkpoints(source, out, epoch=None, image_size=None):
         The model written: a generator or a `CycleGAN`.
 
     Raises:
-        InputError: as `load_generator`; or `out` is no name for a `.keras` file, or an argument
-            does not go with `source`.
+        InputError: as `load_generator`; or `out` is no name for a `.keras` file or is there
+            already, or an argument does not go with `source`.
         ImportError: PyTorch is not installed.
     """
     source, out = pathlib.Path(source), pathlib.Path(out)
     if out.suffix != ".keras":
         raise InputError(f"A model is written to a name that ends in .keras. Received: {out}")
+    if out.exists():
+        raise InputError(f"{out} is there already; choose another name.")
     if source.is_dir():
         try:
             model = load_cyclegan(source, epoch or "latest", image_size=image_size or 256)

@@ -430,6 +430,18 @@ def test_checkpoints_are_written_all_or_none_and_never_over_others(tmp_path):
     assert not (tmp_path / "new").exists()
 
 
+def test_an_import_never_replaces_a_file(tmp_path):
+    write_checkpoints(tmp_path / "run")
+    own = tmp_path / "own.keras"
+    own.write_bytes(b"weeks of training")
+    for source in (tmp_path / "run", tmp_path / "run" / "latest_net_G_A.pth"):
+        done = _command("import", source, own)
+        assert done.returncode == 2
+        assert done.stderr.splitlines()[-1].endswith("is there already; choose another name.")
+    assert own.read_bytes() == b"weeks of training"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["own.keras", "run"]
+
+
 def test_a_full_disk_is_an_error_of_the_file_system(module, tmp_path, monkeypatch):
     def full(path, content):
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
