@@ -5,7 +5,7 @@ from cyclegan_tf.callbacks import RunPage, SampleSheet, SaveModel
 from cyclegan_tf.checkpoints import Checkpoints
 from cyclegan_tf.discriminators import patchgan, pixelgan, two_scale_patchgan
 from cyclegan_tf.errors import InputError
-from cyclegan_tf.export import export_saved_model
+from cyclegan_tf.export import export_keras, export_saved_model
 from cyclegan_tf.generators import resnet_generator, unet_generator
 from cyclegan_tf.layers import InstanceNormalization, ReflectionPadding2D
 from cyclegan_tf.onnx_export import export_onnx

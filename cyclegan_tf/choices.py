@@ -13,7 +13,7 @@ POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixe
 PRECISIONS = ("auto", *POLICIES)
 
 # What `export` writes.
-KINDS = ("saved_model", "tflite", "onnx")
+KINDS = ("saved_model", "tflite", "onnx", "keras")
 USUAL_KINDS = KINDS[:2]
 QUANTIZATIONS = ("none", "float16", "dynamic", "int8", "auto")
 

@@ -290,7 +290,7 @@ def export(
         NumberFormat | None,
         _option(
             None,
-            "Of the SavedModel's arithmetic: bfloat16 is for servers that have it in hardware "
+            "Of the arithmetic of SavedModel and .keras: bfloat16 is for servers that have it in hardware "
             "(default: float32).",
         ),
     ] = None,
@@ -299,6 +299,14 @@ def export(
     ] = False,
     onnx: Annotated[
         bool, typer.Option("--onnx", help="Write an .onnx alone (needs the extra onnx).")
+    ] = False,
+    keras: Annotated[
+        bool,
+        typer.Option(
+            "--keras",
+            help="Write only a .keras of each generator, a tenth of the run's model.keras, for "
+            "`translate`, `export` and Keras.",
+        ),
     ] = False,
     quantization: Annotated[
         Quantization | None,
@@ -342,13 +350,12 @@ def export(
     directions = (direction.value,) if direction != Directions.both else tuple(loaded.generators)
     if len(directions) > 1 and representative is not None:
         _check_of_both_domains(representative)
-    size = None if image_size is None else (image_size, image_size)
     of_tflite = {
         "quantization": quantization.value if quantization else "none",
         "representative": representative,
+        "run": model if model.is_dir() else None,
     }
     paths = []
-    run = model if model.is_dir() else None
     if torch:
         from cyclegan_tf import torch_weights
 
@@ -360,13 +367,10 @@ def export(
             loaded,
             out,
             directions,
-            size,
+            image_size,
             precision.value if precision else "float32",
             made - {"web"},
-            any_size=any_size,
-            run=run,
-            say=typer.echo,
-            **of_tflite,
+            **({**of_tflite, "any_size": any_size, "say": typer.echo} if "tflite" in made else {}),
         ).values()
     for path in paths:
         typer.echo(path)
@@ -374,7 +378,7 @@ def export(
         from cyclegan_tf.web import export_web
 
         names = {"domains": domains or ("A", "B"), "examples": examples or (None, None)}
-        typer.echo(export_web(loaded, web, directions, size, run=run, **names, **of_tflite))
+        typer.echo(export_web(loaded, web, directions, image_size, **names, **of_tflite))
 
 
 # Which kinds of files an option of `export` is for.
@@ -383,7 +387,7 @@ _EXPORT_OPTIONS = {
     "quantization": {"tflite", "web"},
     "representative": {"tflite", "web"},
     "any_size": {"tflite"},
-    "precision": {"saved_model"},
+    "precision": {"saved_model", "keras"},
     "domains": {"web"},
     "examples": {"web"},
 }
@@ -391,7 +395,7 @@ _EXPORT_OPTIONS = {
 
 def _kinds_to_export(given):
     """What the options of `export` ask for; an InputError where they do not go together."""
-    named = {kind for kind in ("tflite", "onnx", "torch") if kind in given}
+    named = {kind for kind in ("tflite", "onnx", "keras", "torch") if kind in given}
     if "torch" in named and len(named) > 1:
         raise InputError("--torch writes checkpoints of the PyTorch release instead; export twice.")
     if "out" not in given and (named or "web" not in given):
@@ -481,6 +485,9 @@ def demo(
     run_demo(out, seed, say=typer.echo)
 
 
+_NO_MEMORY = "Memory ran out; use smaller images, batches or networks."
+
+
 def main():
     """Runs the command line: 2 for input that cannot be used, 130 for Ctrl-C, no traceback."""
     warnings.showwarning = _say_warning
@@ -499,8 +506,10 @@ def main():
         if full := re.search(r"No space left on device|File too large", message):
             _fail(f"The output cannot be written: {full.group()}.")
         if type(error).__name__ == "ResourceExhaustedError":
-            _fail("Memory ran out; use smaller pictures, batches or networks.")
+            _fail(_NO_MEMORY)
         raise
+    except MemoryError:
+        _fail(_NO_MEMORY)
     except OSError as error:
         if not _cannot_write(error):
             raise

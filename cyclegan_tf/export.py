@@ -1,4 +1,4 @@
-"""The verb `export`: trained generators as SavedModel, TFLite and ONNX."""
+"""The verb `export`: trained generators as SavedModel, TFLite, ONNX and small Keras files."""
 
 import numbers
 import pathlib
@@ -29,26 +29,38 @@ def export(
 
     Args:
         model: a system, such as a `CycleGAN`.
-        out: a folder. Each direction becomes `generator_ab/<version>/`, `generator_ab.tflite` and
-            `generator_ab.onnx`.
+        out: a folder. Each direction becomes `generator_ab/<version>/`, `generator_ab.tflite`,
+            `generator_ab.onnx` and `generator_ab.keras`.
         directions: `"ab"`, `"ba"` or both.
-        image_size: `(height, width)` of the .tflite; that of the training pictures if `None`.
-        precision: of the SavedModel; see `export_saved_model`.
-        kinds: any of `"saved_model"`, `"tflite"` and `"onnx"`.
-        **of_tflite: further arguments of `export_tflite`.
+        image_size: of the .tflite, a number for squares or `(height, width)`; that of the
+            training pictures if `None`.
+        precision: of the SavedModel and the .keras file; see `export_saved_model`.
+        kinds: any of `"saved_model"`, `"tflite"`, `"onnx"` and `"keras"`.
+        **of_tflite: further arguments of `export_tflite`, if that is among the kinds.
 
     Returns:
         The paths written, by kind and direction: `{("saved_model", "ab"): ..., ...}`.
 
     Raises:
-        InputError: no such kind, direction or number format; see also `export_tflite`.
+        InputError: no such kind, direction or number format, or arguments of `export_tflite`
+            without that kind; see also `export_tflite` and `export_keras`. Nothing is written
+            then.
     """
     out = pathlib.Path(out)
     if unknown := set(kinds) - set(KINDS):
         raise InputError(f"kinds are {', '.join(KINDS)}. Received: {', '.join(sorted(unknown))}")
+    if of_tflite and "tflite" not in kinds:
+        raise InputError(
+            f"{', '.join(of_tflite)} would be for the kind tflite; leave it out, or add that kind. "
+            f"Received: kinds {', '.join(kinds)}"
+        )
     files.check_folder(out)
-    for direction in directions if "tflite" in kinds else ():  # before anything is written
-        checked_size(model, direction, image_size, of_tflite.get("any_size", False))
+    for direction in directions:  # before anything is written
+        check("direction", direction, model.generators)
+        if "tflite" in kinds:
+            checked_size(model, direction, image_size, of_tflite.get("any_size", False))
+        if "keras" in kinds:
+            _check_keras_path(out / f"generator_{direction}.keras")
     written = {}
     for direction in directions:
         name = f"generator_{direction}"
@@ -58,12 +70,51 @@ def export(
             )
         if "onnx" in kinds:
             written["onnx", direction] = export_onnx(model, out / f"{name}.onnx", direction)
+        if "keras" in kinds:
+            path = out / f"{name}.keras"
+            written["keras", direction] = export_keras(model, path, direction, precision)
     # Last, because a server loads a new version at once: nothing may fail after it.
     for direction in directions if "saved_model" in kinds else ():
         written["saved_model", direction] = export_saved_model(
             model, out, direction, precision=precision
         )
     return written
+
+
+def export_keras(model, path, direction="ab", precision="float32"):
+    """Writes one generator alone as a `.keras` file, a tenth of what `model.save` writes.
+
+    It has no optimizers and no discriminator. `cyclegan_tf.load.load`, `cyclegan-tf translate` and
+    `export` read it as a model of direction "ab", whichever it was; `keras.saving.load_model` as
+    a Keras model, after `import cyclegan_tf`.
+
+    Args:
+        model: a system, such as a `CycleGAN`, or a `Translator`.
+        path: of the file, a name that ends in `.keras` and is new.
+        direction: `"ab"` or `"ba"`.
+        precision: `"float32"`, or `"bfloat16"` or `"float16"` for the arithmetic inside; weights
+            are float32 in any.
+
+    Returns:
+        `path`.
+
+    Raises:
+        InputError: no such direction, number format or name, or the file is there already.
+    """
+    check("precision", precision, POLICIES)
+    path = pathlib.Path(path)
+    _check_keras_path(path)
+    generator = in_precision(generator_of(model, direction), precision)
+    with files.written_whole(path) as beside:
+        generator.save(beside)
+    return path
+
+
+def _check_keras_path(path):
+    if path.suffix != ".keras":
+        raise InputError(f"A model is written to a name that ends in .keras. Received: {path}")
+    if path.exists():
+        raise InputError(f"{path} is there already; choose another name or folder.")
 
 
 def export_saved_model(model, path, direction="ab", version=None, precision="float32"):

@@ -7,7 +7,7 @@ import pathlib
 from cyclegan_tf import files, npm
 from cyclegan_tf.data import pictures
 from cyclegan_tf.errors import InputError
-from cyclegan_tf.tflite.export import export_tflite
+from cyclegan_tf.tflite.export import export_tflite, sides
 from cyclegan_tf.translator import generator_of
 
 _CORE = npm.Package(
@@ -59,7 +59,8 @@ def export_web(
         out: the folder. It appears whole or not at all. An earlier page there is replaced, if
             nothing else lies in the folder.
         directions: `("ab",)`, `("ba",)` or both; all that the model has if `None`.
-        image_size: `(height, width)` that pictures are scaled to; see `export_tflite`.
+        image_size: that pictures are scaled to, a number for squares or `(height, width)`; see
+            `export_tflite`.
         domains: what the page calls A and B, such as `("horses", "zebras")`.
         examples: paths of a picture of A and one of B for visitors to begin with, or `None`.
         quantization: see `export_tflite`; with `"dynamic"`, visitors download a quarter.
@@ -90,7 +91,7 @@ def export_web(
         for direction in directions
     }
     of_tflite = {
-        "image_size": image_size,
+        "image_size": sides(image_size),
         "quantization": quantization,
         "representative": representative,
         "run": run,

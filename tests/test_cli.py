@@ -10,12 +10,14 @@ import sys
 import time
 from importlib import metadata
 
+import numpy as np
 import pytest
 import typer
 from PIL import Image
 from test_pictures import smooth
 
 from cyclegan_tf import InputError, cli
+from cyclegan_tf.load import load
 
 COMMAND = [sys.executable, "-m", "cyclegan_tf.cli"]
 TINY = {
@@ -114,6 +116,29 @@ def test_train_then_translate_then_export(run, root, tmp_path):
     assert report["psnr_to_keras"]["tested_on"].startswith("the training data of the run")
 
 
+def test_small_keras_files_serve_as_the_run_does(run, tmp_path):
+    result = cyclegan_tf("export", run, tmp_path / "small", "--keras", "--direction", "ba")
+    assert result.returncode == 0, result.stderr
+    small = tmp_path / "small" / "generator_ba.keras"
+    assert result.stdout.split() == [str(small)]
+    assert small.stat().st_size < (run / "model.keras").stat().st_size / 4
+    np.testing.assert_array_equal(
+        load(small).translate(smooth()), load(run).translate(smooth(), "ba")
+    )
+
+
+def test_images_that_no_memory_holds(run, tmp_path):
+    """Under a limit, for machines that would hold them; each image takes 75 GiB."""
+    import resource
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_AS, (2**36, 2**36))
+
+    arguments = ["--tflite", "--direction", "ab", "--image-size", 100_000]
+    assert "Memory ran out" in refused("export", run, tmp_path, *arguments, preexec_fn=limit)
+    assert not list(tmp_path.iterdir())
+
+
 def test_export_of_a_web_page(run, tmp_path):
     names = ["--domains", "day", "night", "--direction", "ba"]
     result = cyclegan_tf("export", run, "--web", tmp_path / "site", *names)
@@ -134,7 +159,7 @@ def test_export_of_a_web_page(run, tmp_path):
         (["--torch", "--onnx"], "export twice"),
         (["--torch", "--quantization", "int8"], "--quantization is for tflite and web; this "),
         (["--onnx", "--any-size"], "--any-size is for tflite; this command writes onnx"),
-        (["--tflite", "--precision", "bfloat16"], "--precision is for saved_model; this command"),
+        (["--tflite", "--precision", "bfloat16"], "--precision is for keras and saved_model; this"),
         (["--domains", "day", "night"], "--domains is for web; this command writes saved_model"),
         (["--onnx", "--web", "site"], "A folder to write to is missing"),
         (["--representative", str(pathlib.Path(__file__).parent)], "say which generator takes"),

@@ -3,6 +3,7 @@
 import dataclasses
 import importlib.metadata
 import json
+import numbers
 import pathlib
 import warnings
 
@@ -56,8 +57,8 @@ def export_tflite(
             with: a folder, the folder of a run for its training data, `"scenes"`, or uint8
             pictures `(height, width, channels)`. By default those of `run`; but scenes where they
             are a TFDS data set and only the report or the choice of `"dynamic"` needs them.
-        image_size: `(height, width)`, multiples of what the network needs (4 for a ResNet); that
-            of the training pictures if `None`.
+        image_size: a number for squares or `(height, width)`, multiples of what the network needs
+            (4 for a ResNet); that of the training pictures if `None`.
         any_size: let callers resize the input. Slower, and not for every runtime.
         run: the folder of the run that the model comes from.
         with_options: put the options of the run into the file.
@@ -73,6 +74,7 @@ def export_tflite(
         ImportError: `"dynamic"`, `"int8"` or `"auto"` without the extra `litert`.
     """
     path = pathlib.Path(path)
+    image_size = sides(image_size)
     size = checked_size(model, direction, image_size, any_size)
     _check(quantization, any_size)
     if quantization in CHOSEN_BY_PICTURES:
@@ -103,6 +105,23 @@ def export_tflite(
     return path
 
 
+def sides(image_size):
+    """`(height, width)` of an image size, which may be one number for both, or `None`.
+
+    Raises:
+        InputError: it is none of these.
+    """
+    if image_size is None:
+        return None
+    both = image_size if isinstance(image_size, (tuple, list)) else (image_size, image_size)
+    if len(both) != 2 or not all(isinstance(side, numbers.Integral) for side in both):
+        raise InputError(
+            "image_size must be a whole number of pixels or (height, width). "
+            f"Received: {image_size!r}"
+        )
+    return tuple(map(int, both))
+
+
 def checked_size(model, direction, image_size=None, any_size=False):
     """Height and width of a .tflite of a model's generator, `(None, None)` for any.
 
@@ -110,7 +129,7 @@ def checked_size(model, direction, image_size=None, any_size=False):
         InputError: they are not known, or not such that the network keeps them.
     """
     generator = generator_of(model, direction)
-    height, width = image_size or model.image_shape[:2]
+    height, width = sides(image_size) or model.image_shape[:2]
     own = generator.input_shape[1:3]
     if any_size and None not in own:
         raise InputError(f"The network takes pictures of {own[0]} x {own[1]} alone, not any size.")
