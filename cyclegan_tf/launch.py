@@ -16,7 +16,7 @@ _BAD_INPUT = 2  # exit status of a command that another try would not help
 
 
 def launch(arguments, workers=2, restarts=3, say=print):
-    """Runs `cyclegan-tf` with these arguments in each of several processes, one cluster.
+    """Runs `cyclegan-tf train` in each of several processes, one cluster.
 
     TF_CONFIG tells each its place, so `train` takes the strategy "multi-worker". When one dies,
     the others cannot go on; all are started again, and training goes on from its checkpoint.
@@ -31,13 +31,18 @@ def launch(arguments, workers=2, restarts=3, say=print):
         The exit status: 0 when all went well, else that of a process that failed.
 
     Raises:
-        InputError: an argument out of range.
+        InputError: an argument out of range, or a command other than `train`.
     """
     if workers < 1 or restarts < 0 or not arguments:
         raise InputError(
             "launch needs a command, workers of at least 1 and restarts of at least 0, as in "
             f"`cyclegan-tf launch --workers 2 -- train scenes --out runs/x`. Received: {workers} "
             f"workers, {restarts} restarts and the command {' '.join(arguments)!r}"
+        )
+    if arguments[0] != "train":
+        raise InputError(
+            "Only `train` runs on several machines, as in `cyclegan-tf launch --workers 2 -- "
+            f"train scenes --out runs/x`. Received: the command {' '.join(arguments)!r}"
         )
     before = signal.signal(signal.SIGTERM, _leave)
     try:
@@ -59,9 +64,12 @@ def _leave(number, _):
 def _run_together(arguments, workers):
     """One attempt: 0 when all processes end well, else the status of the first that does not."""
     addresses = _free_addresses(workers)
-    processes = [_start(arguments, addresses, number) for number in range(workers)]
-    patience = _SECONDS_TO_SAVE
+    processes = []
+    patience = 0  # those that wait for one that did not start have nothing to save
     try:
+        for number in range(workers):
+            processes.append(_start(arguments, addresses, number))
+        patience = _SECONDS_TO_SAVE
         while True:
             statuses = [process.poll() for process in processes]
             failed = [status for status in statuses if status]

@@ -1,5 +1,6 @@
 """Several processes train as one: real ones, on this machine."""
 
+import errno
 import io
 import json
 import os
@@ -19,6 +20,7 @@ from test_train import TINY
 
 from cyclegan_tf import InputError, strategies
 from cyclegan_tf.checkpoints import newest_state
+from cyclegan_tf.launch import launch
 from cyclegan_tf.load import load
 from cyclegan_tf.options import resolve
 from cyclegan_tf.train import train
@@ -107,7 +109,25 @@ def test_a_killed_worker_is_started_again_and_the_weights_stay(two_workers, tmp_
 
 def test_launch_says_what_it_needs():
     assert "launch needs a command" in refused("launch")
+    for command in (["translate", "x", "y", "z"], ["launch", "--", "train"], ["--out", "x"]):
+        assert "Only `train` runs on several machines" in refused("launch", "--", *command)
     assert cyclegan_tf("launch", "--", "train", "missing", "--out", "x").returncode == 2
+
+
+def test_where_one_process_cannot_start_the_others_end(monkeypatch, tmp_path):
+    """The second one fails as on a machine that has no room for another process."""
+    started = []
+
+    def start(*arguments, real=subprocess.Popen, **settings):
+        if started:
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        started.append(real(*arguments, **settings))
+        return started[0]
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    with pytest.raises(BlockingIOError):
+        launch(["train", "scenes", "--out", str(tmp_path / "x")])
+    assert started[0].returncode in (-signal.SIGTERM, -signal.SIGKILL)
 
 
 def test_strategies_say_what_is_missing(monkeypatch):
