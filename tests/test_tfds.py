@@ -2,6 +2,8 @@
 
 import hashlib
 import io
+import socket
+import time
 import zipfile
 
 import numpy as np
@@ -87,6 +89,17 @@ def _not_found():
     response = requests.Response()
     response.status_code, response.url, response.raw = 404, URL, io.BytesIO()
     return response
+
+
+def test_offline_it_does_not_take_minutes_to_say_so(tmp_path, monkeypatch):
+    """The way out is a port where nobody listens, whatever the network of this machine."""
+    with socket.socket() as unused:
+        unused.bind(("localhost", 0))
+        monkeypatch.setenv("HTTPS_PROXY", f"http://localhost:{unused.getsockname()[1]}")
+        begin = time.monotonic()
+        with pytest.raises(InputError, match=r"download .*horse2zebra\.zip, put it into .*manual"):
+            data.from_tfds("cycle_gan/horse2zebra", data_dir=tmp_path / "tfds")
+    assert time.monotonic() - begin < 60
 
 
 @pytest.mark.parametrize("answer", [_refused, _not_found])
