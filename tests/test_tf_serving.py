@@ -213,7 +213,7 @@ def test_an_export_that_is_interrupted_leaves_nothing(model, tmp_path, monkeypat
 
 
 def test_a_server_gets_no_version_where_another_file_fails(model, tmp_path):
-    with pytest.raises(InputError, match="needs pictures"):
+    with pytest.raises(InputError, match="needs images"):
         export(model, tmp_path, ("ab",), quantization="int8")
     with pytest.raises(InputError, match=r"Received: savedmodel"):
         export(model, tmp_path, ("ab",), kinds=("savedmodel",))

@@ -460,7 +460,9 @@ def test_what_cannot_be_exported_is_said(model, images, tmp_path):
     path = tmp_path / "x.tflite"
     with pytest.raises(InputError, match="'int4'"):
         export_tflite(model, path, quantization="int4")
-    with pytest.raises(InputError, match="needs pictures"):
+    with pytest.raises(
+        InputError, match=r"needs images .* \(none were given\); .* export a run's folder"
+    ):
         export_tflite(model, path, quantization="int8")
     with pytest.raises(InputError, match="one size"):
         export_tflite(model, path, quantization="auto", representative=images, any_size=True)
@@ -489,11 +491,17 @@ def test_pictures_of_a_folder_and_of_a_run(model, images, tmp_path):
     assert representative_pictures(None, resolve(tmp_path), "ab", (8, 8), 3).test.min() > -0.02
     grey = representative_pictures(None, None, "ab", (10, 10), 1)
     assert grey.test.shape[1:] == (10, 10, 1)
-    assert grey.lacking == "none are known"
+    assert grey.lacking == "none were given"
+    assert grey.source == (
+        "procedural street scenes instead of images of the model's own domain: none were given"
+    )
     for name in ("trainA", "testA"):
         shutil.rmtree(tmp_path / name)
     gone = representative_pictures(None, resolve(tmp_path), "ab", (8, 8), 3)
     assert "trainA does not exist" in gone.lacking
+    (tmp_path / "options.json").write_text(json.dumps(dataclasses.asdict(resolve(tmp_path))))
+    with pytest.raises(InputError, match=r"trainA does not exist.* representative=…\.$"):
+        export_tflite(model, tmp_path / "x.tflite", quantization="int8", run=tmp_path)
 
 
 def test_of_a_data_set_only_the_own_domain_is_read(images, tmp_path):
@@ -523,7 +531,7 @@ def test_for_a_report_alone_nothing_is_downloaded(monkeypatch):
     monkeypatch.setattr("cyclegan_tf.sources.tfds_sources", download)
     options = resolve("tfds:cycle_gan/horse2zebra")
     found = representative_pictures(None, options, "ab", (16, 16), 3, needed=False)
-    assert "tfds:cycle_gan/horse2zebra is loaded for the quantizations" in found.source
+    assert "of tfds:cycle_gan/horse2zebra are loaded only for the quantizations" in found.source
     with pytest.raises(AssertionError, match="downloads"):
         representative_pictures(None, options, "ab", (16, 16), 3, needed=True)
 

@@ -73,7 +73,9 @@ def readable(paths):
         sizes = list(pool.map(_size_or_problem, paths))
     problems = [problem for problem in sizes if isinstance(problem, InputError)]
     if len(problems) == len(paths):
-        raise InputError(f"None of the {len(paths)} pictures can be read. The first: {problems[0]}")
+        if len(paths) == 1:
+            raise problems[0]
+        raise InputError(f"None of the {len(paths)} images can be read. The first: {problems[0]}")
     if problems:
         shown = " ".join(str(problem) for problem in problems[:5])
         more = f" And {len(problems) - 5} more." if len(problems) > 5 else ""

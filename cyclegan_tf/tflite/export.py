@@ -89,7 +89,7 @@ def export_tflite(
         pictures = representative_pictures(
             representative, options, direction, at, channels, quantization in NEED_OWN_PICTURES
         )
-        _check_own(pictures, quantization)
+        _check_own(pictures, quantization, options)
     material = Material(network, size, pictures)
     result = quantized(quantization, material)
 
@@ -162,12 +162,13 @@ def _check(quantization, any_size):
         )
 
 
-def _check_own(pictures, quantization):
+def _check_own(pictures, quantization, options):
     if quantization in NEED_OWN_PICTURES and pictures.lacking:
+        or_run = "" if options else "; or export a run's folder, which knows its own"
         raise InputError(
-            f"The quantization {quantization} needs pictures like those that will be translated "
-            f"({pictures.lacking}); give a folder of them: --representative FOLDER, in Python "
-            "representative=…; or export a run's folder, which knows its own."
+            f"The quantization {quantization} needs images like those that will be translated "
+            f"({pictures.lacking.rstrip('.')}); give a folder of them: --representative FOLDER, in "
+            f"Python representative=…{or_run}."
         )
 
 

@@ -24,7 +24,7 @@ class Representative:
         calibration: those that recipes are made and chosen with.
         test: others, where there are enough, that the report is about.
         source: where they come from, for the report.
-        lacking: why they are not of the model's own kind, where they are not.
+        lacking: why they are not of the model's own domain, if they are not.
     """
 
     calibration: np.ndarray
@@ -57,9 +57,9 @@ def representative_pictures(given, options, direction, size, channels, needed=Tr
     """
     domain = "ab".index(direction[0])
     if given is None and options is None:
-        return _of_scenes(domain, size, channels, "none are known")
+        return _of_scenes(domain, size, channels, "none were given")
     if given is None and not needed and is_of_tfds(options):
-        reason = f"{options.source} is loaded for the quantizations int8 and auto alone"
+        reason = f"those of {options.source} are loaded only for the quantizations int8 and auto"
         return _of_scenes(domain, size, channels, reason)
     if given is None:
         try:
@@ -112,7 +112,7 @@ def _of_scenes(domain, size, channels, lacking=None):
     ]
     name = "procedural street scenes"
     if lacking:
-        name += f", for want of pictures of the model's own kind ({lacking})"
+        name += f" instead of images of the model's own domain: {lacking.rstrip('.')}"
     return Representative(*images, name, lacking)
 
 
