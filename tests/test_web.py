@@ -371,6 +371,35 @@ def _point(page, selector, share):
 
 
 @needs_chromium
+def test_an_example_is_shown_at_once_in_each_direction(model, context, addresses):
+    page = _opened(context, addresses["plain"])
+    assert "This is an example" in page.locator("#status").inner_text()
+    assert page.locator("#result").is_visible()
+    example = _pixels(page, "before")
+    np.testing.assert_array_equal(example, smooth(HEIGHT, WIDTH, seed=0))
+    assert _difference(_pixels(page, "after"), model.translate(example)) < 0.1
+    page.get_by_text("zebras → horses").click()
+    _wait(page, "Ready. This is an example")
+    assert _difference(_pixels(page, "before"), smooth(HEIGHT, WIDTH, seed=1)) < 3
+
+    own = smooth(HEIGHT, WIDTH, seed=7)
+    _translate(page, _file(own))
+    page.get_by_text("horses → zebras").click()
+    _wait(page, "Translated")
+    np.testing.assert_array_equal(_pixels(page, "before"), own)
+
+
+@needs_chromium
+def test_an_example_that_is_missing_keeps_nobody_from_the_page(context, addresses):
+    context.route("**/example_a.png", lambda route: route.fulfill(status=404))
+    page = _opened(context, addresses["plain"])
+    assert page.locator("#status").inner_text() == "Ready."
+    assert not page.locator("#result").is_visible()
+    page.get_by_text("Try an example").click()
+    _wait(page, "example_a.png is missing beside this page")
+
+
+@needs_chromium
 def test_an_example_for_each_direction(context, addresses):
     page = _opened(context, addresses["plain"])
     page.get_by_text("Try an example").click()
@@ -418,8 +447,11 @@ def test_the_camera_and_its_refusal(context, addresses):
 
 @needs_chromium
 def test_files_that_cannot_serve(page, tmp_path):
+    _translate(page, _file(smooth()))
+    assert page.locator("#result").is_visible()
     page.set_input_files("#file", {"name": "x.png", "mimeType": "image/png", "buffer": b"no"})
     _wait(page, "“x.png” is not a picture that this browser can read; choose a JPEG")
+    assert not page.locator("#result").is_visible()  # it is of another picture
 
     file = _file(Image.new("1", (9000, 9000)), "huge.png")
     page.set_input_files("#file", file)
@@ -432,6 +464,7 @@ def test_files_that_cannot_serve(page, tmp_path):
     _wait(page, "“heavy.png” is too large: 101 MB")
 
     _translate(page, _file(smooth()))  # and goes on
+    assert page.locator("#result").is_visible()
 
 
 @needs_chromium

@@ -8,6 +8,7 @@ import { Translator } from "./translator.js";
 
 const element = (id) => document.getElementById(id);
 let model, picture, translator, fileName;
+let own = false; // whether the visitor gave the picture; until then the example of the direction is shown
 let shown; // `{name, direction}` of the translation that can be saved
 let latest = 0; // of what was asked for; what was asked for earlier is no longer shown
 
@@ -47,22 +48,49 @@ async function refresh(number) {
   say("Loading the translator …", "busy");
   const { by } = await translator.load(model);
   if (number !== latest) return;
+  if (!own) await takeExample(number);
+  if (number !== latest) return;
   if (!picture) return say("Ready.", "done");
-  say("Translating …", "busy");
+  say(own ? "Translating …" : "Translating an example …", "busy");
   const { before, after, seconds } = await translator.translate(picture);
   if (number !== latest) return;
   showPair(before, after);
   shown = { name: fileName, direction: model.direction };
   element("timing").textContent = `${model.label} in ${seconds.toFixed(seconds < 1 ? 2 : 1)} s, by ${by}`;
   element("result").hidden = false;
+  if (!own) return say("Ready. This is an example; choose a picture of your own.", "done");
   element("result").scrollIntoView({ block: "nearest" }); // on a phone it begins below the screen
   say("Translated. Drag the line, or move it with the arrow keys.", "done");
 }
 
-async function usePicture(bitmap, name, number) {
+// The picture of before must not stand under what is said of this one.
+async function read(file, number) {
+  try {
+    return await readPicture(file);
+  } catch (error) {
+    if (number === latest) element("result").hidden = true;
+    throw error;
+  }
+}
+
+function setPicture(bitmap, name) {
   picture?.close();
   [picture, fileName] = [bitmap, name];
+}
+
+async function usePicture(bitmap, name, number) {
+  own = true;
+  setPicture(bitmap, name);
   await refresh(number);
+}
+
+// One that is missing or damaged is passed over: visitors did not ask for it.
+async function takeExample(number) {
+  const file = model.example && (await loadExample(model.example).catch(() => null));
+  const bitmap = file && (await readPicture(file).catch(() => null));
+  if (number !== latest) return bitmap?.close();
+  setPicture(bitmap, file?.name);
+  element("result").hidden = !bitmap;
 }
 
 // A file, or the promise of one.
@@ -70,7 +98,7 @@ const useFile = (promised) =>
   supersede(async (number) => {
     say("Reading the picture …", "busy");
     const file = await promised;
-    const bitmap = await readPicture(file);
+    const bitmap = await read(file, number);
     if (number === latest) await usePicture(bitmap, file.name, number);
   });
 
