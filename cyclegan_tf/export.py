@@ -27,6 +27,9 @@ def export(
 ):
     """Writes a SavedModel and a .tflite of each direction, or other kinds.
 
+    Export from one thread at a time: the converters' remarks are held back by redirecting the
+    standard output of the whole process.
+
     Args:
         model: a system, such as a `CycleGAN`.
         out: a folder. Each direction becomes `generator_ab/<version>/`, `generator_ab.tflite`,

@@ -72,7 +72,11 @@ def _for_gpus(capabilities):
 
 @contextlib.contextmanager
 def policy(precision):
-    """Within it, networks are built in the Keras dtype policy of `precision`."""
+    """Within it, networks are built in the Keras dtype policy of `precision`.
+
+    It is not for several threads: the policy is that of the whole process, so that networks that
+    another thread builds meanwhile get it too.
+    """
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(POLICIES[precision])
     try:
