@@ -15,6 +15,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from browsers import chromium, needs_chromium
 from PIL import Image
 from test_npm import QuietHandler
 from test_pictures import smooth
@@ -25,10 +26,6 @@ from cyclegan_tf.tflite import metadata
 from cyclegan_tf.translator import Translator
 
 ROOT = pathlib.Path(__file__).parents[1]
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-needs_chromium = pytest.mark.skipif(
-    CHROMIUM is None, reason="no Chromium here: apt-get install chromium"
-)
 HEIGHT, WIDTH = 24, 32
 
 
@@ -91,31 +88,18 @@ def playwright():
         yield playwright
 
 
-def _browser(playwright, *more):
-    quiet = ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
-    return playwright.chromium.launch(
-        executable_path=CHROMIUM, args=["--no-sandbox", "--disable-quic", *quiet, *more]
-    )
-
-
 @pytest.fixture(scope="module")
 def browser(playwright):
-    browser = _browser(playwright, "--use-fake-device-for-media-stream")
-    yield browser
-    browser.close()
+    with chromium(playwright, "--use-fake-device-for-media-stream") as browser:
+        yield browser
 
 
 @pytest.fixture(scope="module")
 def browser_with_gpu(playwright):
     """One that computes WebGPU in software: slowly, but by the same shaders."""
-    browser = _browser(
-        playwright,
-        "--enable-unsafe-webgpu",
-        "--use-webgpu-adapter=swiftshader",
-        "--enable-features=Vulkan",
-    )
-    yield browser
-    browser.close()
+    flags = ("--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader")
+    with chromium(playwright, *flags, "--enable-features=Vulkan") as browser:
+        yield browser
 
 
 def _context(browser):
