@@ -1,6 +1,7 @@
 """Picture files of every kind that people have, good and bad."""
 
 import io
+import struct
 
 import numpy as np
 import pytest
@@ -96,6 +97,103 @@ def test_the_size_is_that_of_the_pixels_whatever_the_orientation(suffix, orienta
     path = tmp_path / f"x.{suffix}"
     image.save(path, exif=exif)
     assert pictures.size(path) == pictures.read(path).shape[:2]
+
+
+# Colorants of Display P3 and of sRGB, adapted to D50, as ICC's registry has them.
+P3 = [[0.5151, 0.2920, 0.1571], [0.2412, 0.6922, 0.0666], [-0.0011, 0.0419, 0.7841]]
+SRGB = [[0.4361, 0.3851, 0.1431], [0.2225, 0.7169, 0.0606], [0.0139, 0.0971, 0.7141]]
+
+
+def _profile(space, **tags):
+    """The bytes of an ICC profile of a display, with the given tags."""
+
+    def fixed(*values):
+        return struct.pack(f">{len(values)}i", *(round(value * 65536) for value in values))
+
+    white = fixed(0.9642, 1, 0.8249)
+    tags = {"wtpt": b"XYZ \0\0\0\0" + white} | {
+        name: b"para\0\0\0\0\0\3\0\0" + fixed(*values)
+        if name.endswith("TRC")
+        else b"XYZ \0\0\0\0" + fixed(*values)
+        for name, values in tags.items()
+    }
+    table, data = struct.pack(">I", len(tags)), b""
+    for name, tag in tags.items():
+        table += name.encode() + struct.pack(">II", 132 + 12 * len(tags) + len(data), len(tag))
+        data += tag
+    header = struct.pack(
+        ">I4sI4s4s4s",
+        132 + len(table) - 4 + len(data),
+        b"",
+        0x04200000,
+        *((b"mntr", space, b"XYZ ")),
+    )
+    return header + bytes(12) + b"acsp" + bytes(28) + white + bytes(48) + table + data
+
+
+# y = ((x + 0.055) / 1.055) ** 2.4, below 0.04045 y = x / 12.92
+CURVE_OF_SRGB = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
+CURVE_OF_LIGHT = (1, 1, 0, 1, 0)
+
+
+def _display(primaries):
+    red, green, blue = zip(*primaries)
+    curves = dict.fromkeys(("rTRC", "gTRC", "bTRC"), CURVE_OF_SRGB)
+    return _profile(b"RGB ", rXYZ=red, gXYZ=green, bXYZ=blue, **curves)
+
+
+def _p3_in_srgb(color):
+    """By the definitions of both: to linear light, to XYZ, and back."""
+    x = np.array(color) / 255
+    light = np.where(x > 0.04045, ((x + 0.055) / 1.055) ** 2.4, x / 12.92)
+    light = np.clip(np.linalg.solve(SRGB, P3 @ light), 0, 1)
+    x = np.where(light > 0.0031308, 1.055 * light ** (1 / 2.4) - 0.055, 12.92 * light)
+    return 255 * x
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tiff", "palette.png"])
+def test_colors_of_a_profile_become_those_of_srgb(suffix, tmp_path):
+    # The red of sRGB, as Display P3 writes it; a leaf; a sky; grey.
+    for color in ((234, 51, 35), (90, 140, 60), (120, 170, 220), (128, 128, 128)):
+        image = Image.new("RGB", (16, 16), color)
+        if suffix == "palette.png":
+            image = image.quantize(2)
+        settings = {"quality": 100, "subsampling": 0} if suffix == "jpg" else {}
+        settings = {"lossless": True} if suffix == "webp" else settings
+        image.save(tmp_path / f"x.{suffix}", icc_profile=_display(P3), **settings)
+        pixel = pictures.read(tmp_path / f"x.{suffix}")[8, 8]
+        np.testing.assert_allclose(pixel, _p3_in_srgb(color), atol=2)
+        if color == (234, 51, 35):
+            np.testing.assert_allclose(pixel, (255, 0, 0), atol=2)
+
+
+def test_a_profile_leaves_transparency_and_serves_grey(tmp_path):
+    path = tmp_path / "x.png"
+    Image.new("RGBA", (4, 4), (90, 140, 60, 77)).save(path, icc_profile=_display(P3))
+    pixel = pictures.read(path, channels=4)[0, 0]
+    np.testing.assert_allclose(pixel, [*_p3_in_srgb((90, 140, 60)), 77], atol=2)
+    # Half of the light is 188 of 255 in sRGB.
+    half = _profile(b"GRAY", kTRC=CURVE_OF_LIGHT)
+    for image in (Image.new("L", (4, 4), 128), Image.fromarray(np.full((4, 4), 32896, np.uint16))):
+        image.save(path, icc_profile=half)
+        assert abs(int(pictures.read(path, channels=1)[0, 0, 0]) - 188) <= 1
+
+
+def test_a_profile_of_srgb_changes_no_value(tmp_path):
+    path = tmp_path / "x.png"
+    Image.fromarray(smooth()).save(path, icc_profile=_display(SRGB))
+    np.testing.assert_array_equal(pictures.read(path), smooth())
+
+
+@pytest.mark.parametrize(
+    "profile",
+    [b"no profile", _display(P3)[:200], _profile(b"GRAY", kTRC=CURVE_OF_LIGHT)],
+    ids=["text", "cut", "of other colors"],
+)
+def test_a_profile_that_cannot_serve_is_ignored(profile, tmp_path):
+    path = tmp_path / "x.png"
+    Image.fromarray(smooth()).save(path, icc_profile=profile)
+    np.testing.assert_array_equal(pictures.read(path), smooth())
 
 
 def test_grey_has_one_channel(tmp_path):

@@ -1,6 +1,7 @@
 """Picture files: which there are in a folder, whether they can be read, and their pixels."""
 
 import contextlib
+import functools
 import io
 import os
 import pathlib
@@ -10,7 +11,7 @@ import zlib
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps
 
 from cyclegan_tf.errors import InputError
 
@@ -24,6 +25,9 @@ _ORIENTATION, _QUARTER_TURNS = 0x0112, (5, 6, 7, 8)  # of EXIF
 
 # A picture decoded at reduced scale keeps this many pixels for each of the final ones.
 _LEAST_LEFT = 4
+
+# Profiles of sRGB differ by so much from each other, in steps of 1/255.
+_ROUNDING_OF_A_PROFILE = 2
 
 # What the last bytes of a complete file of each format hold.
 _ENDINGS = {"JPEG": b"\xff\xd9", "PNG": b"IEND", "GIF": b"\x3b"}
@@ -91,9 +95,10 @@ def readable(paths):
 def read(file, channels=3, resized_to=None):
     """The pixels of a picture, uint8 `(height, width, channels)`, upright.
 
-    The camera's orientation tag is applied, 16-bit values are scaled to 8 bits, palettes are
-    looked up, and with fewer than 4 channels transparent pixels lie on white. Of an animation
-    the first frame is taken.
+    The camera's orientation tag is applied, colors of an embedded ICC profile become those of
+    sRGB, 16-bit values are scaled to 8 bits, palettes are looked up, and with fewer than 4
+    channels transparent pixels lie on white. Of an animation the first frame is taken. Metadata
+    is not kept.
 
     Args:
         file: a path, or the bytes of an encoded picture.
@@ -109,8 +114,11 @@ def read(file, channels=3, resized_to=None):
     with _opened(file) as image:
         if resized_to is not None and image.format == "JPEG":
             _reduce(image, resized_to)
-        image = ImageOps.exif_transpose(image)
-        pixels = np.asarray(_converted(image, file, channels))
+        profile = image.info.get("icc_profile")
+        image = _of_8_bits(ImageOps.exif_transpose(image), file)
+        if profile:
+            image = _in_srgb(image, profile)
+        pixels = np.asarray(_converted(image, channels))
     return pixels.reshape(*pixels.shape[:2], channels)
 
 
@@ -204,17 +212,52 @@ def _reduce(image, resized_to):
             return
 
 
-def _converted(image, file, channels):
+def _of_8_bits(image, file):
+    """The image with plain values of 8 bits: no palette, no other number format."""
     if image.mode in ("I;16", "I;16B", "I;16L", "I;16N", "I"):
         values = np.asarray(image).astype(np.int64)
-        image = Image.fromarray(np.uint8(np.clip((values + 128) // 257, 0, 255)))
-    elif image.mode == "F":
+        return Image.fromarray(np.uint8(np.clip((values + 128) // 257, 0, 255)))
+    if image.mode == "F":
         raise InputError(
             f"{file} holds floating-point values of unknown range; save it in 8 or 16 bits."
         )
-    transparent = image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info
-    if transparent and channels < 4:
-        image = image.convert("RGBA")
+    if image.mode in ("LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        return image.convert("RGBA")
+    if image.mode in ("1", "P"):
+        return image.convert("L" if image.mode == "1" else "RGB")
+    return image
+
+
+def _in_srgb(image, profile):
+    """The image with its colors in sRGB; as it is if the profile is broken or of other colors."""
+    transform = _transform_to_srgb(image.mode, profile)
+    return image if transform is None else transform.apply(image)
+
+
+@functools.lru_cache(maxsize=32)
+def _transform_to_srgb(mode, profile):
+    """What takes colors of an ICC profile to sRGB; `None` if nothing does, or nothing has to."""
+    into = "RGBA" if mode == "RGBA" else "RGB"
+    try:
+        transform = ImageCms.buildTransform(
+            ImageCms.ImageCmsProfile(io.BytesIO(profile)),
+            ImageCms.createProfile("sRGB"),
+            mode,
+            into,
+        )
+    except (ImageCms.PyCMSError, OSError):
+        return None
+    if mode not in ("RGB", "RGBA"):
+        return transform
+    # Most photographs have a profile of sRGB itself: their values are not rounded again.
+    levels = np.uint8(np.arange(0, 256, 15))
+    colors = Image.fromarray(np.stack(np.meshgrid(levels, levels, levels), -1).reshape(1, -1, 3))
+    moved = np.int16(transform.apply(colors.convert(mode)).convert("RGB")) - np.asarray(colors)
+    return transform if np.abs(moved).max() > _ROUNDING_OF_A_PROFILE else None
+
+
+def _converted(image, channels):
+    if image.mode == "RGBA" and channels < 4:
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     return image.convert(CHANNELS[channels])
 
