@@ -215,7 +215,6 @@ class Checkpoints(keras.callbacks.Callback):
             state["sha256"] = _digest(beside / _MODEL)
             signed = {**state, "state_sha256": _digest_of_state(state)}
             (beside / _STATE).write_text(json.dumps(signed), encoding="utf-8")
-            files.to_disk(beside / _MODEL, beside / _STATE)
         if self._chief:
             self._prune(path)
         self._last_save = time.monotonic()

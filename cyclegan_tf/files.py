@@ -3,7 +3,9 @@
 import contextlib
 import os
 import pathlib
+import re
 import shutil
+import stat
 import tempfile
 import uuid
 
@@ -20,7 +22,7 @@ def written_whole(path, keep=True):
     """Yields a path beside `path` to write to; renames it to `path` if all went well.
 
     A file that stood at `path` is replaced at the end, and stays as it was if writing fails or
-    is interrupted. The suffix is kept, because Keras and Pillow go by it.
+    is interrupted, by a power cut too. The suffix is kept, because Keras and Pillow go by it.
 
     Args:
         path: of the file or folder in the end.
@@ -28,7 +30,7 @@ def written_whole(path, keep=True):
             several processes that must all go through the motions, one writes.
 
     Raises:
-        InputError: there is a folder at `path`.
+        InputError: there is a folder at `path`, or there can be no folder above it.
     """
     path = pathlib.Path(path)
     if not keep:
@@ -37,11 +39,15 @@ def written_whole(path, keep=True):
         return
     if path.is_dir():
         raise InputError(f"{path} is a folder and is not overwritten; choose another name.")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}.part{path.suffix}")
+    _make_folder(path.parent)
+    beside = _beside(path, path.suffix)
     try:
         yield beside
+        _to_disk(beside)
         os.replace(beside, path)
+    except OSError as error:
+        _say_of(path, beside, error)
+        raise
     finally:
         _remove(beside)
 
@@ -54,11 +60,12 @@ def folder_written_whole(path):
     Of a link, it is the linked folder.
     """
     path = pathlib.Path(path).resolve()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside, old = (path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part") for _ in range(2))
+    _make_folder(path.parent)
+    beside, old = _beside(path), _beside(path)
     try:
         beside.mkdir()
         yield beside
+        _to_disk(beside)
         if path.exists():
             os.replace(path, old)
         try:
@@ -68,8 +75,54 @@ def folder_written_whole(path):
                 os.replace(old, path)
             raise
         _remove(old)
+    except OSError as error:
+        _say_of(path, beside, error)
+        raise
     finally:
         _remove(beside)
+
+
+# The names that `_beside` gives.
+_UNFINISHED = re.compile(r"\..+\.[0-9a-f]{8}\.part(\..+)?")
+
+
+def _beside(path, suffix=""):
+    # Cut, because a name of the full length that systems allow would become too long.
+    return path.with_name(f".{path.stem[:40]}.{uuid.uuid4().hex[:8]}.part{suffix}")
+
+
+def _to_disk(path):
+    """Waits until a file, or all in a folder, is on the disk: its name may get there first."""
+    for file in [path] if path.is_file() else path.rglob("*"):
+        if file.is_file():
+            with open(file, "r+b") as opened:  # Windows does it for writers alone
+                os.fsync(opened.fileno())
+
+
+def _say_of(path, beside, error):
+    """Puts the user's name into an error in the place of the hidden one."""
+    if isinstance(error.filename, (str, os.PathLike)):
+        error.filename = os.fspath(error.filename).replace(str(beside), str(path), 1)
+
+
+def is_folder(path, expected):
+    """Whether there is a folder at `path`, or something else.
+
+    Raises:
+        InputError: there is nothing, or nothing that this user may see; `expected` says what
+            there should be.
+    """
+    try:
+        return stat.S_ISDIR(os.stat(path).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputError(f"{path} does not exist; expected {expected}.") from None
+    except OSError as error:
+        raise unreadable(path, error) from None
+
+
+def unreadable(path, error):
+    """An InputError for what the system does not let be read, from its OSError."""
+    return InputError(f"{path} cannot be read: {error.strerror}.")
 
 
 def check_folder(path):
@@ -79,6 +132,19 @@ def check_folder(path):
             return
         if place.exists():
             raise InputError(f"{place} is a file; expected a folder (to write to {path}).")
+
+
+def _make_folder(path):
+    """Makes a folder and those above it.
+
+    Raises:
+        InputError: the system has none there, as below /proc.
+    """
+    check_folder(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except FileNotFoundError as error:
+        raise InputError(f"{path} cannot be made; choose another folder to write to.") from error
 
 
 def write_text(path, text):
@@ -96,7 +162,7 @@ def locked(folder, message):
     if fcntl is None:
         yield
         return
-    folder.mkdir(parents=True, exist_ok=True)
+    _make_folder(folder)
     with open(folder / ".lock", "w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -105,17 +171,12 @@ def locked(folder, message):
         yield
 
 
-def to_disk(*paths):
-    """Waits until files are on the disk, so that a rename after it is safe from a power cut."""
-    for path in paths:
-        with open(path, "rb") as file:
-            os.fsync(file.fileno())
-
-
-def remove_unfinished(folder):
-    """Removes what a killed process left half-written in a folder and below it."""
-    for path in list(pathlib.Path(folder).rglob(".*.part*")):
-        _remove(path)
+def remove_unfinished(*folders):
+    """Removes what a killed process left half-written in folders, and not below them."""
+    for folder in folders:
+        for path in list(pathlib.Path(folder).glob(".*")):
+            if _UNFINISHED.fullmatch(path.name):
+                _remove(path)
 
 
 def _remove(path):

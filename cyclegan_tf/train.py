@@ -256,7 +256,7 @@ def _prepare(out, options, state):
     """Leaves in the folder what belongs to the checkpoint to go on from, and the options."""
     if state is None:
         _remove_run(out)
-    files.remove_unfinished(out)
+    files.remove_unfinished(out, out / "samples", out / "checkpoints")
     (out / "checkpoints").mkdir(exist_ok=True)  # tells this run from one that had none
     files.write_text(out / "options.json", json.dumps(dataclasses.asdict(options), indent=2) + "\n")
 

@@ -1,10 +1,13 @@
 import os
+import pathlib
+import tempfile
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 # Two logical devices, so that strategies of two replicas run here.
 tf.config.set_logical_device_configuration(
@@ -30,3 +33,19 @@ def pytest_collection_modifyitems(config, items):
 def default_dtype_policy():
     yield
     keras.config.set_dtype_policy("float32")
+
+
+@pytest.fixture
+def forbidden_folder():
+    """`good.png`, and `mine.png` and `closed/a.png` that their owner alone may read."""
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        pytest.skip("only root becomes another user, see users.py")
+    with tempfile.TemporaryDirectory() as path:  # pytest's own folders are closed to others
+        folder = pathlib.Path(path)
+        (folder / "closed").mkdir()
+        for name in ("good.png", "mine.png", "closed/a.png"):
+            Image.new("RGB", (8, 8), "red").save(folder / name)
+        folder.chmod(0o755)
+        (folder / "mine.png").chmod(0o600)
+        (folder / "closed").chmod(0o700)
+        yield folder
