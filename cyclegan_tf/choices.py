@@ -17,7 +17,7 @@ KINDS = ("saved_model", "tflite", "onnx", "keras")
 USUAL_KINDS = KINDS[:2]
 QUANTIZATIONS = ("none", "float16", "dynamic", "int8", "auto")
 
-# Of an image to translate. A 64-filter generator needs about 1 kB a pixel while it computes.
+# Of an image to translate, if there is memory enough; as large as phones take photographs.
 MAX_MEGAPIXELS = 12.0
 
 

@@ -240,8 +240,13 @@ def translate(
     ],
     direction: Annotated[Direction, typer.Option(help="A to B or B to A.")] = Direction.ab,
     max_megapixels: Annotated[
-        float, typer.Option(help="Larger pictures are passed over, in millions of pixels.")
-    ] = choices.MAX_MEGAPIXELS,
+        float | None,
+        _option(
+            None,
+            "Larger pictures are passed over, in millions of pixels (default: what fits into "
+            f"memory, {choices.MAX_MEGAPIXELS:g} at most).",
+        ),
+    ] = None,
 ):
     """Translate pictures; the results keep sizes, names and formats."""
     import_tensorflow()
@@ -249,17 +254,24 @@ def translate(
     from cyclegan_tf.translate import translate as translate_files
 
     loaded = load(model)
-    count, outcomes = translate_files(loaded, input, output, direction.value, max_megapixels)
-    failed, outcome = 0, None
+    count, outcomes = translate_files(
+        loaded, input, output, direction.value, max_megapixels, say=_say_aside
+    )
+    translated, failed, outcome = 0, False, None
     with typer.progressbar(outcomes, length=count, label="Translating", file=sys.stderr) as bar:
         for outcome in bar:
-            if outcome.problem:
-                failed += 1
-                typer.echo(f"\n{outcome.problem}", err=True)
-    where = outcome.output if count == 1 else output
-    typer.echo(f"{count - failed} of {count} pictures translated to {where}.")
+            translated += outcome.problem is None
+            failed |= outcome.problem is not None
+            if line := outcome.problem or outcome.note:
+                _say_aside(f"\n{line}")
+    where = outcome.output if count == 1 and not input.is_dir() else output
+    typer.echo(f"{translated} of {count} pictures translated to {where}.")
     if failed:
         raise typer.Exit(1)
+
+
+def _say_aside(line):
+    typer.echo(line, err=True)
 
 
 @app.command()

@@ -8,7 +8,7 @@ from cyclegan_tf.devices import has_accelerator
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.generators import size_multiple, translate_any_size
 
-# A 64-filter generator needs about 1 kB a pixel while it computes.
+# A 64-filter generator needs about 1.6 kB a pixel while it computes.
 _PIXELS_AT_ONCE = 2**21
 # On a CPU a larger picture keeps all cores busy, and alone it takes the fused normalisation.
 _PIXELS_OF_A_SMALL_PICTURE = 2**13

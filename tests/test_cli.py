@@ -139,6 +139,32 @@ def test_images_that_no_memory_holds(run, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_translate_says_what_it_passes_over(run, tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    frames = [Image.new("RGB", (24, 24), color) for color in ("red", "blue")]
+    frames[0].save(folder / "a.gif", save_all=True, append_images=frames[1:])
+    (folder / "b.heic").touch()
+    result = cyclegan_tf("translate", run, folder, folder / "out")
+    assert result.returncode == 0, result.stderr
+    assert f"1 of 1 pictures translated to {folder / 'out'}." in result.stdout
+    assert "1 file is passed over because of its name" in result.stderr
+    assert "a.gif has several frames" in result.stderr
+    (folder / "self.png").symlink_to("self.png")
+    result = cyclegan_tf("translate", run, folder, folder / "out")
+    assert result.returncode == 1, result.stderr
+    assert "1 of 2 pictures translated" in result.stdout
+    assert "self.png cannot be read: Too many levels of symbolic links." in result.stderr
+    assert "what it holds already is not translated" in result.stderr
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="a folder that nobody can write to")
+def test_a_place_that_cannot_be_written_to_gets_a_sentence(run, root):
+    assert "/proc/x cannot be made" in refused(
+        "translate", run, root / "trainA" / "0.jpg", "/proc/x/o.png"
+    )
+
+
 def test_export_of_a_web_page(run, tmp_path):
     names = ["--domains", "day", "night", "--direction", "ba"]
     result = cyclegan_tf("export", run, "--web", tmp_path / "site", *names)

@@ -1,14 +1,18 @@
 """Picture files of every kind that people have, good and bad."""
 
 import io
+import os
 import struct
+import warnings
 
 import numpy as np
 import pytest
 from PIL import Image
+from users import as_nobody
 
 from cyclegan_tf import InputError, data
 from cyclegan_tf.data import pictures
+from cyclegan_tf.data.folders import folder
 
 
 def smooth(height=24, width=32, seed=0):
@@ -240,7 +244,7 @@ def mixed_folder(tmp_path):
 
 def test_bad_files_are_left_out_with_one_warning(mixed_folder):
     with pytest.warns(UserWarning, match="4 of 6 pictures cannot be read") as warned:
-        paths, sizes = pictures.readable(pictures.find(mixed_folder))
+        paths, sizes = pictures.readable(pictures.find(mixed_folder).paths)
     assert [path.name for path in paths] == ["good.jpg", "GOOD.PNG"]
     assert sizes == [(24, 32), (24, 32)]
     assert len(warned) == 1
@@ -289,3 +293,73 @@ def test_folders_that_cannot_serve(tmp_path, mixed_folder):
         pictures.readable([mixed_folder / "text.jpg"])
     with pytest.raises(InputError, match=r"None of the 2 images can be read\. The first: \S+text"):
         pictures.readable([mixed_folder / "text.jpg"] * 2)
+
+
+def _saved(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(smooth()).save(path)
+    return path
+
+
+def test_each_real_folder_counts_once_and_links_are_followed(tmp_path):
+    root, elsewhere = tmp_path / "root", tmp_path / "elsewhere"
+    own, linked = _saved(root / "sub" / "a.png"), _saved(elsewhere / "deep" / "b.png")
+    (root / "sub" / "up").symlink_to("..")  # a circle
+    (root / "first").symlink_to("sub")
+    (root / "disk").symlink_to(elsewhere)
+    (root / "disk_again").symlink_to(elsewhere)
+    (elsewhere / "back").symlink_to(root)
+    assert pictures.find(root).paths == [root / "disk" / "deep" / "b.png", own]
+    (tmp_path / "link").symlink_to(elsewhere / "deep")
+    assert pictures.find(tmp_path / "link").paths == [tmp_path / "link" / linked.name]
+
+
+def test_only_regular_files_are_read(tmp_path):
+    good = _saved(tmp_path / "good.png")
+    os.mkfifo(tmp_path / "pipe.jpg")
+    (tmp_path / "device.jpg").symlink_to("/dev/zero")
+    (tmp_path / "self.png").symlink_to("self.png")
+    (tmp_path / "gone.png").symlink_to("nowhere.png")
+    with pytest.warns(UserWarning, match="4 of 5 pictures cannot be read") as warned:
+        paths, _ = pictures.readable(pictures.find(tmp_path).paths)
+    assert paths == [good]
+    message = str(warned[0].message)
+    for sentence in (
+        "pipe.jpg is not a regular file",
+        "device.jpg is not a regular file",
+        "self.png cannot be read: Too many levels of symbolic links",
+        "gone.png does not exist",
+    ):
+        assert sentence in message
+
+
+def test_what_may_not_be_read_is_named_and_not_called_damaged(forbidden_folder):
+    closed, mine = forbidden_folder / "closed", forbidden_folder / "mine.png"
+    with as_nobody(), warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        assert len(folder(forbidden_folder)) == 1
+    assert [str(warning.message) for warning in warned] == [
+        f"{closed} cannot be read: Permission denied. What it holds is left out.",
+        "1 of 2 pictures cannot be read and are left out. "
+        f"{mine} cannot be read: Permission denied.",
+    ]
+    for path in (closed, closed / "a.png"):
+        with as_nobody(), pytest.raises(InputError, match=f"{path} cannot be read: Permission d"):
+            pictures.find(path)
+
+
+def test_files_of_other_names_are_counted(tmp_path):
+    _saved(tmp_path / "a.png")
+    assert pictures.find(tmp_path).passed_over() is None
+    for name in ("Thumbs.db", ".DS_Store", "._a.png"):  # of file managers
+        (tmp_path / name).touch()
+    assert pictures.find(tmp_path).passed_over() is None
+    (tmp_path / "photo.heic").touch()
+    one = f"1 file is passed over because of its name: {tmp_path / 'photo.heic'}."
+    assert pictures.find(tmp_path).passed_over() == one
+    _saved(tmp_path / "sub" / "b.png").rename(tmp_path / "sub" / "b")
+    _saved(tmp_path / ".hidden.png")
+    many = pictures.find(tmp_path).passed_over()
+    assert many.startswith("3 files are passed over because of their names, such as ")
+    with pytest.warns(UserWarning, match="3 files are passed over"):
+        assert len(folder(tmp_path)) == 1

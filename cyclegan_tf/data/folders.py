@@ -1,6 +1,7 @@
 """Two folders of pictures as a data set."""
 
 import pathlib
+import warnings
 
 from cyclegan_tf.data import pictures
 from cyclegan_tf.data.pipeline import Source, pairs
@@ -48,7 +49,8 @@ def folders(
 
     Returns:
         A `tf.data.Dataset` of `(image_a, image_b)` for `fit` or `evaluate`; see
-        `cyclegan_tf.data.pairs`. Files that cannot be read are left out with a warning.
+        `cyclegan_tf.data.pairs`. Files and folders that cannot be read are left out with a
+        warning; another one counts the files that are not named as images are.
 
     Raises:
         InputError: a folder is missing or has no picture that can be read, or a size does not
@@ -75,7 +77,12 @@ def folder_sources(root_or_a, b=None, split="train", channels=3):
 def folder(path, channels=3):
     """The pictures below one folder, as a `Source`."""
     pictures.check_channels(channels)
-    paths, sizes = pictures.readable(pictures.find(path))
+    found = pictures.find(path)
+    for problem in found.problems.values():
+        warnings.warn(f"{problem} What it holds is left out.", stacklevel=2)
+    if found.others:
+        warnings.warn(found.passed_over(), stacklevel=2)
+    paths, sizes = pictures.readable(found.paths)
     return Source(
         str(path), lambda number, size: pictures.read(paths[number], channels, size), sizes
     )

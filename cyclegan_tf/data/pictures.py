@@ -1,10 +1,12 @@
 """Picture files: which there are in a folder, whether they can be read, and their pixels."""
 
 import contextlib
+import dataclasses
 import functools
 import io
 import os
 import pathlib
+import stat
 import struct
 import warnings
 import zlib
@@ -13,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
+from cyclegan_tf import files
 from cyclegan_tf.errors import InputError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff")
@@ -29,6 +32,9 @@ _LEAST_LEFT = 4
 # Profiles of sRGB differ by so much from each other, in steps of 1/255.
 _ROUNDING_OF_A_PROFILE = 2
 
+# Files that file managers write beside the user's, in small letters; others begin with "._".
+_OF_SYSTEMS = (".ds_store", "thumbs.db", "desktop.ini")
+
 # What the last bytes of a complete file of each format hold.
 _ENDINGS = {"JPEG": b"\xff\xd9", "PNG": b"IEND", "GIF": b"\x3b"}
 
@@ -38,27 +44,89 @@ def colours(channels):
     return {1: "grey", 3: "RGB", 4: "RGBA"}.get(channels, f"{channels} channels")
 
 
-def find(folder):
-    """All picture files below `folder`, at any depth, sorted by path.
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """What there is below a folder.
+
+    Attributes:
+        paths: of the files that are named as images are, sorted.
+        problems: by the path of each folder that cannot be looked into, an `InputError`.
+        others: paths of the other files, without those that systems write for themselves.
+    """
+
+    paths: list[pathlib.Path]
+    problems: dict[pathlib.Path, InputError]
+    others: list[pathlib.Path]
+
+    def passed_over(self):
+        """A sentence on the files of other names; `None` if there are none."""
+        if len(self.others) == 1:
+            return f"1 file is passed over because of its name: {self.others[0]}."
+        if self.others:
+            return (
+                f"{len(self.others)} files are passed over because of their names, such as "
+                f"{self.others[0]}."
+            )
+
+
+def find(folder, left_out=None):
+    """All image files below a folder, at any depth.
+
+    Linked folders are followed. Each folder counts once, however many links lead to it.
+
+    Args:
+        folder: a path.
+        left_out: a folder that is not looked into.
+
+    Returns:
+        `Found`, with at least one path.
 
     Raises:
-        InputError: there is no such folder, or no picture in it.
+        InputError: there is no such folder, or no image in it.
     """
     folder = pathlib.Path(folder)
-    if not folder.is_dir():
-        what = "is a file" if folder.exists() else "does not exist"
-        raise InputError(f"{folder} {what}; expected a folder of pictures.")
-    paths = sorted(
-        pathlib.Path(parent, name)
-        for parent, _, names in os.walk(folder, followlinks=True)
-        for name in names
-        if name.lower().endswith(SUFFIXES) and not name.startswith(".")
-    )
+    if not files.is_folder(folder, "a folder of pictures"):
+        raise InputError(f"{folder} is a file; expected a folder of pictures.")
+    errors, paths, others = [], [], []
+    for parent, names in _folders(folder, left_out, errors.append):
+        for name in names:
+            named_as_image = name.lower().endswith(SUFFIXES) and not name.startswith(".")
+            if named_as_image:
+                paths.append(pathlib.Path(parent, name))
+            elif not (name.lower() in _OF_SYSTEMS or name.startswith("._")):
+                others.append(pathlib.Path(parent, name))
+    problems = {
+        pathlib.Path(error.filename): files.unreadable(error.filename, error) for error in errors
+    }
+    if not paths and problems:
+        raise next(iter(problems.values()))
     if not paths:
         raise InputError(
             f"{folder} holds no pictures; expected files that end in {', '.join(SUFFIXES)}."
         )
-    return paths
+    return Found(sorted(paths), problems, sorted(others))
+
+
+def _folders(folder, left_out, onerror):
+    """The paths of a folder and those below, each with the names of its files.
+
+    Links are followed last, so that a folder has its own path where it has one in here.
+    """
+    seen = set() if left_out is None else {os.path.realpath(left_out)}
+    starts = [folder]
+    while starts:
+        links = []
+        for start in starts:
+            for parent, folders, names in os.walk(start, onerror=onerror):
+                place = os.path.realpath(parent)
+                if place in seen:
+                    folders.clear()
+                    continue
+                seen.add(place)
+                below = [os.path.join(parent, name) for name in sorted(folders)]
+                links += [path for path in below if os.path.islink(path)]
+                yield parent, names
+        starts = links
 
 
 def readable(paths):
@@ -158,8 +226,20 @@ def resize(pixels, height, width):
     return np.stack(resized, axis=-1)
 
 
+def is_animated(file):
+    """Whether there are more frames, or pages, than the first, which `read` takes."""
+    with _opened(file) as image:
+        # Of the parts of an MPO, which cameras name .jpg, the others are previews and depths.
+        return image.format != "MPO" and getattr(image, "is_animated", False)
+
+
 def encode(pixels):
-    """A Pillow image of uint8 pixels `(height, width, 1, 3 or 4)`."""
+    """A Pillow image of uint8 pixels `(height, width, 1, 3 or 4)`.
+
+    Raises:
+        InputError: there is another number of channels.
+    """
+    check_channels(pixels.shape[-1])
     return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
 
 
@@ -182,6 +262,9 @@ def _opened(file):
     """Opens a picture; whatever Pillow raises meanwhile becomes an InputError."""
     name = "The picture" if isinstance(file, bytes) else str(file)
     try:
+        if not isinstance(file, bytes) and not stat.S_ISREG(os.stat(file).st_mode):
+            # To open a pipe would wait for its other end.
+            raise InputError(f"{name} is not a regular file; expected a picture.")
         with Image.open(io.BytesIO(file) if isinstance(file, bytes) else file) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise InputError(
@@ -198,6 +281,8 @@ def _opened(file):
     except Image.DecompressionBombError as error:
         raise InputError(f"{name} is too large to be read: {error}") from None
     except _DECODER_ERRORS as error:
+        if getattr(error, "errno", None):  # of the system, not of Pillow
+            raise files.unreadable(name, error) from None
         raise InputError(f"{name} is damaged and cannot be read: {error}.") from None
 
 
