@@ -239,7 +239,10 @@ def test_domain_b_shows_other_scenes_than_domain_a():
         assert not any(np.array_equal(photograph, other) for _, other in shown)
 
 
-@pytest.mark.parametrize("arguments", [{"image_size": 30}, {"count": 0}, {"split": "val"}])
+@pytest.mark.parametrize(
+    "arguments",
+    [{"image_size": 30}, {"count": 0}, {"split": "val"}, {"seed": -1}, {"seed": 1.5}],
+)
 def test_scenes_name_bad_arguments(arguments):
     with pytest.raises(InputError, match=str(next(iter(arguments.values())))):
         data.scenes(**arguments)

@@ -79,7 +79,7 @@ def scenes(
 
 def scene_sources(count=1000, image_size=64, split="train", seed=0):
     """The two `Source`s of `scenes`."""
-    size = _checked(count, image_size, split)
+    size = _checked(count, image_size, split, seed)
     first = _first(split)
 
     # Rendering takes longer than reading a file, so what fits is kept.
@@ -104,7 +104,7 @@ def scene_pairs(count=100, image_size=64, *, split="test", seed=0):
         `(label_maps, photographs, classes)`: uint8 `(count, height, width, 3)` twice, and uint8
         `(count, height, width)`, indices into `CLASSES`, all three of the same scenes.
     """
-    size = _checked(count, image_size, split)
+    size = _checked(count, image_size, split, seed)
     first = _first(split)
     rendered = [render(first + number, size, seed) for number in range(count)]
     photographs, classes = (np.stack(part) for part in zip(*rendered))
@@ -116,7 +116,7 @@ def render(number, size, seed=0):
     return _Scene(np.random.default_rng([seed, number]), size).finished()
 
 
-def _checked(count, image_size, split):
+def _checked(count, image_size, split, seed):
     size = tuple(image_size) if isinstance(image_size, (list, tuple)) else (image_size, image_size)
     if len(size) != 2 or any(side < 16 or side % 4 for side in size):
         raise InputError(
@@ -125,6 +125,8 @@ def _checked(count, image_size, split):
         )
     if count < 1:
         raise InputError(f"count must be at least 1. Received: {count}")
+    if not isinstance(seed, (int, np.integer)) or seed < 0:
+        raise InputError(f"seed must be a whole number, and not negative. Received: {seed!r}")
     check("split", split, _SPLITS)
     return size
 
