@@ -12,7 +12,7 @@ from users import as_nobody
 
 from cyclegan_tf import InputError
 from cyclegan_tf.data import pictures
-from cyclegan_tf.translate import check_fits, translate
+from cyclegan_tf.translate import _free_memory, check_fits, translate
 from cyclegan_tf.translator import Translator
 
 
@@ -128,6 +128,10 @@ def test_an_image_has_to_fit_into_memory(model, folder, tmp_path):
     with pytest.raises(InputError, match="more than the 12 megapixels that are allowed"):
         check_fits(path)
     check_fits(path, max_megapixels=math.inf)
+
+
+def test_free_memory_is_part_of_this_machine_s():
+    assert 0 < _free_memory() <= os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 @pytest.mark.parametrize("most", [-1, 0, math.nan])
