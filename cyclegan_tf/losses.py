@@ -2,13 +2,18 @@
 
 Under `tf.distribute` Keras sums the gradients of the replicas, so a plain mean would train with
 N times the gradient; every loss here is divided by the number of replicas instead, in one place.
+A replica without images has a loss of 0. If the shares differ, as in a short last batch, each
+replica counts alike in the gradient, as it does with Keras's own losses.
 """
+
+from functools import partial
 
 import keras
 import tensorflow as tf
 
 from cyclegan_tf.choices import ADVERSARIAL_OBJECTIVES
 from cyclegan_tf.random_numbers import whole_numbers
+from cyclegan_tf.replicas import of_any_share
 
 
 def generator_adversarial(fake_logits, objective="lsgan"):
@@ -63,7 +68,7 @@ def gradient_penalty(discriminator, real, fake, seed, weight=10.0):
     between = share * real + (1.0 - share) * fake
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(between)
-        logits = discriminator(between, training=True)
+        logits = of_any_share(partial(discriminator, training=True), between)
     gradient = _at_least_float32(tape.gradient(logits, between))
     # 1e-12 keeps the gradient of the square root finite where the norm is zero.
     norm = tf.sqrt(tf.reduce_sum(tf.square(gradient), axis=(1, 2, 3)) + 1e-12)
@@ -93,7 +98,11 @@ def _distance_to(logits, target, objective):
 
 
 def _global_mean(values):
-    return tf.reduce_mean(values) / _replicas(values.dtype)
+    mean = tf.reduce_mean(values)
+    if 0 in values.shape or not values.shape.is_fully_defined():
+        # A replica may be left without a share of a short batch; the mean of nothing is NaN.
+        mean = tf.where(tf.size(values) > 0, mean, tf.zeros_like(mean))
+    return mean / _replicas(values.dtype)
 
 
 def _replicas(dtype):

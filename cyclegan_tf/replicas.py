@@ -64,6 +64,24 @@ def assign_replica_values(variable, values):
         copy.assign(values[replica] if replica < len(values) else tf.zeros_like(copy))
 
 
+def of_any_share(function, images):
+    """`function(images)`, even if this replica's share of a short batch has no images.
+
+    TensorFlow's fused convolutions fail then, so that `function` gets an image of zeros instead,
+    whose outputs are left out.
+
+    Args:
+        function: from images `(batch, height, width, channels)` to outputs `(batch, ...)`.
+        images: this replica's.
+    """
+    if images.shape[0] or tf.distribute.get_strategy().num_replicas_in_sync == 1:
+        return function(images)
+    count = tf.shape(images)[0]
+    missing = tf.cast(count == 0, tf.int32)
+    some = tf.pad(images, ((0, missing), (0, 0), (0, 0), (0, 0)))
+    return function(tf.ensure_shape(some, (None, *images.shape[1:])))[:count]
+
+
 @functools.cache  # one trace for each shape, not for each call
 def _in_replicas(strategy, function):
     """`function` run in every replica, of which all must give the same; compiled."""

@@ -89,6 +89,36 @@ def test_evaluate_is_the_same_twice_and_changes_nothing():
         np.testing.assert_array_equal(old, new)
 
 
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_losses_are_means_over_images_however_they_are_batched(replicas):
+    """Of three images in batches of two, the second replica gets one at first, then none."""
+    images = _pictures(3)
+    expected = _model().evaluate(*images, batch_size=1, return_dict=True, verbose=0)
+    strategy = two_replicas() if replicas == 2 else tf.distribute.get_strategy()
+    with strategy.scope():
+        model = _model()
+    pairs = tf.data.Dataset.from_tensor_slices(tuple(images)).batch(2)
+    scores = model.evaluate(pairs, return_dict=True, verbose=0)
+    assert set(scores) == set(expected)
+    for name, value in expected.items():
+        np.testing.assert_allclose(scores[name], value, rtol=1e-5, err_msg=name)
+    history = model.fit(pairs, epochs=2, verbose=0).history
+    assert np.isfinite(list(history.values())).all()
+    assert model.predict(pairs, verbose=0).shape == images[0].shape
+    assert all(np.isfinite(weights).all() for weights in model.get_weights())
+
+
+def test_the_losses_of_an_epoch_are_those_of_its_images():
+    """At a rate of zero, the short last batch counts as the one image that it is."""
+    images = _pictures(3)
+    model = _model(compiled=False, pool_size=0)
+    model.compile(keras.optimizers.SGD(0.0), keras.optimizers.SGD(0.0))
+    history = model.fit(*images, batch_size=2, shuffle=False, verbose=0).history
+    expected = model.evaluate(*images, batch_size=1, return_dict=True, verbose=0)
+    for name, value in expected.items():
+        np.testing.assert_allclose(history[name][0], value, rtol=1e-5, err_msg=name)
+
+
 def test_predict_translates_a_to_b():
     model = _model()
     a, _ = _pictures()

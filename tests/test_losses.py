@@ -58,6 +58,29 @@ def test_gradient_penalty_of_a_linear_critic():
     np.testing.assert_allclose(penalty, expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize("compiled", [False, True])
+def test_losses_and_gradients_of_no_images_are_zero(compiled):
+    """A replica may be left without a share of a short batch."""
+    critic = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Conv2D(1, 3)])
+
+    def values(images):
+        with tf.GradientTape() as tape:
+            logits = critic(images)
+            terms = [losses.l1(logits, logits)]
+            for objective in ("lsgan", "vanilla", "wgangp"):
+                terms.append(losses.generator_adversarial(logits, objective))
+                terms.append(losses.discriminator_adversarial(logits, logits, objective))
+            terms.append(losses.gradient_penalty(critic, images, images, tf.constant([1, 2])))
+        return terms, tape.gradient(terms, critic.trainable_variables)
+
+    if compiled:
+        values = tf.function(values, input_signature=[tf.TensorSpec((None, 4, 4, 1))])
+    terms, gradients = values(tf.zeros((0, 4, 4, 1)))
+    assert [float(term) for term in terms] == [0.0] * 8
+    for gradient in gradients:
+        np.testing.assert_array_equal(gradient, tf.zeros_like(gradient))
+
+
 def test_losses_are_float32_from_half_precision_logits():
     assert losses.generator_adversarial(tf.cast(FAKE, tf.bfloat16)).dtype == tf.float32
 

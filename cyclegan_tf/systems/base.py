@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+from functools import partial
 
 import keras
 import tensorflow as tf
@@ -13,7 +14,7 @@ from cyclegan_tf.layers import acts_per_picture
 from cyclegan_tf.optimizers import Adam, steps_taken
 from cyclegan_tf.random_numbers import fold_in
 from cyclegan_tf.remat import rematerialised
-from cyclegan_tf.replicas import process_count
+from cyclegan_tf.replicas import of_any_share, process_count
 from cyclegan_tf.translator import Translator
 
 
@@ -240,7 +241,7 @@ class System(keras.Model):
 
     def call(self, inputs, training=None):
         """Pictures of domain A to domain B: what `predict` runs. See `translate` for both ways."""
-        return self.generators["ab"](inputs, training=training)
+        return of_any_share(partial(self.generators["ab"], training=training), inputs)
 
     def translate(self, images, direction="ab", batch_size=8):
         """Translates pictures of any size; see `Translator.translate`."""
@@ -283,9 +284,10 @@ class System(keras.Model):
     def _output(self, network, images, training):
         """A network's output. With `remat` its gradient computes the inside a second time."""
         if self.remat and training:
-            outputs = rematerialised(network, images)
+            run = partial(rematerialised, network)
         else:
-            outputs = network(images, training=training)
+            run = partial(network, training=training)
+        outputs = of_any_share(run, images)
         # The networks here end in float32 anyway; others may end in half precision.
         return tf.cast(outputs, self.variable_dtype)
 
@@ -310,10 +312,14 @@ class System(keras.Model):
         variables = self._trainable_variables_of(networks)
         optimizer.apply(tape.gradient(objective, variables), variables)
 
-    def _log(self, values):
-        """Updates the trackers from `{name: loss}` and returns what Keras logs."""
+    def _log(self, values, images):
+        """Updates the trackers from `{name: loss}` and returns what Keras logs.
+
+        A mean over steps weighs each by its `images`, of which a short last batch has fewer.
+        """
+        count = tf.shape(images)[0]
         for tracker in self._loss_trackers:
-            tracker.update_state(losses.local_value(values[tracker.name]))
+            tracker.update_state(losses.local_value(values[tracker.name]), sample_weight=count)
         results = {tracker.name: tracker.result() for tracker in self._loss_trackers}
         if process_count() > 1:  # where Keras averages over the first axis
             results = {name: tf.reshape(result, (1,)) for name, result in results.items()}

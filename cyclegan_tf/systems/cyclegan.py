@@ -135,14 +135,14 @@ class CycleGAN(System):
             objective = self.discriminator_optimizer.scale_loss(sum(d_losses.values()))
         self._apply(self.discriminator_optimizer, tape, objective, self.discriminators)
 
-        return self._log({**g_losses, **d_losses})
+        return self._log({**g_losses, **d_losses}, image_a)
 
     def test_step(self, data):
         """The same losses without learning; the discriminators see the latest fakes."""
         image_a, image_b = self._pair(data)
         g_losses, fake_a, fake_b = self._generator_losses(image_a, image_b, training=False)
         d_losses = self._discriminator_losses(image_a, image_b, fake_a, fake_b, training=False)
-        return self._log({**g_losses, **d_losses})
+        return self._log({**g_losses, **d_losses}, image_a)
 
     def _generator_losses(self, image_a, image_b, training):
         """The terms of eq. 3 that the generators minimise, and their pictures of A and of B."""
