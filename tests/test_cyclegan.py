@@ -119,6 +119,48 @@ def test_the_losses_of_an_epoch_are_those_of_its_images():
         np.testing.assert_allclose(history[name][0], value, rtol=1e-5, err_msg=name)
 
 
+def _pointwise(factor, name):
+    """A network that multiplies every value by a number."""
+    layer = keras.layers.Conv2D(1, 1, use_bias=False)
+    network = keras.Sequential([keras.Input((8, 8, 1)), layer], name=name)
+    network.set_weights([np.full((1, 1, 1, 1), factor, "float32")])
+    return network
+
+
+def test_each_term_has_the_weight_of_its_domain():
+    """Against the losses worked out by hand, of networks that multiply by a number."""
+    ab, ba, on_a, on_b = 0.5, -0.3, 0.7, 1.1
+    lambda_a, lambda_b, lambda_identity = 3.0, 7.0, 0.25
+    model = CycleGAN(
+        *(_pointwise(*each) for each in ((ab, "ab"), (ba, "ba"), (on_a, "on_a"), (on_b, "on_b"))),
+        image_shape=(8, 8, 1),
+        pool_size=0,
+        lambda_a=lambda_a,
+        lambda_b=lambda_b,
+        lambda_identity=lambda_identity,
+    )
+    model.compile()
+    a, b = _pictures(2, shape=(8, 8, 1))
+    fake_a, fake_b = ba * b, ab * a
+    expected = {
+        "g_ab": np.mean((on_b * fake_b - 1) ** 2),
+        "g_ba": np.mean((on_a * fake_a - 1) ** 2),
+        "cycle_a": lambda_a * np.mean(np.abs(ba * fake_b - a)),
+        "cycle_b": lambda_b * np.mean(np.abs(ab * fake_a - b)),
+        "identity_a": lambda_a * lambda_identity * np.mean(np.abs(ba * a - a)),
+        "identity_b": lambda_b * lambda_identity * np.mean(np.abs(ab * b - b)),
+        "d_a": 0.5 * (np.mean((on_a * a - 1) ** 2) + np.mean((on_a * fake_a) ** 2)),
+        "d_b": 0.5 * (np.mean((on_b * b - 1) ** 2) + np.mean((on_b * fake_b) ** 2)),
+    }
+    tested = model.test_on_batch(a, b, return_dict=True)
+    model.reset_metrics()
+    trained = model.train_on_batch(a, b, return_dict=True)
+    for losses in (tested, trained):
+        assert set(losses) == set(expected)
+        for name, value in expected.items():
+            np.testing.assert_allclose(losses[name], value, rtol=1e-5, err_msg=name)
+
+
 def test_predict_translates_a_to_b():
     model = _model()
     a, _ = _pictures()
