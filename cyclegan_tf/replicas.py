@@ -64,6 +64,11 @@ def assign_replica_values(variable, values):
         copy.assign(values[replica] if replica < len(values) else tf.zeros_like(copy))
 
 
+def strategy_of(variable):
+    """The strategy of several replicas in whose scope a Keras variable was made, or `None`."""
+    return getattr(variable.value, "distribute_strategy", None)
+
+
 def of_any_share(function, images):
     """`function(images)`, even if this replica's share of a short batch has no images.
 

@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from cyclegan_tf import value_range
 from cyclegan_tf.choices import check
 from cyclegan_tf.devices import has_accelerator
 from cyclegan_tf.errors import InputError
@@ -155,9 +156,4 @@ def _check_pictures(images, input_shape):
             f"Received: {images.dtype.name}"
         )
     if images.dtype.kind == "f" and images.size:
-        lowest, highest = float(images.min()), float(images.max())
-        if not (lowest >= -1.001 and highest <= 1.001):  # written so that NaN is refused too
-            raise InputError(
-                "Float pictures must lie in [-1, 1]; divide values from 0 to 255 by 127.5 and "
-                f"subtract 1, or pass uint8. Received values from {lowest:g} to {highest:g}."
-            )
+        value_range.check(float(images.min()), float(images.max()))

@@ -557,6 +557,82 @@ def test_training_pictures_of_another_kind_are_refused():
         model.fit(a, verbose=0)
 
 
+@pytest.mark.parametrize("values", [255.0, np.nan])
+def test_float_images_out_of_range_are_refused(values):
+    """Arrays before training; of a data set the batch that holds them, wherever it comes."""
+    model = _model(compiled=False)
+    model.compile(run_eagerly=True)
+    a, b = _pictures(3)
+    b[2, 0, 0] = values
+    pairs = tf.data.Dataset.from_tensor_slices((a, b)).batch(1)
+    before = model.get_weights()
+    for refused in (lambda: model.fit(a, b, verbose=0), lambda: model.evaluate(a, b, verbose=0)):
+        with pytest.raises(InputError, match=r"^Float images .* Received values from .* to "):
+            refused()
+    for ours, theirs in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    good = _pairs(count=1)
+    for refused in (
+        lambda: model.fit(pairs, verbose=0),
+        lambda: model.evaluate(pairs, verbose=0),
+        lambda: model.fit(good, validation_data=pairs, verbose=0),
+        lambda: model.fit(good, validation_data=(a, b), verbose=0),
+    ):
+        with pytest.raises(InputError, match=r"^Float images .* Received values from .* to "):
+            refused()
+    assert int(model.generator_optimizer.iterations) == 3  # two of `pairs`, and that of `good`
+
+
+def test_float_images_out_of_range_are_refused_where_several_steps_are_one_call():
+    """With XLA, which leaves assertions of the step itself out, and on two replicas."""
+    pairs = tf.data.Dataset.from_tensors(tuple(127.5 * _pictures(2) + 127.5)).repeat(2)
+    xla = _model(compiled=False)
+    xla.compile(jit_compile=True, steps_per_execution=2)
+    with two_replicas().scope():
+        mirrored = _model()
+    for model in (xla, mirrored):
+        with pytest.raises(InputError, match="divide values from 0 to 255"):
+            model.fit(pairs, verbose=0)
+
+
+def test_a_third_part_of_a_training_element_is_refused():
+    model = _model()
+    a, b = _pictures(2)
+    ones = np.ones(2, "float32")
+    with_weights = tf.data.Dataset.from_tensors((a, b, ones))
+    for refused in (
+        lambda: model.fit(a, b, sample_weight=ones, verbose=0),
+        lambda: model.fit(with_weights, verbose=0),
+        lambda: model.evaluate(with_weights, verbose=0),
+        lambda: model.train_on_batch(a, b, sample_weight=ones),
+    ):
+        with pytest.raises(InputError, match="received a third part"):
+            refused()
+    with pytest.raises(InputError, match="class_weight has no meaning"):
+        model.fit(a, b, class_weight={0: 1.0}, verbose=0)
+
+
+def test_images_without_a_batch_are_refused_after_good_ones_too():
+    """Keras then traces the step again, for tensors of unknown rank."""
+    model = _model()
+    a, b = _pictures(1)
+    model.fit(a, b, verbose=0)
+    pairs = tf.data.Dataset.from_tensors((a[0], b[0]))
+    for refused in (lambda: model.fit(a[0], b[0], verbose=0), lambda: model.fit(pairs, verbose=0)):
+        with pytest.raises(InputError, match="must come in batches"):
+            refused()
+
+
+def test_data_sets_of_unknown_rank_train():
+    def images():
+        yield tuple(_pictures(1))
+
+    unknown = tf.TensorSpec(None, tf.float32)
+    pairs = tf.data.Dataset.from_generator(images, output_signature=(unknown, unknown))
+    pairs = pairs.apply(tf.data.experimental.assert_cardinality(1))
+    assert np.isfinite(_model().fit(pairs, verbose=0).history["g_ab"]).all()
+
+
 def test_the_whole_step_compiles_with_xla_and_agrees():
     """As on a TPU: no dynamic shape, no Python, the pools and their random numbers included."""
     models = []
@@ -587,3 +663,74 @@ def test_averaged_weights_are_what_fit_ends_with():
     model.fit(_pairs(count=3), verbose=0, callbacks=[Collect()])
     expected = 0.25 * weights[0] + 0.25 * weights[1] + 0.5 * weights[2]
     np.testing.assert_allclose(model.generator_ba.get_weights()[0], expected, atol=1e-7)
+
+
+class DiscriminatorsFirst(CycleGAN):
+    """A system whose discriminators are made, and found by Keras, before its generators."""
+
+    def __init__(self, *networks, **kwargs):
+        keras.Model.__init__(self)
+        self.discriminator_a, self.discriminator_b = networks[2:]
+        super().__init__(*networks, **kwargs)
+
+
+@pytest.mark.parametrize("optimizer", [Adam, keras.optimizers.Adam])
+def test_averages_reach_the_generators_whatever_was_made_first(optimizer):
+    names = ("generator_ab", "generator_ba", "discriminator_a", "discriminator_b")
+    networks = _model(compiled=False).get_config()
+    networks = [keras.saving.deserialize_keras_object(networks[name]) for name in names]
+    model = DiscriminatorsFirst(*networks, image_shape=SHAPE, pool_size=0)
+    assert model.layers[0] is model.discriminator_a
+    model.compile(optimizer(1e-3, use_ema=True, ema_momentum=0.5), Adam(), run_eagerly=True)
+    ends = []
+
+    class Collect(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            made = (self.model.generators, self.model.discriminators)
+            ends.append([self.model._trainable_variables_of(each) for each in made])
+            ends[-1] = [[v.numpy() for v in variables] for variables in ends[-1]]
+
+    model.fit(_pairs(count=2), verbose=0, callbacks=[Collect()])
+    (first, _), (second, discriminators) = ends
+    averages = [0.5 * one + 0.5 * other for one, other in zip(first, second)]
+    trained = [v.numpy() for v in model._trainable_variables_of(model.generators)]
+    for ours, theirs in zip(trained, averages, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-7)
+    trained = [v.numpy() for v in model._trainable_variables_of(model.discriminators)]
+    for ours, theirs in zip(trained, discriminators, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_averages_of_discriminators_are_refused():
+    with pytest.raises(ValueError, match="use_ema has no effect on the discriminators"):
+        _model(compiled=False).compile(Adam(), Adam(use_ema=True))
+
+
+def test_compile_outside_the_scope_shares_the_moments():
+    with two_replicas().scope():
+        model = _model(compiled=False)
+    model.compile()
+    for optimizer in (model.generator_optimizer, model.discriminator_optimizer):
+        for variable in optimizer.variables:
+            copies = variable.value.values
+            assert [copy.device[-5:] for copy in copies] == ["CPU:0", "CPU:1"]
+    model.fit(tf.data.Dataset.from_tensors(_pictures(2)).map(tf.unstack), verbose=0)
+    assert model.generator_optimizer.iterations.numpy() == 1
+    moments = [v for v in model.generator_optimizer.variables if "momentum" in v.path]
+    assert len(moments) > 10
+    for variable in moments:
+        np.testing.assert_array_equal(*variable.value.values)
+
+
+def test_optimizers_of_another_scope_are_refused():
+    strategy = two_replicas()
+    with strategy.scope():
+        inside, its_optimizers = _model(compiled=False), (Adam(), Adam())
+    outside = _model(compiled=False)
+    with pytest.raises(ValueError, match=r"same strategy\.scope"):
+        inside.compile(Adam(), Adam())
+    with pytest.raises(ValueError, match=r"same strategy\.scope"):
+        outside.compile(*its_optimizers)
+    with strategy.scope(), pytest.raises(ValueError, match=r"same strategy\.scope"):
+        outside.compile()
+    inside.compile(*its_optimizers)

@@ -25,7 +25,8 @@ ROWS = [
     ["layer_factory"],
     ["layers", "losses", "pool", "schedules", "optimizers", "initializers"],
     ["preprocessing", "kernels"],
-    ["remat", "replicas", "devices", "files", "random_numbers", "quiet", "choices"],
+    ["remat", "replicas", "devices", "files", "random_numbers", "quiet", "choices",
+     "value_range"],
     ["errors", "quiet_start"],
 ]  # fmt: skip
 WITHIN = {

@@ -1,20 +1,22 @@
 """What every system shares: two optimizers, loss trackers, saving, `translate`."""
 
+import contextlib
 import dataclasses
 import inspect
 from functools import partial
 
 import keras
+import numpy as np
 import tensorflow as tf
 
-from cyclegan_tf import losses
+from cyclegan_tf import losses, value_range
 from cyclegan_tf.devices import has_accelerator
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.layers import acts_per_picture
 from cyclegan_tf.optimizers import Adam, steps_taken
 from cyclegan_tf.random_numbers import fold_in
 from cyclegan_tf.remat import rematerialised
-from cyclegan_tf.replicas import of_any_share, process_count
+from cyclegan_tf.replicas import of_any_share, process_count, strategy_of
 from cyclegan_tf.translator import Translator
 
 
@@ -85,8 +87,9 @@ class System(keras.Model):
         the mean of n gradients: a batch n times as large in the memory of one.
 
         Raises:
-            ValueError: one optimizer for both, or gradients accumulated by one of them alone, or
-                under a `tf.distribute` strategy.
+            ValueError: one optimizer for both, gradients accumulated by only one of them or under
+                a `tf.distribute` strategy, `use_ema` of the discriminators' optimizer, or an
+                optimizer that was made outside the `strategy.scope()` of the model.
         """
         if others:
             raise TypeError(
@@ -94,6 +97,19 @@ class System(keras.Model):
                 "are its own, and it takes two optimizers, generator_optimizer=… and "
                 "discriminator_optimizer=…."
             )
+        strategy = self.distribute_strategy
+        inside = tf.distribute.get_strategy() is strategy
+        with contextlib.nullcontext() if inside else strategy.scope():
+            self._compile(
+                generator_optimizer,
+                discriminator_optimizer,
+                run_eagerly=run_eagerly,
+                steps_per_execution=steps_per_execution,
+                jit_compile=jit_compile,
+            )
+
+    def _compile(self, generator_optimizer, discriminator_optimizer, *, jit_compile, **others):
+        """`compile` within the scope of the model's strategy, whose replicas share the moments."""
         # "auto" may mean another thing where the model is loaded.
         self._requested_jit_compile = jit_compile
         generator_optimizer = self._prepared(generator_optimizer)
@@ -103,18 +119,27 @@ class System(keras.Model):
                 "Generators and discriminators need an optimizer each, because an optimizer keeps "
                 "state for its own variables. Received the same object twice."
             )
+        self._check_strategy(generator_optimizer, discriminator_optimizer)
         self._check_accumulation(generator_optimizer, discriminator_optimizer)
+        if getattr(discriminator_optimizer, "inner_optimizer", discriminator_optimizer).use_ema:
+            raise ValueError(
+                "use_ema has no effect on the discriminators, of which `fit` changes nothing at "
+                "its end; give it to the generators' optimizer only."
+            )
         if jit_compile == "auto" and not has_accelerator():
             jit_compile = False  # where older releases of Keras would choose True
-        super().compile(
-            optimizer=generator_optimizer,
-            run_eagerly=run_eagerly,
-            steps_per_execution=steps_per_execution,
-            jit_compile=jit_compile,
-        )
+        super().compile(optimizer=generator_optimizer, jit_compile=jit_compile, **others)
         self.discriminator_optimizer = discriminator_optimizer
         self.generator_optimizer.build(self._trainable_variables_of(self.generators))
         self.discriminator_optimizer.build(self._trainable_variables_of(self.discriminators))
+
+    def _check_strategy(self, *optimizers):
+        own = strategy_of(self.weights[0])
+        if any(strategy_of(steps_taken(each)) is not own for each in optimizers):
+            raise ValueError(
+                "The model and its optimizers must be made in the same strategy.scope(), or all "
+                "without one; make the optimizers, and call compile, where the model is made."
+            )
 
     def _check_accumulation(self, *optimizers):
         optimizers = [getattr(each, "inner_optimizer", each) for each in optimizers]
@@ -165,6 +190,7 @@ class System(keras.Model):
         A data set draws its own order, so that Keras need not shuffle.
         """
         call = dict(inspect.signature(super().fit).bind(x, *args, **kwargs).arguments)
+        call.update(self._checked_data(call))
         callbacks = call.get("callbacks")
         in_order = isinstance(callbacks, keras.callbacks.CallbackList)
         callbacks = callbacks.callbacks if in_order else keras.tree.flatten(callbacks or [])
@@ -179,10 +205,44 @@ class System(keras.Model):
             done = call.get("initial_epoch", 0) >= call.get("epochs", 1)
             if checkpoints and done and call.get("verbose", "auto") != 0:
                 print(f"Nothing is left to train: {checkpoints[0].folder} is of the last epoch.")
-            return super().fit(**call)
+            with value_range.surfaced():
+                return super().fit(**call)
         finally:
             for each in checkpoints:
                 each.close()
+
+    def _checked_data(self, call):
+        """Arguments of `fit` with which images that cannot be trained on are refused."""
+        if call.get("class_weight") is not None:
+            raise InputError("class_weight has no meaning here: images are of no class.")
+        validation = call.get("validation_data")
+        checked = {"x": self._checked(call["x"], call.get("y"))}
+        if isinstance(validation, (tuple, list)):
+            self._checked(*validation[:2])
+        elif validation is not None:
+            checked["validation_data"] = self._checked(validation)
+        return checked
+
+    def _checked(self, x, y=None):
+        """`x`; arrays are checked here, each batch of a data set as it is drawn."""
+        if isinstance(x, tf.data.Dataset) and not hasattr(x, "training_pairs"):
+            return x.map(self._checked_pair)
+        if all(isinstance(images, np.ndarray) and len(images) for images in (x, y)):
+            self._pair((x[:1], y[:1]))
+            for images in (x, y):
+                value_range.check(images.min(), images.max())
+        return x
+
+    @tf.autograph.experimental.do_not_convert  # which would wrap the errors in others
+    def _checked_pair(self, *element):
+        return tuple(map(value_range.asserted, self._pair(element)))
+
+    def evaluate(self, x=None, y=None, *args, **kwargs):
+        """Like `keras.Model.evaluate`; images that `fit` refuses are refused here too."""
+        # Within `fit` Keras has made its iterator over the validation data before.
+        data = x if kwargs.get("_use_cached_eval_dataset") else self._checked(x, y)
+        with value_range.surfaced():
+            return super().evaluate(data, y, *args, **kwargs)
 
     def _feed(self, call, checkpoints):
         """Arguments of `fit` by which the data begin where the last checkpoint was made."""
@@ -236,6 +296,17 @@ class System(keras.Model):
         """All is built already; Keras would draw a batch to see, and fails on some strategies."""
 
     @property
+    def trainable_weights(self):
+        """Those of the generators come first.
+
+        At the end of `fit` Keras has `optimizer` assign the moving averages of its variables to
+        as many of these, in this order.
+        """
+        first = self._trainable_variables_of(self.generators)
+        known = {id(variable) for variable in first}
+        return first + [v for v in super().trainable_weights if id(v) not in known]
+
+    @property
     def metrics(self):
         return self._loss_trackers
 
@@ -249,7 +320,12 @@ class System(keras.Model):
 
     def _pair(self, data):
         """The two pictures of a training element, checked while the step is traced."""
-        image_a, image_b, _ = keras.utils.unpack_x_y_sample_weight(data)
+        image_a, image_b, weights = keras.utils.unpack_x_y_sample_weight(data)
+        if weights is not None:
+            raise InputError(
+                "A training element must be a pair (image_a, image_b); received a third part, "
+                "as sample_weight and class_weight make it, which no loss here uses. Leave it out."
+            )
         if image_b is None:
             raise InputError(
                 "A training element must be a pair (image_a, image_b), as `cyclegan_tf.data` "
@@ -263,7 +339,7 @@ class System(keras.Model):
                     f"Training pictures must be floats in [-1, 1]; those of domain {domain} are "
                     f"{image.dtype.name}. Divide by 127.5 and subtract 1."
                 )
-            if image.shape.rank != 4:
+            if image.shape.rank not in (None, 4):
                 raise InputError(
                     "Training pictures must come in batches, (batch, height, width, channels); "
                     f"those of domain {domain} have shape {tuple(image.shape)}. Use .batch(1)."

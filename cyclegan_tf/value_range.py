@@ -1,0 +1,43 @@
+"""Float images lie in [-1, 1]; this is checked, and said in one sentence, wherever they come in."""
+
+import contextlib
+import re
+
+import tensorflow as tf
+
+from cyclegan_tf.errors import InputError
+
+_MOST = 1.001  # of rounding
+_MARK = "Float images from, to:"
+
+
+def check(lowest, highest):
+    """Raises an `InputError` if values from `lowest` to `highest` are no float image's."""
+    if not (lowest >= -_MOST and highest <= _MOST):  # written so that NaN is refused too
+        raise InputError(
+            "Float images must lie in [-1, 1]; divide values from 0 to 255 by 127.5 and subtract "
+            f"1. Received values from {lowest:g} to {highest:g}."
+        )
+
+
+def asserted(images):
+    """The same images, whose computation fails if they do not lie in range; see `surfaced`.
+
+    It is for data sets: XLA leaves assertions out.
+    """
+    lie = tf.reduce_all(tf.abs(images) <= _MOST)
+    extremes = (tf.reduce_min(images), tf.reduce_max(images))
+    with tf.control_dependencies([tf.debugging.Assert(lie, [_MARK, *extremes])]):
+        return tf.identity(images)
+
+
+@contextlib.contextmanager
+def surfaced():
+    """Within it, what `asserted` finds is raised as the `InputError` of `check`."""
+    try:
+        yield
+    except tf.errors.InvalidArgumentError as error:
+        found = re.search(rf"\[{_MARK}\] \[(\S+)\] \[(\S+)\]", error.message)
+        if found:
+            check(*map(float, found.groups()))
+        raise
