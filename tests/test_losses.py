@@ -6,7 +6,8 @@ import pytest
 import tensorflow as tf
 from two_replicas import two_replicas
 
-from cyclegan_tf import losses
+from cyclegan_tf import losses, pixelgan
+from cyclegan_tf.kernels import portable_kernels
 
 REAL = np.array([[2.0, 0.0]], "float32")
 FAKE = np.array([[0.5, -1.0]], "float32")
@@ -79,6 +80,35 @@ def test_losses_and_gradients_of_no_images_are_zero(compiled):
     assert [float(term) for term in terms] == [0.0] * 8
     for gradient in gradients:
         np.testing.assert_array_equal(gradient, tf.zeros_like(gradient))
+
+
+def test_the_gradient_penalty_of_large_images_has_the_gradients_of_the_plain_kernels():
+    """The normalization of 2^17 values is one fused kernel, here differentiated twice."""
+    critic = pixelgan((128, 128, 3), base_filters=4, affine=True, seed=0)
+    real, fake = tf.unstack(tf.random.stateless_uniform((2, 1, 128, 128, 3), (1, 2), -1, 1))
+    traced = []
+
+    def gradients():
+        @tf.function
+        def compiled():
+            with tf.GradientTape() as tape:
+                penalty = losses.gradient_penalty(critic, real, fake, tf.constant([3, 4]))
+            # All but the bias of the logits, of which the penalty knows nothing.
+            return penalty, tape.gradient(penalty, critic.trainable_variables[:-1])
+
+        graph = compiled.get_concrete_function().graph
+        traced.append("FusedBatchNormV3" in {node.type for node in graph.get_operations()})
+        return compiled()
+
+    fused, of_fused = gradients()
+    with portable_kernels():
+        plain, of_plain = gradients()
+    assert traced == [True, False]
+    np.testing.assert_allclose(fused, plain, rtol=1e-4)
+    largest = [np.abs(gradient).max() for gradient in of_plain]
+    assert np.count_nonzero(largest) >= 4
+    for ours, theirs, scale in zip(of_fused, of_plain, largest, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-3 * max(scale, 1e-4))
 
 
 def test_losses_are_float32_from_half_precision_logits():
