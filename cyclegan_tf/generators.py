@@ -1,11 +1,15 @@
 """The generators of the CycleGAN paper and of its PyTorch release, as functional Keras models."""
 
+import weakref
+
 import keras
 import tensorflow as tf
 from keras import layers
 
 from cyclegan_tf.layer_factory import LayerFactory
 from cyclegan_tf.layers import LeakyReLU
+
+_size_multiples = weakref.WeakKeyDictionary()  # by network, because each takes several traces
 
 
 def resnet_generator(
@@ -170,6 +174,12 @@ def size_multiple(generator):
     Raises:
         ValueError: no power of two up to 1024 keeps the size.
     """
+    if generator not in _size_multiples:
+        _size_multiples[generator] = _found_size_multiple(generator)
+    return _size_multiples[generator]
+
+
+def _found_size_multiple(generator):
     *fixed, channels = generator.input_shape[1:]
     if None not in fixed:
         return 1

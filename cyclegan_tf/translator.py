@@ -29,7 +29,6 @@ class Translator:
         self.image_shape = image_shape
         self.discriminators = {}
         self._functions = {}
-        self._multiples = {}
 
     def translate(self, images, direction="ab", batch_size=8):
         """Translates pictures of any size.
@@ -98,21 +97,17 @@ class Translator:
 
     def _compiled(self, direction, count):
         """One compiled function for each direction, whatever the sizes, and one for batches."""
-        if (direction, count) not in self._functions:
-            generator = self.generators[direction]
-            channels = generator.input_shape[-1]
-            multiple = self._size_multiple(direction)
-            self._functions[direction, count] = tf.function(
+        generator = self.generators[direction]
+        of, compiled = self._functions.get((direction, count), (None, None))
+        if of is not generator:  # another one may have taken its place
+            channels, multiple = generator.input_shape[-1], size_multiple(generator)
+            compiled = tf.function(
                 lambda images: translate_any_size(generator, images, multiple),
                 autograph=False,
                 input_signature=[tf.TensorSpec((count, None, None, channels), tf.float32)],
             )
-        return self._functions[direction, count]
-
-    def _size_multiple(self, direction):
-        if direction not in self._multiples:
-            self._multiples[direction] = size_multiple(self.generators[direction])
-        return self._multiples[direction]
+            self._functions[direction, count] = generator, compiled
+        return compiled
 
 
 def generator_of(model, direction):

@@ -51,6 +51,23 @@ def test_size_multiple_is_what_the_architecture_says():
     assert size_multiple(pixelgan()) == 1
 
 
+def test_size_multiple_is_found_once_for_each_network():
+    calls = []
+
+    class Counted(keras.layers.Layer):
+        def call(self, images):
+            calls.append(images.shape)
+            return images
+
+    inputs = keras.Input((None, None, 3))
+    one, other = (keras.Model(inputs, Counted()(inputs)) for _ in range(2))
+    calls.clear()
+    assert [size_multiple(one), size_multiple(one), size_multiple(one)] == [1, 1, 1]
+    assert len(calls) == 1
+    size_multiple(other)
+    assert len(calls) == 2
+
+
 def test_channels_may_differ():
     generator = resnet_generator((16, 16, 1), output_channels=4, base_filters=2, blocks=1)
     assert generator.output_shape == (None, 16, 16, 4)
