@@ -70,15 +70,20 @@ def _for_gpus(capabilities):
     return "float32", "no GPU with half precision arithmetic was found"
 
 
-@contextlib.contextmanager
 def policy(precision):
     """Within it, networks are built in the Keras dtype policy of `precision`.
 
     It is not for several threads: the policy is that of the whole process, so that networks that
     another thread builds meanwhile get it too.
     """
+    return dtype_policy(POLICIES[precision])
+
+
+@contextlib.contextmanager
+def dtype_policy(policy):
+    """Within it, this Keras dtype policy, or that of this name, is the global one."""
     before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(POLICIES[precision])
+    keras.config.set_dtype_policy(policy)
     try:
         yield
     finally:

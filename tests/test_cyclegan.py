@@ -19,6 +19,7 @@ from cyclegan_tf import (
 from cyclegan_tf.options import resolve
 from cyclegan_tf.systems.cyclegan import paper_networks
 from cyclegan_tf.train import compiled_model
+from cyclegan_tf.translator import Translator
 
 SHAPE = (32, 32, 3)
 
@@ -467,6 +468,24 @@ def test_translate_is_the_generator_where_the_size_fits():
     )
 
 
+def test_translate_uses_the_generators_of_now():
+    one, other = (resnet_generator(base_filters=2, blocks=1, seed=seed) for seed in (1, 2))
+    translator = Translator({"ab": one}, SHAPE)
+    image = _pictures(1)[0]
+    for generator in (one, other):
+        translator.generators["ab"] = generator
+        np.testing.assert_allclose(translator.translate(image), generator(image), atol=1e-5)
+
+
+def test_the_networks_of_a_system_stay_what_they_were():
+    """Its optimizers and its translator were made for them; Keras itself refuses others."""
+    model = _model(compiled=False)
+    before = model.generator_ab
+    with pytest.raises(ValueError, match="cannot add new elements of state"):
+        model.generator_ab = resnet_generator(base_filters=2, blocks=1)
+    assert model.generator_ab is before
+
+
 def test_translate_takes_lists_of_different_sizes():
     model = _model()
     rng = np.random.default_rng(0)
@@ -514,9 +533,84 @@ def test_translate_names_an_unknown_direction():
         _model().translate(np.zeros(SHAPE, np.uint8), "AtoB")
 
 
+def _generator(channels=3):
+    layers = [keras.Input((*SHAPE[:2], channels)), keras.layers.Conv2D(3, 3, padding="same")]
+    return keras.Sequential(layers, name="of_mine")
+
+
+class Subclassed(keras.Model):
+    def __init__(self):
+        super().__init__(name="of_mine")
+        self.layer = keras.layers.Conv2D(3, 3, padding="same")
+
+    def call(self, images, training=None):
+        return self.layer(images)
+
+
+def _of_two_images():
+    inputs = [keras.Input(SHAPE), keras.Input(SHAPE)]
+    return keras.Model(inputs, keras.layers.Add()(inputs), name="of_mine")
+
+
+def _called(network):
+    network(np.zeros((1, *SHAPE), "float32"))
+    return network
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ({"generator_ab": _generator(channels=4)}, r"'of_mine' takes images of shape \(32, 32, 4"),
+        ({"discriminator_a": _generator(channels=1)}, r"'of_mine' takes images .*\(32, 32, 1"),
+        ({"generator_ab": _of_two_images()}, r"'of_mine' takes images of shape \[\("),
+        ({"generator_ab": Subclassed()}, "'of_mine' has no weights yet"),
+        ({"generator_ba": _called(Subclassed())}, "'of_mine' does not know the shape"),
+        ({"discriminator_b": Subclassed()}, "'of_mine' has no weights yet"),
+        ({"discriminator_b": _called(Subclassed())}, "'of_mine' does not know the shape"),
+        (
+            {"generator_ab": keras.Sequential([keras.layers.Conv2D(3, 1)], name="of_mine")},
+            "'of_mine' has no weights yet",
+        ),
+        (dict.fromkeys(("generator_ab", "generator_ba"), _generator()), "two generators"),
+        (dict.fromkeys(("discriminator_a", "discriminator_b"), pixelgan()), "two discriminators"),
+    ],
+)
+def test_networks_that_cannot_be_used_are_named(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        CycleGAN(
+            **{
+                "generator_ab": _generator(),
+                "generator_ba": _generator(),
+                "discriminator_a": pixelgan(),
+                "discriminator_b": pixelgan(),
+                "image_shape": SHAPE,
+                "pool_size": 0,
+                **arguments,
+            }
+        )
+
+
+def test_files_that_cannot_hold_a_system_are_refused(tmp_path):
+    with pytest.raises(InputError, match=r"x\.h5 would be an HDF5 file"):
+        _model(compiled=False).save(tmp_path / "x.h5")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "float64"])
+def test_default_networks_follow_the_policy_of_the_model(policy):
+    model = CycleGAN(image_shape=SHAPE, pool_size=1, dtype=policy)
+    layers = [model.generator_ab.layers[2], model.discriminator_b.layers[2]]
+    assert [layer.dtype_policy.name for layer in layers] == [policy] * 2
+    assert model.pool_a.pictures.dtype == ("float64" if policy == "float64" else "float32")
+    assert keras.config.dtype_policy().name == "float32"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"image_shape": (0, 0, 3)}, r"whole numbers from 1 on.*\(0, 0, 3\)"),
+        ({"image_shape": (32, 32, 0)}, "whole numbers from 1 on"),
+        ({"image_shape": (32.5, 32, 3)}, "whole numbers from 1 on"),
         ({"lambda_a": -1}, "lambda_a=-1"),
         ({"adversarial": "hinge"}, "'hinge'"),
         ({"seed": "x"}, "'x'"),

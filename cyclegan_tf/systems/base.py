@@ -318,6 +318,21 @@ class System(keras.Model):
         """Translates pictures of any size; see `Translator.translate`."""
         return self._translator.translate(images, direction, batch_size)
 
+    def save(self, filepath, *args, **kwargs):
+        """Like `keras.Model.save`, to a `.keras` file.
+
+        Raises:
+            InputError: an HDF5 file, in which networks whose layers have the same names cannot lie
+                side by side.
+        """
+        if str(filepath).endswith((".h5", ".hdf5")):
+            raise InputError(
+                f"{filepath} would be an HDF5 file, which cannot hold the networks of a "
+                f"{type(self).__name__}; use a name that ends in .keras, or save_weights and one "
+                "that ends in .weights.h5."
+            )
+        return super().save(filepath, *args, **kwargs)
+
     def _pair(self, data):
         """The two pictures of a training element, checked while the step is traced."""
         image_a, image_b, weights = keras.utils.unpack_x_y_sample_weight(data)

@@ -11,6 +11,7 @@ from cyclegan_tf.choices import ADVERSARIAL_OBJECTIVES, check
 from cyclegan_tf.discriminators import patchgan, two_scale_patchgan
 from cyclegan_tf.generators import resnet_generator
 from cyclegan_tf.pool import ReplayPool
+from cyclegan_tf.precision import dtype_policy
 from cyclegan_tf.systems.base import System
 
 # Streams of random numbers; see `System._random_seed`.
@@ -35,7 +36,8 @@ class CycleGAN(System):
         generator_ab, generator_ba: models from pictures to pictures in [-1, 1] of the same size;
             the paper's ResNet of 6 blocks below 256 pixels, of 9 from there, if `None`.
         discriminator_a, discriminator_b: models from pictures of domain A, of B, to logits of
-            any shape; the paper's 70x70 PatchGAN, if `None`.
+            any shape; the paper's 70x70 PatchGAN, if `None`. Networks are functional models, or
+            Sequential ones that begin with `keras.Input`.
         image_shape: `(height, width, channels)` of the training pictures. Height and width may
             be `None` (any multiple of 4) where `pool_size` is 0. `translate` takes any size.
         lambda_a, lambda_b: weights of the cycles A→B→A and B→A→B.
@@ -92,18 +94,24 @@ class CycleGAN(System):
             "discriminator_b": discriminator_b,
         }
         if None in networks.values():
-            built = paper_networks(image_shape, seed=seed)
+            with dtype_policy(self.dtype_policy):
+                built = paper_networks(image_shape, seed=seed)
             networks = {name: given or built[name] for name, given in networks.items()}
+        _check_are_two("generator", networks["generator_ab"], networks["generator_ba"])
+        _check_are_two("discriminator", networks["discriminator_a"], networks["discriminator_b"])
         self.generator_ab = networks["generator_ab"]
         self.generator_ba = networks["generator_ba"]
         self.discriminator_a = networks["discriminator_a"]
         self.discriminator_b = networks["discriminator_b"]
+        for network in networks.values():
+            _check_takes(network, image_shape)
         for generator in self.generators.values():
             _check_keeps_size(generator, image_shape)
         for discriminator in self.discriminators.values():
             _check_gives_logits(discriminator, image_shape)
-        self.pool_a = ReplayPool(pool_size, image_shape, name="pool_a")
-        self.pool_b = ReplayPool(pool_size, image_shape, name="pool_b")
+        with dtype_policy(self.dtype_policy):
+            self.pool_a = ReplayPool(pool_size, image_shape, name="pool_a")
+            self.pool_b = ReplayPool(pool_size, image_shape, name="pool_b")
 
         names = ["d_a", "g_ab", "cycle_a", "identity_a", "d_b", "g_ba", "cycle_b", "identity_b"]
         if not lambda_identity:
@@ -250,8 +258,37 @@ def paper_blocks(image_shape):
     return 6 if sizes and max(sizes) < 256 else 9
 
 
+def _check_are_two(kind, first, second):
+    if first is second:
+        raise ValueError(
+            f"A CycleGAN has two {kind}s, of which each learns its own direction or domain. "
+            f"Received '{first.name}' for both; build it twice."
+        )
+
+
+def _check_takes(network, image_shape):
+    """Functional models and built Sequential ones know the shape that they take; others do not."""
+    taken = getattr(network, "input_shape", None)
+    if taken is None and not network.built:
+        raise ValueError(
+            f"'{network.name}' has no weights yet; expected a functional model, or a Sequential "
+            "one that begins with keras.Input."
+        )
+    several = isinstance(taken, (list, dict))
+    if several or not tf.TensorShape(taken).is_compatible_with((None, *image_shape)):
+        raise ValueError(
+            f"'{network.name}' takes images of shape {taken if several else taken[1:]}; expected "
+            f"image_shape, which is {image_shape}."
+        )
+
+
 def _check_keeps_size(generator, image_shape):
     """A cycle can be compared with its beginning only where the sizes agree."""
+    if getattr(generator, "output_shape", None) is None:
+        raise ValueError(
+            f"The generator '{generator.name}' does not know the shape of its images; expected a "
+            "functional model, or a Sequential one that begins with keras.Input."
+        )
     if None in image_shape or None in generator.output_shape[1:3]:
         output = generator.compute_output_shape((1, *image_shape))
     else:
@@ -269,6 +306,11 @@ def _check_gives_logits(discriminator, image_shape):
     try:
         rows, columns = discriminator.compute_output_shape((1, *image_shape))[1:3]
         fits = all(size is None or size > 0 for size in (rows, columns))
+    except NotImplementedError as error:
+        raise ValueError(
+            f"The discriminator '{discriminator.name}' does not know the shape of its logits; "
+            "expected a functional or Sequential model, or one with compute_output_shape."
+        ) from error
     except ValueError:
         fits = False
     if not fits:
@@ -284,6 +326,13 @@ def _check_arguments(image_shape, lambda_a, lambda_b, lambda_identity, adversari
         raise ValueError(
             "image_shape must be (height, width, channels) with a known number of channels. "
             f"Received: {image_shape}"
+        )
+    if not all(
+        size is None or (isinstance(size, numbers.Integral) and size > 0) for size in image_shape
+    ):
+        raise ValueError(
+            "Height, width and channels of image_shape must be whole numbers from 1 on; height "
+            f"and width may be None. Received: {image_shape}"
         )
     for name, weight in (
         ("lambda_a", lambda_a),
