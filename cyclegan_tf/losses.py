@@ -98,8 +98,9 @@ def _distance_to(logits, target, objective):
 
 
 def _global_mean(values):
+    values = tf.convert_to_tensor(values)
     mean = tf.reduce_mean(values)
-    if 0 in values.shape or not values.shape.is_fully_defined():
+    if not values.shape.num_elements():  # none, or an unknown number
         # A replica may be left without a share of a short batch; the mean of nothing is NaN.
         mean = tf.where(tf.size(values) > 0, mean, tf.zeros_like(mean))
     return mean / _replicas(values.dtype)
