@@ -47,6 +47,10 @@ class RunLog(keras.callbacks.CSVLogger):
         super().on_epoch_end(epoch, logs)
         os.fsync(self.csv_file.fileno())  # before a checkpoint says that the epoch is done
 
+    def on_train_end(self, logs=None):
+        if self._opened:  # Keras 3.10 would close a file that was never opened
+            super().on_train_end(logs)
+
 
 class ScalarBoard(keras.callbacks.Callback):
     """The rows of a `RunLog` for TensorBoard, under the names that Keras's own callback gives, and
