@@ -140,9 +140,8 @@ class Checkpoints(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         self._step += self.model.steps_per_execution
-        done_before = (self._epoch, self._step) <= self._resumed
         last = self.params["steps"] is not None and self._step >= self.params["steps"]
-        if not done_before and not last:  # after the last step, when the epoch's logs are written
+        if not last:  # after the last step, when the epoch's logs are written
             self._save_if_due(self._epoch, self._step)
 
     def on_epoch_end(self, epoch, logs=None):
@@ -169,7 +168,8 @@ class Checkpoints(keras.callbacks.Callback):
         due = last or (self._chief and time.monotonic() - self._last_save >= 60 * self.minutes)
         strategy = self.model.distribute_strategy
         due, stopped = any_process([due, self._received is not None], strategy)
-        if due or stopped:
+        # A step that is passed over has the weights of the step that it will be resumed at.
+        if (due or stopped) and (epoch, step) > self._resumed:
             self._save(epoch, step)
         if stopped:
             wait_for_all(strategy)  # the end of one ends the others, the writing one too

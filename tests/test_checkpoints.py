@@ -197,6 +197,23 @@ def test_a_training_that_another_callback_stops_goes_on_there(tmp_path):
     assert (state["epoch"], state["pairs"]) == (0, 2)
 
 
+def test_a_stop_in_steps_that_are_passed_over_leaves_the_checkpoint(unbroken, tmp_path):
+    """Stopped after two of three steps; then by another callback in the first, done before."""
+
+    class Stop(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            self.model.stop_training = True
+
+    _fit(tmp_path, stop_after=3)  # two steps are saved
+    before = sorted(path.name for path in tmp_path.iterdir())
+    _eager().fit(
+        _unpaired(), epochs=2, verbose=0, callbacks=[Stop(), Checkpoints(tmp_path, minutes=0)]
+    )
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+    model, _ = _fit(tmp_path)
+    _assert_equal(model, unbroken[0])
+
+
 def test_steps_per_execution_must_divide_the_epoch(tmp_path):
     model = _model(compiled=False)
     model.compile(steps_per_execution=2)
