@@ -51,7 +51,7 @@ def _read_log(path):
         return [
             {name: float(value) for name, value in row.items() if value not in ("", "NA")}
             for row in csv.DictReader(file)
-            if None not in row.values()  # cut short
+            if None not in row and None not in row.values()  # else it is not whole
         ]
 
 

@@ -32,6 +32,7 @@ from cyclegan_tf.checkpoints import newest_state
 from cyclegan_tf.cli import main
 from cyclegan_tf.layers import Conv2D
 from cyclegan_tf.options import resolve
+from cyclegan_tf.run_logs import RunLog
 from cyclegan_tf.train import train
 
 
@@ -401,6 +402,27 @@ def test_another_batch_size_goes_on_at_the_same_pair_and_rate(tmp_path):
     assert newest_state(tmp_path / "run" / "checkpoints")["iterations"] == 3 * 8 + 4
     rates = [_rows(tmp_path / name / "log.csv")[-1]["learning_rate"] for name in ("one", "run")]
     assert rates[0] == rates[1]
+
+
+def test_an_epoch_of_steps_that_are_passed_over_has_its_logs(tmp_path):
+    """Eight of nine pairs are done when four steps of two pairs become an epoch."""
+    images = np.random.default_rng(0).integers(0, 255, (2, 9, *SHAPE), dtype=np.uint8)
+
+    def pairs(batch_size):
+        return lambda: data.arrays(*images, batch_size=batch_size)
+
+    _fit(tmp_path, pairs=pairs(1), stop_after=9)
+    whole = newest_state(tmp_path)
+    assert (whole["epoch"], whole["pairs"]) == (0, 8)
+    log = RunLog(tmp_path / "log.csv")
+    checkpoints = Checkpoints(tmp_path, minutes=0)
+    history = _eager().fit(pairs(2)(), epochs=2, verbose=0, callbacks=[log, checkpoints]).history
+    rows = _rows(tmp_path / "log.csv")
+    assert [row["epoch"] for row in rows] == ["0", "1"]
+    for name, (total, count) in whole["trackers"].items():
+        np.testing.assert_allclose(history[name][0], total[0] / count[0], rtol=1e-6)
+        np.testing.assert_allclose(float(rows[0][name]), total[0] / count[0], rtol=1e-6)
+    assert all(np.isfinite(float(rows[1][name])) for name in whole["trackers"])
 
 
 # In processes of their own, killed.

@@ -35,11 +35,13 @@ def test_it_says_what_was_trained_and_what_the_losses_mean(run):
     assert "should fall" in meanings["cycle_a"]
 
 
-def test_a_row_that_is_cut_short_is_no_obstacle(run):
-    with open(run / "log.csv", "a") as file:
-        file.write("1,2.0")
-    write_page(run, "a run")
-    assert (run / "losses.png").exists()
+def test_rows_that_are_cut_short_are_left_out(tmp_path):
+    rows = ["epoch,d_a,g_ab,cycle_a", "0,1,2,3", "1", "2,1,2,3,4", "3,0.25,0.5,0.875"]
+    (tmp_path / "log.csv").write_text("\n".join(rows) + "\n")
+    write_page(tmp_path, "title")
+    page = (tmp_path / "index.html").read_text()
+    assert "0.875" in page
+    assert (tmp_path / "losses.png").exists()
 
 
 def test_losses_of_no_known_kind_are_plotted_too(run):

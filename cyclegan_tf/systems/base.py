@@ -259,6 +259,8 @@ class System(keras.Model):
         for each in checkpoints:
             size, same_steps = (pairs.batch_size, bool(pairs.given_steps)) if pairs else (1, True)
             epoch, step = each.restore_training(self, size, same_steps) or (epoch, step)
+        # Of an epoch with fewer steps than are done, the end remains: its logs are still to come.
+        step = min(step, steps if pairs is None else pairs.steps_per_epoch)
         if pairs is None:
             data = data.repeat().skip(epoch * steps + step)
         else:
@@ -287,7 +289,7 @@ class System(keras.Model):
         def train_function(iterator):
             if self._calls_to_skip:
                 self._calls_to_skip -= 1
-                return {}
+                return self.get_metrics_result()  # an epoch may consist of such steps only
             return one_call(iterator)
 
         self.train_function = train_function
