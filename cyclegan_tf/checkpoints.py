@@ -15,9 +15,9 @@ import keras
 import numpy as np
 
 from cyclegan_tf import files
+from cyclegan_tf.descriptions import description, differences
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.optimizers import steps_taken
-from cyclegan_tf.pool import ReplayPool
 from cyclegan_tf.replicas import (
     any_process,
     assign_replica_values,
@@ -57,13 +57,17 @@ class Checkpoints(keras.callbacks.Callback):
         keep: how many are kept.
         signals: at which `fit` finishes its step, saves, and lets the signal do its work. SIGTERM
             is what a machine gets that is taken away.
-        notes: plain data to lie in each checkpoint, for the caller.
+        allow_other_data: resume although images were added, removed or renamed, or are
+            preprocessed or drawn otherwise than before; else that is refused, because the training
+            would not end as the unbroken one.
 
     Raises:
-        InputError: a checkpoint is of another model, or all are damaged.
+        InputError: a checkpoint is of another model or of other images, or all are damaged.
     """
 
-    def __init__(self, folder, minutes=10.0, keep=2, signals=(signal.SIGTERM,), notes=None):
+    def __init__(
+        self, folder, minutes=10.0, keep=2, signals=(signal.SIGTERM,), allow_other_data=False
+    ):
         super().__init__()
         if keep < 1:
             raise ValueError(f"keep must be at least 1. Received: keep={keep}")
@@ -71,27 +75,28 @@ class Checkpoints(keras.callbacks.Callback):
         self.minutes = minutes
         self.keep = keep
         self.signals = signals
-        self.notes = notes
+        self.allow_other_data = allow_other_data
         self._received = None
         self._handlers = {}
         self._trackers = None
         self._damaged = []
 
-    def restore_training(self, model, batch_size=1, same_steps=False):
+    def restore_training(self, model, pairs=None):
         """Brings a compiled model to the state of the newest checkpoint that is whole.
 
         `fit` calls it.
 
         Args:
             model: built like the one that was saved.
-            batch_size: pairs in a step of the training that will go on.
-            same_steps: whether an epoch has as many steps with batches of another size; else it
-                has as many pairs.
+            pairs: the `TrainingPairs` that it will be trained on; `None` for another data set.
+                With another batch size an epoch has as many pairs as before, or as many steps if
+                their number is given.
 
         Returns:
             `(epoch, step)` to go on with, 0-based; `None` where there is no checkpoint.
         """
-        self._batch_size = batch_size
+        self._batch_size = pairs.batch_size if pairs else 1
+        self._data = pairs.fingerprint() if pairs else None
         self._resumed = 0, 0
         state = newest_state(self.folder)
         digest = int(state["state_sha256"][:7], 16) if state else 0
@@ -102,19 +107,32 @@ class Checkpoints(keras.callbacks.Callback):
             )
         if state is None:
             return None
-        if state["model"] != _description(model):
+        if found := differences(state["model"], description(model)):
             raise InputError(
-                f"{state['path']} is not a checkpoint of this model: its networks, optimizers or "
-                "losses are others. Build and compile the model as it was, or use another folder."
+                f"{state['path']} is not a checkpoint of this model: {found}. Build and compile "
+                "the model as it was, or use another folder."
             )
+        self._check_data(state)
         model.load_weights(state["path"] / _MODEL)
         for variable, value in zip(_random_states(model), state["random"]):
             variable.assign(value)
         self._trackers = state["trackers"] if state["pairs"] else None  # else of an epoch before
         self._damaged = [path for path in _found(self.folder) if path.name > state["path"].name]
-        pairs_per_step = state["batch_size"] if same_steps else batch_size
+        same_steps = pairs is None or pairs.given_steps
+        pairs_per_step = state["batch_size"] if same_steps else pairs.batch_size
         self._resumed = state["epoch"], state["pairs"] // pairs_per_step
         return self._resumed
+
+    def _check_data(self, state):
+        before = state.get("data")  # which checkpoints of earlier versions lack
+        if self.allow_other_data or not (before and self._data):
+            return
+        if found := differences({"settings": before}, {"settings": self._data}):
+            raise InputError(
+                f"{state['path']} is of other training data: {found}. Bring those back, begin anew "
+                "in another folder, or resume with these by allow_other_data (--allow-other-data), "
+                "which ends with other weights than without the change."
+            )
 
     def _restore_trackers(self):
         # After `fit` has reset them for the epoch.
@@ -196,12 +214,12 @@ class Checkpoints(keras.callbacks.Callback):
                 f"{self.folder} is from before; lower the learning rate and begin again."
             )
         state = {
-            "model": _description(self.model),
+            "model": description(self.model),
             "epoch": epoch,
             "pairs": step * self._batch_size,
             "batch_size": self._batch_size,
+            "data": self._data,
             "iterations": int(steps_taken(self.model.optimizer).numpy()),
-            "notes": self.notes,
             "random": [variable.numpy().tolist() for variable in _random_states(self.model)],
             "trackers": trackers,
         }
@@ -272,19 +290,6 @@ def _digest(path):
 
 def _digest_of_state(state):
     return hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()
-
-
-def _description(model):
-    """What must agree for a checkpoint to fit: layers, shapes of variables, names of losses."""
-    networks = (*model.generators.values(), *model.discriminators.values())
-    optimizers = (model.generator_optimizer, model.discriminator_optimizer)
-    return {
-        "layers": [type(layer).__name__ for network in networks for layer in network.layers],
-        "weights": [list(v.shape) for v in model.weights],
-        "optimizers": [[list(v.shape) for v in each.variables] for each in optimizers],
-        "losses": [tracker.name for tracker in model.metrics],
-        "pools": [layer.size for layer in model.layers if isinstance(layer, ReplayPool)],
-    }
 
 
 def _random_states(model):

@@ -211,6 +211,13 @@ def train(
     restart: Annotated[
         bool, typer.Option(help="Begin again where --out holds a run: its files are removed.")
     ] = False,
+    allow_other_data: Annotated[
+        bool,
+        typer.Option(
+            "--allow-other-data",
+            help="Resume although images were added, removed or renamed since.",
+        ),
+    ] = False,
 ):
     """Train a CycleGAN, or go on with the run in --out.
 
@@ -218,7 +225,8 @@ def train(
     stopped, exactly where it was; --epochs, --decay-epochs, --batch-size, --strategy, --remat and
     --checkpoint-minutes may change.
     """
-    given = {name: value for name, value in locals().items() if name not in ("out", "restart")}
+    of_call = {"out": out, "restart": restart, "allow_other_data": allow_other_data}
+    given = {name: value for name, value in locals().items() if name not in (*of_call, "of_call")}
     given = {n: v.value if isinstance(v, enum.Enum) else v for n, v in given.items()}
     options = resolve(**given)
 
@@ -227,7 +235,7 @@ def train(
     from cyclegan_tf.train import train as train_model
 
     run_directions_side_by_side()
-    train_model(options, out, restart=restart, say=typer.echo)
+    train_model(options, **of_call, say=typer.echo)
     typer.echo(f"Done. Open {out / 'index.html'}; the model is {out / 'model.keras'}.")
 
 

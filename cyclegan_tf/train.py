@@ -39,7 +39,16 @@ _RUN_FILES = (
 _STOP = (signal.SIGTERM, signal.SIGINT)  # at which a run saves what it has done
 
 
-def train(options, out, *, restart=False, sample_rows=4, verbose="auto", say=print):
+def train(
+    options,
+    out,
+    *,
+    restart=False,
+    allow_other_data=False,
+    sample_rows=4,
+    verbose="auto",
+    say=print,
+):
     """Trains a CycleGAN and writes the folder of the run; goes on where the folder holds one.
 
     The folder holds `options.json`; after each epoch `model.keras`, `samples/epoch_0001.png`
@@ -53,6 +62,8 @@ def train(options, out, *, restart=False, sample_rows=4, verbose="auto", say=pri
         options: `Options`, as `resolve` makes them.
         out: the folder.
         restart: begin again where the folder holds a run already; its files are removed.
+        allow_other_data: resume with images that were added, removed or renamed since, which is
+            refused otherwise.
         sample_rows: pictures of each domain in a sample sheet.
         verbose: as in `keras.Model.fit`.
         say: called with lines for the user.
@@ -94,13 +105,13 @@ def train(options, out, *, restart=False, sample_rows=4, verbose="auto", say=pri
             say(f"Going on with the run in {out}, in epoch {state['epoch'] + 1}.")
         elif not restart and (out / "options.json").exists():
             say(f"The run in {out} has no checkpoint yet and begins anew.")
-    begin = _begin_of_schedule(options, state, batch_size)
+    steps = pairs.training_pairs.steps_per_epoch
     schedule = ConstantThenLinearDecay(
         options.learning_rate,
         options.epochs - options.decay_epochs,
         options.decay_epochs,
-        steps_per_epoch=pairs.training_pairs.steps_per_epoch,
-        **begin,
+        steps_per_epoch=steps,
+        **_begin_of_schedule(options, state, batch_size, steps),
     )
     with strategy.scope():
         model = compiled_model(options, image_shape, schedule)
@@ -111,7 +122,10 @@ def train(options, out, *, restart=False, sample_rows=4, verbose="auto", say=pri
             _prepare(out, options, state)
         wait_for_all(strategy)
         checkpoints = Checkpoints(
-            out / "checkpoints", options.checkpoint_minutes, signals=_STOP, notes=begin
+            out / "checkpoints",
+            options.checkpoint_minutes,
+            signals=_STOP,
+            allow_other_data=allow_other_data,
         )
         samples = _samples(options, sources, sample_rows) if chief else None
         model.fit(
@@ -226,14 +240,15 @@ def _compiled_model(options, image_shape, learning_rate):
     return model
 
 
-def _begin_of_schedule(options, state, batch_size):
-    """The epoch and the optimizer's step from which the learning rate is counted."""
+def _begin_of_schedule(options, state, batch_size, steps_per_epoch):
+    """The epoch and the optimizer's step from which the learning rate is counted.
+
+    Before, an epoch may have had another number of steps, or steps of another size.
+    """
     if not state:
         return {}
-    if state["batch_size"] == batch_size or options.steps_per_epoch:
-        return state["notes"]
-    # Steps were of another size before.
-    begin_of_epoch = state["iterations"] - state["pairs"] // batch_size
+    done = state["pairs"] // (state["batch_size"] if options.steps_per_epoch else batch_size)
+    begin_of_epoch = state["iterations"] - min(done, steps_per_epoch)
     return {"first_epoch": state["epoch"] + 1, "first_step": begin_of_epoch}
 
 

@@ -1,6 +1,8 @@
 """Training that was stopped goes on as if it had not been: to the bit, whatever stopped it."""
 
 import csv
+import hashlib
+import json
 import multiprocessing
 import os
 import random
@@ -20,6 +22,7 @@ from test_train import TINY
 from two_replicas import two_replicas
 
 from cyclegan_tf import (
+    Adam,
     Checkpoints,
     CycleGAN,
     InputError,
@@ -173,11 +176,7 @@ def test_another_size_of_batch_in_the_middle_of_an_epoch(tmp_path):
     _fit(tmp_path, pairs=lambda: pairs(2), stop_after=3, epochs=1)  # two steps are saved
     model = _eager()
     for unpaired, expected in ((pairs(1), (0, 4)), (pairs(1, 4), (0, 2)), (pairs(4), (0, 1))):
-        given = unpaired.training_pairs
-        begin = Checkpoints(tmp_path).restore_training(
-            model, given.batch_size, bool(given.given_steps)
-        )
-        assert begin == expected
+        assert Checkpoints(tmp_path).restore_training(model, unpaired.training_pairs) == expected
 
 
 def test_training_that_diverges_is_not_saved(tmp_path):
@@ -213,6 +212,46 @@ def test_a_stop_in_steps_that_are_passed_over_leaves_the_checkpoint(unbroken, tm
     assert sorted(path.name for path in tmp_path.iterdir()) == before
     model, _ = _fit(tmp_path)
     _assert_equal(model, unbroken[0])
+
+
+def test_data_do_not_depend_on_the_callback(tmp_path):
+    """Epochs longer than the data set, from a later epoch on, after a look at a batch."""
+
+    def trained(callbacks, **arguments):
+        images = np.random.default_rng(0).integers(0, 255, (2, 3, *SHAPE), dtype=np.uint8)
+        dataset = data.arrays(*images, first_epoch=arguments.pop("first_epoch", 0))
+        next(iter(dataset))
+        model = _eager()
+        model.fit(dataset, epochs=2, verbose=0, callbacks=callbacks, **arguments)
+        return model
+
+    for number, arguments in enumerate(
+        ({"steps_per_epoch": 5}, {"first_epoch": 7}, {"initial_epoch": 1})
+    ):
+        without = trained([], **arguments)
+        _assert_equal(without, trained([Checkpoints(tmp_path / str(number))], **arguments))
+        steps = 2 * arguments.get("steps_per_epoch", 3) // (1 + arguments.get("initial_epoch", 0))
+        assert int(without.optimizer.iterations) == steps
+
+
+def test_a_second_fit_without_checkpoints_has_new_pairs():
+    """One epoch and one epoch are two epochs."""
+    in_one, in_two, dataset = _eager(), _eager(), _unpaired()
+    in_one.fit(_unpaired(), epochs=2, verbose=0)
+    for _ in range(2):
+        in_two.fit(dataset, verbose=0)
+    _assert_equal(in_one, in_two)
+
+
+def test_nothing_is_passed_over_after_fit(tmp_path, capsys):
+    """A checkpoint of the middle of the second epoch, for a training of one."""
+    _fit(tmp_path, stop_after=6)  # five steps are saved
+    model = _eager()
+    model.fit(_unpaired(), epochs=1, callbacks=[Checkpoints(tmp_path)])
+    assert f"Nothing is left to train: {tmp_path} is past epoch 1." in capsys.readouterr().out
+    images = np.zeros((1, *SHAPE), np.float32)
+    model.train_on_batch(images, images)
+    assert int(model.optimizer.iterations) == 6
 
 
 def test_steps_per_execution_must_divide_the_epoch(tmp_path):
@@ -345,6 +384,102 @@ def test_a_checkpoint_of_another_model_is_refused(stopped):
             Checkpoints(stopped).restore_training(model)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"lambda_a": 5.0}, "lambda_a was 10.0, now 5.0"),
+        ({"adversarial": "vanilla"}, "adversarial was 'lsgan', now 'vanilla'"),
+        ({"seed": 1, "lambda_b": 2.0}, "lambda_b was 10.0, now 2.0; seed was 0, now 1"),
+        ({"image_shape": (64, 64, 3), "pool_size": 0}, "image_shape was .32, 32, 3., now .64, 64"),
+        ({"dtype": "mixed_bfloat16"}, "dtype was 'float32', now 'mixed_bfloat16'"),
+    ],
+)
+def test_a_checkpoint_of_another_objective_is_refused_by_name(arguments, message, stopped):
+    with pytest.raises(InputError, match=f"is not a checkpoint of this model: .*{message}"):
+        Checkpoints(stopped).restore_training(_eager(**arguments))
+
+
+def test_a_checkpoint_of_another_setting_of_a_layer_or_an_optimizer_is_refused(tmp_path):
+    def generator(dropout):
+        layers = [keras.layers.Dropout(dropout), keras.layers.Conv2D(3, 3, padding="same")]
+        return keras.Sequential([keras.Input(SHAPE), *layers])
+
+    def make(dropout=0.5, **settings):
+        generators = [generator(dropout) for _ in "ab"]
+        discriminators = [patchgan(base_filters=2, strided_layers=1, seed=n) for n in (3, 4)]
+        model = CycleGAN(*generators, *discriminators, image_shape=SHAPE, pool_size=2)
+        model.compile(Adam(**settings), run_eagerly=True)
+        return model
+
+    _fit(tmp_path, make, epochs=1)
+    checkpoints = Checkpoints(tmp_path)
+    with pytest.raises(InputError, match=r"generator_ab\.layers\[\d+\]\.rate was 0.5, now 0.25"):
+        checkpoints.restore_training(make(dropout=0.25))
+    with pytest.raises(InputError, match=r"generator_optimizer\.beta_1 was 0.5, now 0.9"):
+        checkpoints.restore_training(make(beta_1=0.9))
+    assert checkpoints.restore_training(make(learning_rate=1e-5)) == (1, 0)
+
+
+def test_remat_and_the_learning_rate_may_change(stopped):
+    model = _model(compiled=False, remat=True)
+    model.compile(Adam(1e-5), Adam(1e-5))
+    assert Checkpoints(stopped).restore_training(model) == (1, 1)
+
+
+def _as_written_before(folder):
+    """Takes out of a checkpoint what versions before did not write."""
+    for path in folder.glob("epoch_*/state.json"):
+        state = json.loads(path.read_text())
+        del state["state_sha256"], state["data"], state["model"]["settings"]
+        state["notes"] = None
+        text = json.dumps(state, sort_keys=True)
+        state["state_sha256"] = hashlib.sha256(text.encode()).hexdigest()
+        path.write_text(json.dumps(state))
+
+
+def test_a_checkpoint_of_before_its_settings_were_written_resumes(stopped, unbroken, tmp_path):
+    folder = shutil.copytree(stopped, tmp_path / "copy")
+    _as_written_before(folder)
+    model, _ = _fit(folder)
+    _assert_equal(model, unbroken[0])
+
+
+def _write_images(root, numbers="0123", size=24):
+    for part in ("trainA", "trainB"):
+        (root / part).mkdir(parents=True, exist_ok=True)
+        for number in numbers:
+            pixels = np.random.default_rng(int(number)).integers(0, 255, (size, size, 3), np.uint8)
+            tf.io.write_file(str(root / part / f"{number}.png"), tf.io.encode_png(pixels))
+
+
+def test_other_images_are_refused_by_domain(tmp_path):
+    def pairs(**arguments):
+        sizes = {"preprocess": "none", "flip": False, **arguments}
+        return data.folders(tmp_path, **sizes)
+
+    def restored(**arguments):
+        allow = arguments.pop("allow_other_data", False)
+        checkpoints = Checkpoints(tmp_path / "run", allow_other_data=allow)
+        return checkpoints.restore_training(model, pairs(**arguments).training_pairs)
+
+    _write_images(tmp_path, size=32)
+    _fit(tmp_path / "run", pairs=pairs, stop_after=4)
+    model = _eager()
+    assert restored() == (0, 3)
+    assert restored(batch_size=2) == (0, 1)
+    with pytest.raises(InputError, match=r"preprocessing\.flip was False, now True; seed was 0"):
+        restored(flip=True, seed=1)
+    (tmp_path / "trainA" / "3.png").rename(tmp_path / "trainA" / "4.png")
+    with pytest.raises(InputError, match=r"other training data: checksum of .* domain A was"):
+        restored()
+    (tmp_path / "trainA" / "4.png").unlink()
+    with pytest.raises(InputError, match=r"number of images of domain A was 4, now 3; .*--allow-"):
+        restored()
+    assert restored(allow_other_data=True) == (0, 3)
+    _write_images(tmp_path, numbers="3", size=32)
+    assert restored() == (0, 3)
+
+
 def _rows(path):
     with open(path, newline="") as file:
         return list(csv.DictReader(file))
@@ -390,11 +525,7 @@ def test_more_epochs_go_on_with_a_finished_run(tmp_path):
 
 def test_another_batch_size_goes_on_at_the_same_pair_and_rate(tmp_path):
     """Two epochs of 8 pairs, then two in which a step takes two of them."""
-    for part in ("trainA", "trainB"):
-        (tmp_path / part).mkdir()
-        for number in range(8):
-            pixels = np.random.default_rng(number).integers(0, 255, (24, 24, 3), dtype=np.uint8)
-            tf.io.write_file(str(tmp_path / part / f"{number}.png"), tf.io.encode_png(pixels))
+    _write_images(tmp_path, "01234567")
     tiny = {**TINY, "preset": "labels", "steps_per_epoch": None, "decay_epochs": 3}
     train(resolve(tmp_path, **{**tiny, "epochs": 4}), tmp_path / "one", verbose=0)
     train(resolve(tmp_path, **{**tiny, "epochs": 3}), tmp_path / "run", verbose=0)
@@ -402,6 +533,22 @@ def test_another_batch_size_goes_on_at_the_same_pair_and_rate(tmp_path):
     assert newest_state(tmp_path / "run" / "checkpoints")["iterations"] == 3 * 8 + 4
     rates = [_rows(tmp_path / name / "log.csv")[-1]["learning_rate"] for name in ("one", "run")]
     assert rates[0] == rates[1]
+
+
+def test_other_images_go_on_if_they_are_allowed(tmp_path):
+    """Four images, then three: the rate falls with the epochs as they are then."""
+    _write_images(tmp_path, "0123")
+    tiny = {**TINY, "preset": "labels", "steps_per_epoch": None, "decay_epochs": 3}
+    three, four = (resolve(tmp_path, **{**tiny, "epochs": epochs}) for epochs in (3, 4))
+    train(three, tmp_path / "run", verbose=0)
+    for part in ("trainA", "trainB"):
+        (tmp_path / part / "3.png").unlink()
+    with pytest.raises(InputError, match=r"domain A was 4, now 3"):
+        train(four, tmp_path / "run", verbose=0)
+    train(four, tmp_path / "run", allow_other_data=True, verbose=0)
+    assert newest_state(tmp_path / "run" / "checkpoints")["iterations"] == 3 * 4 + 3
+    rates = [float(row["learning_rate"]) for row in _rows(tmp_path / "run" / "log.csv")]
+    np.testing.assert_allclose(rates, [1.5e-4, 1e-4, 0.5e-4, 0.5e-4], rtol=1e-6)
 
 
 def test_an_epoch_of_steps_that_are_passed_over_has_its_logs(tmp_path):

@@ -84,7 +84,10 @@ def folder(path, channels=3):
         warnings.warn(found.passed_over(), stacklevel=2)
     paths, sizes = pictures.readable(found.paths)
     return Source(
-        str(path), lambda number, size: pictures.read(paths[number], channels, size), sizes
+        str(path),
+        lambda number, size: pictures.read(paths[number], channels, size),
+        sizes,
+        [file.relative_to(path).as_posix() for file in paths],
     )
 
 

@@ -1,6 +1,8 @@
 """From two sources of pictures to training pairs; pair k is a pure function of (seed, k)."""
 
 import dataclasses
+import hashlib
+import json
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -25,11 +27,14 @@ class Source:
         load: from a number below `len(sizes)` and the `(height, width)` that the pipeline will
             resize to, to uint8 pixels `(height, width, channels)`; it may use the size to do less.
         sizes: `(height, width)` of each picture.
+        names: of each image, if it has one; a resumed training finds out by them, and by the
+            sizes, that its images are others than before.
     """
 
     name: str
     load: Callable[[int, tuple[int, int]], np.ndarray]
     sizes: Sequence[tuple[int, int]]
+    names: Sequence[str] = ()
 
     def __len__(self):
         return len(self.sizes)
@@ -54,8 +59,9 @@ def pairs(
 
     An epoch has max(|A|, |B|) pairs. In training, A runs through a permutation and B is drawn
     independently of it, so that each pass over the data set gives other pairs: the second pass
-    is the second epoch, and a look at the first batch counts as a pass. Otherwise pair k is made
-    of the k-th pictures, without chance.
+    is the second epoch, and a look at the first batch counts as a pass; `fit` of this package's
+    systems counts its own epochs instead. Otherwise pair k is made of the k-th pictures, without
+    chance.
 
     Args:
         source_a, source_b: the two `Source`s.
@@ -80,9 +86,11 @@ def pairs(
     shapes = tuple(_shape(source, preprocessing, batch_size) for source in sources)
     if not training:
         return _in_order(sources, shapes, preprocessing, batch_size)
-    endless = TrainingPairs(sources, shapes, preprocessing, batch_size, steps_per_epoch, seed)
-    dataset = endless.passes(first_epoch)
-    dataset.training_pairs = endless
+    by_number = TrainingPairs(
+        sources, shapes, preprocessing, batch_size, steps_per_epoch, seed, first_epoch
+    )
+    dataset = by_number.passes()
+    dataset.training_pairs = by_number
     return dataset
 
 
@@ -115,6 +123,8 @@ class TrainingPairs:
         batch_size: pairs in a step.
         given_steps: steps in an epoch; `None` for as many as the larger domain fills.
         seed: of everything that is drawn.
+        first_epoch: that `passes` and `fit` begin with; if it is 0, `fit` begins with its
+            `initial_epoch`.
     """
 
     sources: tuple
@@ -123,6 +133,7 @@ class TrainingPairs:
     batch_size: int
     given_steps: int | None
     seed: int
+    first_epoch: int = 0
 
     def __post_init__(self):
         if self.given_steps is not None and self.given_steps < 1:
@@ -144,9 +155,27 @@ class TrainingPairs:
     def pairs_per_epoch(self):
         return self.given_steps * self.batch_size if self.given_steps else self._count
 
-    def passes(self, first_epoch=0):
+    def fingerprint(self):
+        """What pair k depends on, as values that JSON can hold: of the images a number and a sum.
+
+        An image of the same name and size is taken for the same.
+        """
+        fingerprint = {
+            "preprocessing": dataclasses.asdict(self.preprocessing),
+            "seed": self.seed,
+            "first_epoch": self.first_epoch,
+        }
+        for domain, source in zip("AB", self.sources):
+            images = json.dumps([list(source.names), np.asarray(source.sizes).tolist()])
+            fingerprint[f"number of images of domain {domain}"] = len(source)
+            fingerprint[f"checksum of names and sizes of domain {domain}"] = hashlib.sha256(
+                images.encode()
+            ).hexdigest()
+        return fingerprint
+
+    def passes(self):
         """A data set of which each pass is an epoch, beginning with `first_epoch`."""
-        epoch = tf.Variable(first_epoch, dtype=tf.int64, trainable=False, name="epoch")
+        epoch = tf.Variable(self.first_epoch, dtype=tf.int64, trainable=False, name="epoch")
         steps = self.steps_per_epoch
 
         @_plain

@@ -202,12 +202,14 @@ class System(keras.Model):
             call["callbacks"] = [c for c in callbacks if c not in checkpoints] + checkpoints
         try:
             call.update(self._feed(call, checkpoints))
-            done = call.get("initial_epoch", 0) >= call.get("epochs", 1)
+            epochs = call.get("epochs", 1)
+            done = call.get("initial_epoch", 0) >= epochs
             if checkpoints and done and call.get("verbose", "auto") != 0:
-                print(f"Nothing is left to train: {checkpoints[0].folder} is of the last epoch.")
+                print(f"Nothing is left to train: {checkpoints[0].folder} is past epoch {epochs}.")
             with value_range.surfaced():
                 return super().fit(**call)
         finally:
+            self._calls_to_skip = 0  # else `train_on_batch` would pass over its first calls
             for each in checkpoints:
                 each.close()
 
@@ -245,28 +247,35 @@ class System(keras.Model):
             return super().evaluate(data, y, *args, **kwargs)
 
     def _feed(self, call, checkpoints):
-        """Arguments of `fit` by which the data begin where the last checkpoint was made."""
+        """Arguments of `fit` that make the data begin where the last checkpoint was made.
+
+        Data sets of `cyclegan_tf.data` go this way without checkpoints too: a checkpoint must not
+        change what is trained on, and several processes read only their share.
+        """
         data, steps = call["x"], call.get("steps_per_epoch")
         pairs = getattr(data, "training_pairs", None)
-        self._calls_to_skip = 0
-        if not checkpoints and (pairs is None or process_count(self.distribute_strategy) == 1):
+        if not checkpoints and pairs is None:
             return {}
         if pairs is None:
             steps = _steps_in(data, steps)
-        elif steps is not None:
-            pairs = dataclasses.replace(pairs, given_steps=steps)
-        epoch, step = call.get("initial_epoch", 0), 0
+        else:
+            pairs = dataclasses.replace(pairs, given_steps=steps or pairs.given_steps)
+            steps = pairs.steps_per_epoch
+        begin = epoch = call.get("initial_epoch", 0)
+        step = 0
         for each in checkpoints:
-            size, same_steps = (pairs.batch_size, bool(pairs.given_steps)) if pairs else (1, True)
-            epoch, step = each.restore_training(self, size, same_steps) or (epoch, step)
+            epoch, step = each.restore_training(self, pairs) or (epoch, step)
         # Of an epoch with fewer steps than are done, the end remains: its logs are still to come.
-        step = min(step, steps if pairs is None else pairs.steps_per_epoch)
+        step = min(step, steps)
+        self._skip_steps(step, steps)
         if pairs is None:
             data = data.repeat().skip(epoch * steps + step)
         else:
-            steps = pairs.steps_per_epoch
-            data = _distributed(pairs, epoch, step, self.distribute_strategy)
-        self._skip_steps(step, steps)
+            first_epoch = pairs.first_epoch or begin  # of the data set, in the epoch `begin`
+            if not checkpoints:  # the next `fit` has new pairs
+                end = first_epoch + max(0, call.get("epochs", 1) - begin)
+                data.training_pairs = dataclasses.replace(data.training_pairs, first_epoch=end)
+            data = _distributed(pairs, first_epoch + epoch - begin, step, self.distribute_strategy)
         return {"x": data, "initial_epoch": epoch, "steps_per_epoch": steps}
 
     def _skip_steps(self, done, steps):
@@ -274,8 +283,8 @@ class System(keras.Model):
         if done % self.steps_per_execution or steps % self.steps_per_execution:
             raise InputError(
                 f"steps_per_execution={self.steps_per_execution} must divide the {steps} steps of "
-                f"an epoch and the {done} that were done before the checkpoint; compile with "
-                "another value."
+                f"an epoch and the {done} of them that were done before; compile with another "
+                "value."
             )
         self._calls_to_skip = done // self.steps_per_execution
 
