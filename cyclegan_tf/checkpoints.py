@@ -149,7 +149,9 @@ class Checkpoints(keras.callbacks.Callback):
         self._last_save = time.monotonic()
         self._received = None
         if threading.current_thread() is threading.main_thread():
-            self._handlers = {s: signal.signal(s, self._receive) for s in self.signals}
+            # One that was not installed from Python could not be given back.
+            known = [s for s in self.signals if signal.getsignal(s) is not None]
+            self._handlers = {s: signal.signal(s, self._receive) for s in known}
 
     def on_epoch_begin(self, epoch, logs=None):
         self._epoch, self._step = epoch, 0

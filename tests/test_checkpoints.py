@@ -5,6 +5,7 @@ import hashlib
 import json
 import multiprocessing
 import os
+import pathlib
 import random
 import shutil
 import signal
@@ -177,6 +178,43 @@ def test_another_size_of_batch_in_the_middle_of_an_epoch(tmp_path):
     model = _eager()
     for unpaired, expected in ((pairs(1), (0, 4)), (pairs(1, 4), (0, 2)), (pairs(4), (0, 1))):
         assert Checkpoints(tmp_path).restore_training(model, unpaired.training_pairs) == expected
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_checkpoint_is_on_the_disk_before_its_name(tmp_path, monkeypatch):
+    """Both files are synchronized after their last byte, and only then the folder is renamed."""
+    synchronized, renamed = {}, []
+    fsync, replace = os.fsync, os.replace
+
+    def watched_fsync(descriptor):
+        path = pathlib.Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        synchronized[path] = path.read_bytes()
+        fsync(descriptor)
+
+    def watched_replace(source, target):
+        held = {path: path.read_bytes() for path in pathlib.Path(source).glob("*")}
+        assert {path: synchronized.get(path) for path in held} == held
+        renamed.extend(path.name for path in held)
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", watched_fsync)
+    monkeypatch.setattr(os, "replace", watched_replace)
+    _fit(tmp_path, epochs=1, minutes=10)
+    assert sorted(renamed) == ["model.keras", "state.json"]
+
+
+def test_a_signal_that_belongs_to_the_host_is_left_to_it(tmp_path, monkeypatch):
+    """Of a handler that C code installed, Python knows nothing and could not give it back."""
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(signal, "getsignal", lambda number: None)
+
+    class Watch(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            self.during = signal.signal(signal.SIGTERM, before)
+
+    watch = Watch()
+    _eager().fit(_unpaired(), verbose=0, callbacks=[watch, Checkpoints(tmp_path)])
+    assert watch.during == before
 
 
 def test_training_that_diverges_is_not_saved(tmp_path):
