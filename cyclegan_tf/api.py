@@ -1,7 +1,7 @@
 """The public names of the package, which `import cyclegan_tf` gives."""
 
 from cyclegan_tf import data, keras2_weights, metrics, torch_weights
-from cyclegan_tf.callbacks import RunPage, SampleSheet, SaveModel
+from cyclegan_tf.callbacks import KeepEpochs, RunPage, SampleSheet, SaveModel
 from cyclegan_tf.checkpoints import Checkpoints
 from cyclegan_tf.discriminators import patchgan, pixelgan, two_scale_patchgan
 from cyclegan_tf.errors import InputError

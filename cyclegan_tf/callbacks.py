@@ -66,9 +66,10 @@ class SaveModel(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         lost = [name for name, value in (logs or {}).items() if not np.isfinite(value)]
         if lost:
+            kept = f"{self.path} keeps the epoch before; " if self.path.exists() else ""
             raise InputError(
                 f"{', '.join(lost)} is not finite after epoch {epoch + 1}: training has diverged. "
-                f"{self.path} keeps the epoch before; lower the learning rate and begin again."
+                f"{kept}lower the learning rate and begin again, in a new folder or with --restart."
             )
         self._write()
 
@@ -79,6 +80,41 @@ class SaveModel(keras.callbacks.Callback):
     def _write(self):
         with files.written_whole(self.path, self.keep) as path:
             self.model.save(path)
+
+
+class KeepEpochs(keras.callbacks.Callback):
+    """Every some epochs the networks, to one `.keras` file each, for `cyclegan_tf.load`.
+
+    Unlike the whole model such a file has no optimizers and no pools, and is a fraction as large.
+
+    Args:
+        folder: where `epoch_0010.keras` … are written.
+        period: epochs between two files.
+        keep: as in `SaveModel`.
+    """
+
+    def __init__(self, folder, period, keep=True):
+        super().__init__()
+        self.folder = pathlib.Path(folder)
+        self.period = period
+        self.keep = keep
+        self._twin = None
+
+    def on_epoch_end(self, epoch, logs=None):
+        if (epoch + 1) % self.period == 0:
+            self._twin = self._twin or _without_training_state(self.model)
+            path = self.folder / f"epoch_{epoch + 1:04d}.keras"
+            with files.written_whole(path, self.keep) as beside:
+                self._twin.save(beside)
+
+
+def _without_training_state(model):
+    """A model that shares the networks, is not compiled and has no pools."""
+    config = {**model.get_config(), "pool_size": 0}
+    parts = {name: getattr(model, name, None) for name in config}
+    networks = {name: part for name, part in parts.items() if isinstance(part, keras.Model)}
+    with model.distribute_strategy.scope():
+        return type(model)(**{**config, **networks})
 
 
 class RunPage(keras.callbacks.Callback):

@@ -6,6 +6,7 @@ DIRECTIONS = ("ab", "ba")
 PREPROCESS = ("resize_and_crop", "crop", "scale_width", "scale_width_and_crop", "none")
 ADVERSARIAL_OBJECTIVES = ("lsgan", "vanilla", "wgangp")
 FINE_DISCRIMINATORS = ("none", "a", "b", "both")
+SCENES, TFDS = "scenes", "tfds:"  # sources that are no folders; the second begins a name
 STRATEGIES = ("auto", "one", "mirrored", "multi-worker", "tpu")
 
 # Number formats, and Keras's dtype policies of them.

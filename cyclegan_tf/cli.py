@@ -208,6 +208,14 @@ def train(
     checkpoint_minutes: Annotated[
         float | None, _option(_RUN, "Minutes between two checkpoints (default: 10).")
     ] = None,
+    keep_every: Annotated[
+        int | None,
+        _option(
+            _RUN,
+            "Epochs between two whose networks are kept in OUT/epochs, for `translate` and "
+            "`export` (default: 0, none).",
+        ),
+    ] = None,
     restart: Annotated[
         bool, typer.Option(help="Begin again where --out holds a run: its files are removed.")
     ] = False,
@@ -222,8 +230,8 @@ def train(
     """Train a CycleGAN, or go on with the run in --out.
 
     Defaults are those of the preset `paper`. The same command again goes on with a run that was
-    stopped, exactly where it was; --epochs, --decay-epochs, --batch-size, --strategy, --remat and
-    --checkpoint-minutes may change.
+    stopped, exactly where it was; --epochs, --decay-epochs, --batch-size, --strategy, --remat,
+    --checkpoint-minutes and --keep-every may change.
     """
     of_call = {"out": out, "restart": restart, "allow_other_data": allow_other_data}
     given = {name: value for name, value in locals().items() if name not in (*of_call, "of_call")}

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import pathlib
+import shutil
 import time
 
 import numpy as np
@@ -38,9 +39,9 @@ def demo(out="runs/demo", seed=0, say=print, **changes):
         f"epochs of {options.steps_per_epoch} steps, some minutes; then scores and exports."
     )
     begin = time.perf_counter()
-    # Replaces an earlier demo, its exports and scores too.
     model = train(options, out, restart=True, say=say)
     seconds = time.perf_counter() - begin
+    _remove_earlier(out)
 
     say("Scoring photo → labels on test scenes.")
     untrained = compiled_model(options, (options.crop_size, options.crop_size, 3))
@@ -64,6 +65,19 @@ def demo(out="runs/demo", seed=0, say=print, **changes):
     write_page(out, "cyclegan_tf demo: street scenes", _section(scores))
     say(f"Done in {time.perf_counter() - begin:.0f} s. Open {out / 'index.html'}.")
     return scores
+
+
+def _remove_earlier(out):
+    """Removes what an earlier demo wrote after its training, and nothing else.
+
+    Not before the training, which finds out whether the folder is that of a run.
+    """
+    if not (out / "scores.json").exists():
+        return
+    for name in ("export", "examples"):
+        shutil.rmtree(out / name, ignore_errors=True)
+    for name in ("scores.json", "contact_sheet.png"):
+        (out / name).unlink(missing_ok=True)
 
 
 def _contact_sheet(model, options, rows=4):

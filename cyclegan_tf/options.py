@@ -2,8 +2,10 @@
 
 import dataclasses
 import json
+import math
+import os
 
-from cyclegan_tf.choices import FINE_DISCRIMINATORS, PRECISIONS, STRATEGIES, check
+from cyclegan_tf.choices import FINE_DISCRIMINATORS, PRECISIONS, SCENES, STRATEGIES, TFDS, check
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.preprocessing import sizes_from
 
@@ -14,6 +16,7 @@ _MAY_CHANGE = {
     "batch_size",
     "strategy",
     "checkpoint_minutes",
+    "keep_every",
     "remat",
 }
 
@@ -24,7 +27,9 @@ class Options:
 
     Attributes:
         source: a folder, `scenes`, or `tfds:` and the name of a TFDS data set.
-        domain_b: the folder of domain B, where `source` is that of domain A alone.
+        domain_b: the folder of domain B, if `source` is that of domain A only. `resolve` and
+            `options_of` give folders as absolute paths. Links in them stay, so that a run follows
+            a link that is set to another disk.
         preprocess, load_size, crop_size, flip, channels: see `cyclegan_tf.data.Preprocessing`;
             scenes are rendered at `crop_size`.
         base_filters: of the first layer of generators and discriminators.
@@ -46,6 +51,7 @@ class Options:
         precision: see `cyclegan_tf.precision.choose`.
         strategy: see `cyclegan_tf.strategies.choose`.
         checkpoint_minutes: between two checkpoints.
+        keep_every: epochs between two of which the networks are kept; 0 keeps none but the last.
     """
 
     source: str
@@ -76,6 +82,7 @@ class Options:
     precision: str = "auto"
     strategy: str = "auto"
     checkpoint_minutes: float = 10.0
+    keep_every: int = 0
 
 
 # What each recipe changes of the defaults above.
@@ -103,7 +110,7 @@ def resolve(source, preset="paper", image_size=None, **options):
         **options: fields of `Options`; `None` is as good as not given.
 
     Raises:
-        InputError: no such preset, or sizes given twice.
+        InputError: no such preset, sizes given twice, or options that do not go together.
     """
     check("preset", preset, PRESETS)
     given = {name: value for name, value in options.items() if value is not None}
@@ -112,10 +119,16 @@ def resolve(source, preset="paper", image_size=None, **options):
     if image_size is not None:
         given["crop_size"] = image_size
     resolved = Options(source=str(source), **{**PRESETS[preset], **given})
+    if resolved.domain_b is not None and not is_folder(resolved.source):
+        raise InputError(
+            f"domain_b goes with a folder of domain A; {resolved.source} has both domains. "
+            f"Received: domain_b={str(resolved.domain_b)!r}"
+        )
+    resolved = _with_absolute_folders(resolved)
     load_size, crop_size = sizes_from(
         None, resolved.load_size, resolved.crop_size, resolved.preprocess
     )
-    if resolved.source == "scenes":
+    if resolved.source == SCENES:
         if {"preprocess", "load_size"} & set(given) or resolved.channels != 3:
             raise InputError(
                 "Scenes are rendered in RGB at the size that is asked for: give image_size, and "
@@ -135,9 +148,12 @@ def _check(options):
     for name in (*at_least_one, "gradient_accumulation_steps"):
         if getattr(options, name) < 1:
             raise InputError(f"{name} must be at least 1. Received: {getattr(options, name)}")
-    not_negative = ("lambda_a", "lambda_b", "lambda_identity", "pool_size", "seed")
-    for name in (*not_negative, "checkpoint_minutes"):
-        if getattr(options, name) < 0:
+    weights = ("lambda_a", "lambda_b", "lambda_identity")
+    for name in (*weights, "learning_rate"):
+        if not math.isfinite(getattr(options, name)):
+            raise InputError(f"{name} must be a finite number. Received: {getattr(options, name)}")
+    for name in (*weights, "pool_size", "seed", "checkpoint_minutes", "keep_every"):
+        if not getattr(options, name) >= 0:  # written so that NaN is refused too
             raise InputError(f"{name} must not be negative. Received: {getattr(options, name)}")
     if not 0 <= options.decay_epochs <= options.epochs:
         raise InputError(
@@ -163,12 +179,30 @@ def options_of(out):
     if not path.exists():
         return None
     try:
-        return Options(**json.loads(path.read_text(encoding="utf-8")))
+        # Versions before wrote folders as they were given: relative to where the run was started.
+        return _with_absolute_folders(Options(**json.loads(path.read_text(encoding="utf-8"))))
     except (ValueError, TypeError) as error:
         raise InputError(
             f"{path} does not hold the options of a run of this version ({error}); use a new "
             "folder or --restart."
         ) from error
+
+
+def is_folder(source):
+    """Whether the `source` of `Options` names a folder."""
+    return source != SCENES and not source.startswith(TFDS)
+
+
+def _with_absolute_folders(options):
+    if not is_folder(options.source):
+        return options
+    names = ("source", "domain_b")
+    folders = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    return dataclasses.replace(options, **{n: os.path.abspath(path) for n, path in folders.items()})
+
+
+def _flag(name):
+    return "the source" if name == "source" else f"--{name.replace('_', '-')}"
 
 
 def as_in_run(options, before):
@@ -180,7 +214,7 @@ def as_in_run(options, before):
     if options.blocks is None:
         options = dataclasses.replace(options, blocks=before.blocks)
     changed = [
-        f"--{field.name.replace('_', '-')} was {was} in this run, now {now}"
+        f"{_flag(field.name)} was {was} in this run, now {now}"
         for field in dataclasses.fields(Options)
         if (was := getattr(before, field.name)) != (now := getattr(options, field.name))
         and field.name not in _MAY_CHANGE

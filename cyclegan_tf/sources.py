@@ -1,10 +1,12 @@
 """The pictures that the options of a run name."""
 
+import pathlib
+
+from cyclegan_tf.choices import SCENES, TFDS
 from cyclegan_tf.data.folders import domain_folders, folder, folder_sources
 from cyclegan_tf.data.scenes import scene_sources
 from cyclegan_tf.data.tfds import tfds_sources
-
-_TFDS = "tfds:"
+from cyclegan_tf.errors import InputError
 
 
 def sources_of(options, split="train"):
@@ -17,21 +19,31 @@ def sources_of(options, split="train"):
     Raises:
         InputError: there are no such pictures.
     """
-    if options.source == "scenes":
+    if options.source == SCENES:
         return scene_sources(image_size=options.crop_size, split=split, seed=options.seed)
     if is_of_tfds(options):
-        name = options.source.removeprefix(_TFDS)
+        name = options.source.removeprefix(TFDS)
         return tfds_sources(name, split=split, channels=options.channels)
+    _check_exists(options.source)
     return folder_sources(options.source, options.domain_b, split, options.channels)
 
 
 def source_of(options, domain, split="train"):
     """One of the `sources_of` a run, 0 for that of domain A; of folders the other is not read."""
-    if options.source == "scenes" or is_of_tfds(options):
+    if options.source == SCENES or is_of_tfds(options):
         return sources_of(options, split)[domain]
+    _check_exists(options.source)
     path = domain_folders(options.source, options.domain_b, split)[domain]
     return folder(path, options.channels)
 
 
 def is_of_tfds(options):
-    return options.source.startswith(_TFDS)
+    return options.source.startswith(TFDS)
+
+
+def _check_exists(source):
+    if not pathlib.Path(source).exists():
+        raise InputError(
+            f"{source} does not exist; expected a folder of images, {SCENES}, or {TFDS} and the "
+            f"name of a data set, such as {TFDS}cycle_gan/horse2zebra."
+        )

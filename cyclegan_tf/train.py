@@ -7,16 +7,17 @@ import json
 import pathlib
 import shutil
 import signal
+import zipfile
 
 import numpy as np
 
 from cyclegan_tf import data, files, precision, strategies
-from cyclegan_tf.callbacks import RunPage, SampleSheet, SaveModel
+from cyclegan_tf.callbacks import KeepEpochs, RunPage, SampleSheet, SaveModel
 from cyclegan_tf.checkpoints import Checkpoints, newest_state
 from cyclegan_tf.choices import PRECISIONS
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.optimizers import Adam
-from cyclegan_tf.options import as_in_run, options_of
+from cyclegan_tf.options import as_in_run, is_folder, options_of
 from cyclegan_tf.replicas import process_count, process_number, same_everywhere, wait_for_all
 from cyclegan_tf.run_logs import RunLog, ScalarBoard
 from cyclegan_tf.schedules import ConstantThenLinearDecay
@@ -24,17 +25,9 @@ from cyclegan_tf.sources import sources_of
 from cyclegan_tf.systems.cyclegan import CycleGAN, paper_blocks, paper_networks
 from cyclegan_tf.trial import seconds_by_precision
 
-# What a run writes, and the demo after it.
-_RUN_FOLDERS = ("samples", "logs", "checkpoints", "export")
-_RUN_FILES = (
-    "options.json",
-    "log.csv",
-    "model.keras",
-    "losses.png",
-    "index.html",
-    "scores.json",
-    "contact_sheet.png",
-)
+# What a run writes, and `restart` removes.
+_RUN_FOLDERS = ("samples", "logs", "checkpoints", "epochs")
+_RUN_FILES = ("options.json", "log.csv", "model.keras", "losses.png", "index.html")
 
 _STOP = (signal.SIGTERM, signal.SIGINT)  # at which a run saves what it has done
 
@@ -52,7 +45,8 @@ def train(
     """Trains a CycleGAN and writes the folder of the run; goes on where the folder holds one.
 
     The folder holds `options.json`; after each epoch `model.keras`, `samples/epoch_0001.png`
-    …, `log.csv`, TensorBoard's `logs/`, `losses.png` and `index.html`; and `checkpoints/`. A run
+    …, `log.csv`, TensorBoard's `logs/`, `losses.png` and `index.html`; `checkpoints/`; and with
+    `keep_every` the networks of some epochs, `epochs/epoch_0010.keras` …. A run
     that was stopped at any moment and is trained again with the same options ends as the unbroken
     one would have.
 
@@ -77,47 +71,29 @@ def train(
     """
     out = pathlib.Path(out)
     strategy, devices = strategies.choose(options.strategy)  # before TensorFlow does anything else
-    _check_folder(out, restart)
     chief = process_number(strategy) == 0
-    state = None if restart else newest_state(out / "checkpoints")
-    asked = options.precision
-    options = as_in_run(options, None if restart else options_of(out))
-    of_run = options.precision != asked
-    # Several processes must agree, which times that each measures may not.
-    options, why = _with_precision(options, measured=process_count(strategy) == 1)
-    why = "as in this run before" if of_run else why
-    if not same_everywhere(PRECISIONS.index(options.precision), strategy):
-        raise InputError(
-            "The machines would train in different precisions; give --precision to all of them."
-        )
-    batch_size = options.batch_size * strategy.num_replicas_in_sync
-    sources = sources_of(options)
-    pairs = _pairs(options, sources, batch_size)
-    image_shape = _image_shape(options, pairs)
-    if options.blocks is None:
-        options = dataclasses.replace(options, blocks=paper_blocks(image_shape))
-    finished = bool(state) and state["epoch"] >= options.epochs
-    if chief:
-        say(f"Precision: {options.precision} ({why}). Strategy: {devices}, {batch_size} per step.")
-        if finished:
-            say(f"The run in {out} is finished; more --epochs would go on with it.")
-        elif state:
-            say(f"Going on with the run in {out}, in epoch {state['epoch'] + 1}.")
-        elif not restart and (out / "options.json").exists():
-            say(f"The run in {out} has no checkpoint yet and begins anew.")
-    steps = pairs.training_pairs.steps_per_epoch
-    schedule = ConstantThenLinearDecay(
-        options.learning_rate,
-        options.epochs - options.decay_epochs,
-        options.decay_epochs,
-        steps_per_epoch=steps,
-        **_begin_of_schedule(options, state, batch_size, steps),
-    )
-    with strategy.scope():
-        model = compiled_model(options, image_shape, schedule)
-
-    alone = f"Another process is training in {out}; wait for it, or choose another folder."
-    with files.locked(out, alone) if chief else contextlib.nullcontext():
+    _check_folder(out, restart)
+    with _claimed(out) if chief else contextlib.nullcontext():
+        wait_for_all(strategy)  # only now: another process may have written until it ended
+        state, before = (None, None) if restart else (_state_of(out), options_of(out))
+        options, why = _as_in_run(options, before, strategy)
+        batch_size = options.batch_size * strategy.num_replicas_in_sync
+        sources = sources_of(options)
+        pairs = _pairs(options, sources, batch_size)
+        image_shape = _image_shape(options, pairs)
+        if options.blocks is None:
+            options = dataclasses.replace(options, blocks=paper_blocks(image_shape))
+        finished = bool(state) and state["epoch"] >= options.epochs
+        if chief:
+            say(
+                f"Precision: {options.precision} ({why}). "
+                f"Strategy: {devices}, {batch_size} per step."
+            )
+            if before or state:
+                say(_standing(out, state, finished))
+        schedule = _schedule(options, state, pairs.training_pairs)
+        with strategy.scope():
+            model = compiled_model(options, image_shape, schedule)
         if chief:
             _prepare(out, options, state)
         wait_for_all(strategy)
@@ -137,17 +113,97 @@ def train(
     return model
 
 
+@contextlib.contextmanager
+def _claimed(out):
+    """Keeps a folder to this process; one that was made for a run that never began is removed."""
+    new = not out.exists()
+    alone = f"Another process is training in {out}; wait for it, or choose another folder."
+    with files.locked(out, alone):
+        try:
+            yield
+        finally:
+            if new and [path.name for path in out.iterdir()] == [".lock"]:
+                shutil.rmtree(out)
+
+
+def _state_of(out):
+    """The newest checkpoint of a run, as `newest_state` gives it."""
+    try:
+        return newest_state(out / "checkpoints")
+    except InputError as error:
+        model = out / "model.keras"
+        if not _is_intact(model):
+            raise
+        raise InputError(
+            f"{error} {model} is intact, of the last finished epoch; copy it before --restart, to "
+            "translate with it and to export it."
+        ) from error
+
+
+def _is_intact(model):
+    try:
+        with zipfile.ZipFile(model) as file:
+            return file.testzip() is None
+    except (OSError, zipfile.BadZipFile):
+        return False
+
+
+def _as_in_run(options, before, strategy):
+    """The options to train with, those of the run before if there is one; and why its precision."""
+    asked = options.precision
+    options = as_in_run(options, before)
+    of_run = options.precision != asked
+    # Several processes must agree, which times that each measures may not.
+    options, why = _with_precision(options, measured=process_count(strategy) == 1)
+    if not same_everywhere(PRECISIONS.index(options.precision), strategy):
+        raise InputError(
+            "The machines would train in different precisions; give --precision to all of them."
+        )
+    return options, "as in this run before" if of_run else why
+
+
+def _standing(out, state, finished):
+    """A line about the run that the folder holds."""
+    if finished:
+        return f"The run in {out} is finished; more --epochs would go on with it."
+    if state:
+        return f"Going on with the run in {out}, in epoch {state['epoch'] + 1}."
+    return f"The run in {out} has no checkpoint yet and begins anew."
+
+
+def _schedule(options, state, pairs):
+    """The learning rate, counted from the epoch that training resumes in.
+
+    Before, an epoch may have had another number of steps, or steps of another size.
+    """
+    begin = {}
+    if state:
+        pairs_per_step = state["batch_size"] if options.steps_per_epoch else pairs.batch_size
+        done = min(state["pairs"] // pairs_per_step, pairs.steps_per_epoch)
+        begin = {"first_epoch": state["epoch"] + 1, "first_step": state["iterations"] - done}
+    return ConstantThenLinearDecay(
+        options.learning_rate,
+        options.epochs - options.decay_epochs,
+        options.decay_epochs,
+        steps_per_epoch=pairs.steps_per_epoch,
+        **begin,
+    )
+
+
 def _callbacks(out, options, samples, chief):
     """What writes the folder of a run after each epoch, in the order in which it is written."""
-    save = SaveModel(out / "model.keras", keep=chief)
+    save = [SaveModel(out / "model.keras", keep=chief)]
+    if options.keep_every:
+        save.append(KeepEpochs(out / "epochs", options.keep_every, keep=chief))
     if not chief:
-        return [save]
+        return save
+    source = pathlib.Path(options.source).name if is_folder(options.source) else options.source
     return [
         RunLog(out / "log.csv"),
         SampleSheet(out / "samples", *samples),
         ScalarBoard(out / "logs", out / "log.csv", out / "samples"),
-        save,
-        RunPage(out, title=f"{options.source} → {out.name}"),
+        *save,
+        RunPage(out, title=f"{source} → {out.name}"),
     ]
 
 
@@ -238,18 +294,6 @@ def _compiled_model(options, image_shape, learning_rate):
     except ValueError as error:
         raise InputError(str(error)) from error
     return model
-
-
-def _begin_of_schedule(options, state, batch_size, steps_per_epoch):
-    """The epoch and the optimizer's step from which the learning rate is counted.
-
-    Before, an epoch may have had another number of steps, or steps of another size.
-    """
-    if not state:
-        return {}
-    done = state["pairs"] // (state["batch_size"] if options.steps_per_epoch else batch_size)
-    begin_of_epoch = state["iterations"] - min(done, steps_per_epoch)
-    return {"first_epoch": state["epoch"] + 1, "first_step": begin_of_epoch}
 
 
 def _with_precision(options, measured=True):

@@ -32,6 +32,9 @@ def test_a_short_demo_writes_everything_and_can_be_repeated(tmp_path):
     for _ in range(2):
         lines = []
         scores = demo(tmp_path / "demo", say=lines.append, **small)
+        (tmp_path / "demo" / "notes.txt").write_text("mine")
+    assert [p.name for p in (tmp_path / "demo/export/generator_ab").iterdir()] == ["1"]
+    assert (tmp_path / "demo" / "notes.txt").read_text() == "mine"
     _check(tmp_path / "demo", scores)
     assert any("per_pixel" in line for line in lines)
     # A photograph is no label map: what it scores by chance is what copying scores.

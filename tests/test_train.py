@@ -31,7 +31,8 @@ from cyclegan_tf.data import pictures
 from cyclegan_tf.export import export, export_saved_model
 from cyclegan_tf.kernels import UPSAMPLING_FORMS
 from cyclegan_tf.load import load
-from cyclegan_tf.options import Options, resolve
+from cyclegan_tf.options import Options, options_of, resolve
+from cyclegan_tf.sources import source_of
 from cyclegan_tf.train import compiled_model, train
 from cyclegan_tf.translate import translate
 from cyclegan_tf.trial import seconds_by_precision
@@ -116,8 +117,13 @@ def test_sheets_have_six_columns_and_four_rows(run):
 
 def test_a_diverged_epoch_does_not_replace_the_model(tmp_path):
     callback = SaveModel(tmp_path / "model.keras")
-    with pytest.raises(InputError, match="cycle_a is not finite after epoch 3"):
+    with pytest.raises(InputError, match="cycle_a is not finite after epoch 1") as refused:
+        callback.on_epoch_end(0, {"cycle_a": float("nan"), "d_a": 0.1})
+    assert "keeps" not in str(refused.value)
+    (tmp_path / "model.keras").write_text("of epoch 2")
+    with pytest.raises(InputError, match=r"model\.keras keeps the epoch before"):
         callback.on_epoch_end(2, {"cycle_a": float("nan"), "d_a": 0.1})
+    assert (tmp_path / "model.keras").read_text() == "of epoch 2"
 
 
 def test_the_model_goes_on_from_where_it_was_saved(run):
@@ -165,6 +171,136 @@ def test_two_processes_do_not_train_in_one_folder(tmp_path):
         pytest.raises(InputError, match="Another process is training in"),
     ):
         train(resolve("scenes", **TINY), tmp_path / "run", verbose=0)
+
+
+def test_a_second_training_in_one_folder_says_nothing_of_the_run(run, tmp_path):
+    out = shutil.copytree(run, tmp_path / "run")
+    shutil.rmtree(out / "checkpoints")
+    (out / "model.keras").unlink()
+    said = []
+    with files.locked(out, "unused"), pytest.raises(InputError, match="Another process"):
+        train(resolve("scenes", **TINY), out, verbose=0, say=said.append)
+    assert not said
+
+
+def test_a_checkpoint_that_another_process_wrote_at_its_end_is_resumed(run, tmp_path, monkeypatch):
+    """The other process ends between the start of this one and its lock."""
+    locked = files.locked
+
+    def after_the_other(folder, message):
+        shutil.copytree(run, folder)
+        return locked(folder, message)
+
+    monkeypatch.setattr(files, "locked", after_the_other)
+    said = []
+    train(resolve("scenes", **TINY), tmp_path / "run", verbose=0, say=said.append)
+    assert "is finished" in said[-1]
+    for state in (run / "checkpoints").glob("*/state.json"):
+        assert (tmp_path / "run" / state.relative_to(run)).read_bytes() == state.read_bytes()
+
+
+def test_restart_removes_only_what_a_training_writes(tmp_path):
+    out, one = tmp_path / "run", resolve("scenes", **{**TINY, "epochs": 1, "keep_every": 1})
+    train(one, out, verbose=0)
+    others = [out / name for name in ("export/saved.pb", "web/index.html", "scores.json")]
+    for path in others:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("mine")
+    (out / "samples" / "epoch_0009.png").touch()
+    (out / "epochs" / "epoch_0009.keras").touch()
+    train(one, out, restart=True, verbose=0)
+    assert [path.read_text() for path in others] == ["mine"] * 3
+    assert [path.name for path in (out / "samples").iterdir()] == ["epoch_0001.png"]
+    assert [path.name for path in (out / "epochs").iterdir()] == ["epoch_0001.keras"]
+
+
+def test_every_other_epoch_is_kept_to_translate_with(run, tmp_path):
+    """Smaller than the model, with the weights that it had then."""
+    out = shutil.copytree(run, tmp_path / "run")
+    options = json.loads((out / "options.json").read_text())
+    del options["keep_every"]  # as versions before wrote it
+    (out / "options.json").write_text(json.dumps(options))
+    four = resolve("scenes", **{**TINY, "epochs": 4, "keep_every": 2, "ema_momentum": 0.997})
+    train(four, out, verbose=0)
+    assert [path.name for path in (out / "epochs").iterdir()] == ["epoch_0004.keras"]
+    file = out / "epochs" / "epoch_0004.keras"
+    assert file.stat().st_size < 0.5 * (out / "model.keras").stat().st_size
+    kept = load(file)
+    assert not kept.compiled
+    assert kept.pool_a.size == 0
+    (state,) = (out / "checkpoints").glob("epoch_00004_*")
+    then = keras.saving.load_model(state / "model.keras")
+    for direction in ("ab", "ba"):
+        np.testing.assert_array_equal(
+            kept.translate(smooth(), direction), then.translate(smooth(), direction)
+        )
+
+
+def _write_images(root, size=40):
+    for part in ("trainA", "trainB"):
+        (root / part).mkdir(parents=True)
+        Image.fromarray(smooth(size, size)).save(root / part / "x.png")
+
+
+def test_a_source_is_a_folder_whatever_its_spelling(tmp_path, monkeypatch):
+    """With a slash at the end, in full, around a corner; the run of an older version, too."""
+    _write_images(tmp_path / "data" / "small")
+    monkeypatch.chdir(tmp_path)
+    one = {**TINY, "epochs": 1, "steps_per_epoch": 1}
+    train(resolve("data/small", **one), "run", verbose=0)
+    path = tmp_path / "run" / "options.json"
+    written = json.loads(path.read_text())
+    assert written["source"] == str(tmp_path / "data" / "small")
+    assert "<h1>small → run</h1>" in (tmp_path / "run" / "index.html").read_text()
+    path.write_text(json.dumps({**written, "source": "data/small"}))
+    for spelling in ("data/small/", tmp_path / "data" / "small", "./data/../data/small"):
+        said = []
+        train(resolve(spelling, **one), "run", verbose=0, say=said.append)
+        assert "is finished" in said[-1]
+    with pytest.raises(InputError, match=r"the source was .*small in this run, now .*other;"):
+        train(resolve("data/other", **one), "run", verbose=0)
+
+
+def test_a_run_finds_its_images_from_another_folder(tmp_path, monkeypatch):
+    _write_images(tmp_path / "data")
+    monkeypatch.chdir(tmp_path)
+    options = resolve("data/trainA", domain_b="data/trainB/", **{**TINY, "epochs": 1})
+    train(options, "run", verbose=0)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    for domain in (0, 1):
+        source = source_of(options_of(tmp_path / "run"), domain)
+        np.testing.assert_array_equal(source.load(0, source.sizes[0]), smooth(40, 40))
+
+
+@pytest.mark.parametrize("source", ["scenes", "tfds:cycle_gan/horse2zebra"])
+def test_a_second_domain_goes_with_folders_only(source):
+    with pytest.raises(InputError, match=r"has both domains. Received: domain_b='odd'"):
+        resolve(source, domain_b="odd")
+
+
+def test_a_source_that_does_not_exist_is_named_with_what_is_possible(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"scene does not exist; .* folder of .*scenes, or tfds:"):
+        train(resolve("scene", **TINY), "run", verbose=0)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_damaged_checkpoints_leave_the_model(whole, run, tmp_path):
+    out = shutil.copytree(run, tmp_path / "run")
+    for state in (out / "checkpoints").glob("*/state.json"):
+        state.write_text("{}")
+    if not whole:
+        model = bytearray((out / "model.keras").read_bytes())
+        model[len(model) // 2] ^= 1
+        (out / "model.keras").write_bytes(model)
+    with (
+        pytest.warns(UserWarning, match="is damaged"),
+        pytest.raises(InputError, match=r"All checkpoints .* are damaged") as refused,
+    ):
+        train(resolve("scenes", **TINY), out, verbose=0)
+    assert ("model.keras is intact" in str(refused.value)) == whole
 
 
 @pytest.mark.parametrize("name", ["logs/mine.txt", "model.keras"])
@@ -221,7 +357,11 @@ def test_default_options_are_those_of_the_model_and_the_paper():
         ({"epochs": 0}, "epochs must be at least 1"),
         ({"decay_epochs": 300}, "between 0 and the 200"),
         ({"lambda_a": -1.0}, "lambda_a must not be negative"),
+        ({"lambda_a": float("nan")}, "lambda_a must be a finite number. Received: nan"),
+        ({"checkpoint_minutes": float("nan")}, "checkpoint_minutes must not be negative"),
+        ({"keep_every": -1}, "keep_every must not be negative"),
         ({"learning_rate": 0.0}, "learning_rate must be positive"),
+        ({"learning_rate": float("inf")}, "learning_rate must be a finite number"),
         ({"image_size": 64, "crop_size": 64}, "not both"),
         ({"precision": "float8"}, "'float8'"),
         ({"channels": 1}, "Scenes are rendered in RGB"),
