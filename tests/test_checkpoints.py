@@ -209,7 +209,7 @@ def test_a_signal_that_belongs_to_the_host_is_left_to_it(tmp_path, monkeypatch):
     monkeypatch.setattr(signal, "getsignal", lambda number: None)
 
     class Watch(keras.callbacks.Callback):
-        def on_train_batch_end(self, batch, logs=None):
+        def on_epoch_end(self, epoch, logs=None):
             self.during = signal.signal(signal.SIGTERM, before)
 
     watch = Watch()
