@@ -14,10 +14,10 @@ import tables
 import tensorflow as tf
 
 from cyclegan_tf import InstanceNormalization, resnet_generator
-from cyclegan_tf.load import load
+from cyclegan_tf.exporting.tflite.equalization import equalized
+from cyclegan_tf.exporting.tflite.report import psnr
 from cyclegan_tf.precision import in_precision
-from cyclegan_tf.tflite.equalization import equalized
-from cyclegan_tf.tflite.report import psnr
+from cyclegan_tf.runs.load import load
 
 
 def _mean(x, axes):

@@ -16,7 +16,7 @@ from train_step import auto_precision
 
 from cyclegan_tf import export_saved_model, precision, resnet_generator
 from cyclegan_tf.systems.cyclegan import paper_blocks
-from cyclegan_tf.translator import Translator
+from cyclegan_tf.translation.translator import Translator
 
 
 def translator(filters, blocks, number_format):

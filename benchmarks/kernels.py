@@ -25,7 +25,8 @@ import tensorflow as tf
 from tables import parser, publish
 from train_step import operations_of
 
-from cyclegan_tf import kernels, precision
+from cyclegan_tf import precision
+from cyclegan_tf.networks import kernels
 from cyclegan_tf.systems.cyclegan import paper_networks
 
 FILTERS = {64: 32, 128: 64, 256: 64}  # by the size of the images

@@ -15,7 +15,7 @@ import tables
 
 from cyclegan_tf import Translator, export_tflite, resnet_generator
 from cyclegan_tf.choices import QUANTIZATIONS
-from cyclegan_tf.load import load
+from cyclegan_tf.runs.load import load
 from cyclegan_tf.systems.cyclegan import paper_blocks
 
 

@@ -20,8 +20,8 @@ from worker import Worker
 
 from cyclegan_tf import CycleGAN, precision
 from cyclegan_tf.devices import run_directions_side_by_side
+from cyclegan_tf.runs.trial import seconds_by_precision
 from cyclegan_tf.systems.cyclegan import paper_blocks, paper_networks
-from cyclegan_tf.trial import seconds_by_precision
 
 
 def our_step(size, filters, number_format, lambda_identity=0.5, remat=False):

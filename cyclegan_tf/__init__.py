@@ -12,7 +12,7 @@ def _is_command_line():
     program = sys.argv[0] if sys.argv else ""
     if program == "-m":  # as long as Python looks for the module, which only orig_argv names
         module = sys.orig_argv[-len(sys.argv) :][0]
-        return module in ("cyclegan_tf", "cyclegan_tf.cli")
+        return module in ("cyclegan_tf", "cyclegan_tf.commands.main")
     return os.path.basename(program) in ("cyclegan-tf", "cyclegan-tf.exe")
 
 

@@ -1,18 +1,22 @@
 """The public names of the package, which `import cyclegan_tf` gives."""
 
-from cyclegan_tf import data, keras2_weights, metrics, torch_weights
-from cyclegan_tf.callbacks import KeepEpochs, RunPage, SampleSheet, SaveModel
-from cyclegan_tf.checkpoints import Checkpoints
-from cyclegan_tf.discriminators import patchgan, pixelgan, two_scale_patchgan
+from cyclegan_tf import data, metrics
 from cyclegan_tf.errors import InputError
-from cyclegan_tf.export import export_keras, export_saved_model
-from cyclegan_tf.generators import resnet_generator, unet_generator
-from cyclegan_tf.layers import InstanceNormalization, ReflectionPadding2D
-from cyclegan_tf.onnx_export import export_onnx
-from cyclegan_tf.optimizers import Adam
-from cyclegan_tf.pool import ReplayPool
-from cyclegan_tf.schedules import ConstantThenLinearDecay
+from cyclegan_tf.exporting import tflite
+from cyclegan_tf.exporting.export import export_keras, export_saved_model
+from cyclegan_tf.exporting.onnx import export_onnx
+from cyclegan_tf.exporting.tflite.export import export_tflite
+from cyclegan_tf.exporting.web import export_web
+from cyclegan_tf.interop import keras2_weights, torch_weights
+from cyclegan_tf.networks.discriminators import patchgan, pixelgan, two_scale_patchgan
+from cyclegan_tf.networks.generators import resnet_generator, unet_generator
+from cyclegan_tf.networks.layers import InstanceNormalization, ReflectionPadding2D
+from cyclegan_tf.runs.callbacks import KeepEpochs, RunPage, SampleSheet, SaveModel
+from cyclegan_tf.runs.load import load
+from cyclegan_tf.systems.base import System
 from cyclegan_tf.systems.cyclegan import CycleGAN
-from cyclegan_tf.tflite.export import export_tflite
-from cyclegan_tf.translator import Translator
-from cyclegan_tf.web import export_web
+from cyclegan_tf.training.checkpoints import Checkpoints
+from cyclegan_tf.training.optimizers import Adam
+from cyclegan_tf.training.replay_pool import ReplayPool
+from cyclegan_tf.training.schedules import ConstantThenLinearDecay
+from cyclegan_tf.translation.translator import Translator

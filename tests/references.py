@@ -4,7 +4,7 @@ import pathlib
 
 import numpy as np
 
-from cyclegan_tf import torch_state
+from cyclegan_tf.interop import torch_state
 
 FIXTURES = pathlib.Path(__file__).parent / "fixtures"
 

@@ -32,12 +32,12 @@ from cyclegan_tf import (
     resnet_generator,
     unet_generator,
 )
-from cyclegan_tf.checkpoints import newest_state
-from cyclegan_tf.cli import main
-from cyclegan_tf.layers import Conv2D
-from cyclegan_tf.options import resolve
-from cyclegan_tf.run_logs import RunLog
-from cyclegan_tf.train import train
+from cyclegan_tf.commands.main import main
+from cyclegan_tf.networks.layers import Conv2D
+from cyclegan_tf.runs.logs import RunLog
+from cyclegan_tf.runs.options import resolve
+from cyclegan_tf.runs.train import train
+from cyclegan_tf.training.checkpoints import newest_state
 
 
 class Stopped(Exception):
@@ -622,7 +622,7 @@ def _command(out):
 def _start(out):
     """The command in a process that need not import TensorFlow first, which takes the longest."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["cyclegan_tf.cli"])
+    context.set_forkserver_preload(["cyclegan_tf.commands.main"])
     process = context.Process(target=_run_command, args=(_command(out)[len(COMMAND) :],))
     process.start()
     return process

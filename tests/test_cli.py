@@ -16,10 +16,11 @@ import typer
 from PIL import Image
 from test_pictures import smooth
 
-from cyclegan_tf import InputError, cli
-from cyclegan_tf.load import load
+from cyclegan_tf import InputError
+from cyclegan_tf.commands import main
+from cyclegan_tf.runs.load import load
 
-COMMAND = [sys.executable, "-m", "cyclegan_tf.cli"]
+COMMAND = [sys.executable, "-m", "cyclegan_tf.commands.main"]
 TINY = {
     "--preset": "demo",
     "--image-size": 24,
@@ -196,7 +197,7 @@ def test_exports_that_do_not_go_together(run, tmp_path, monkeypatch, options, se
     out = [] if "--web" in options else [str(tmp_path / "out")]
     monkeypatch.setattr(sys, "argv", ["cyclegan-tf", "export", str(run), *out, *options])
     with pytest.raises(InputError, match=sentence):
-        cli.app()
+        main.app()
     assert not list(tmp_path.iterdir())
 
 
@@ -236,7 +237,7 @@ def test_help_says_defaults_and_units():
 def script(tmp_path):
     """What pip installs as `cyclegan-tf`; Python says the name of each module that it imports."""
     path = tmp_path / "cyclegan-tf"
-    path.write_text("from cyclegan_tf.cli import main\nmain()")
+    path.write_text("from cyclegan_tf.commands.main import main\nmain()")
     return [sys.executable, "-X", "importtime", path]
 
 
@@ -250,7 +251,7 @@ def imported(command):
 HEAVY = {"tensorflow", "keras", "matplotlib", "PIL", "numpy"}
 
 
-@pytest.mark.parametrize("command", ["", *typer.main.get_command(cli.app).commands])
+@pytest.mark.parametrize("command", ["", *typer.main.get_command(main.app).commands])
 def test_help_waits_for_nothing_heavy(command, script):
     packages, status = imported([*script, *command.split(), "--help"])
     assert status == 0

@@ -16,10 +16,10 @@ from cyclegan_tf import (
     resnet_generator,
     unet_generator,
 )
-from cyclegan_tf.options import resolve
+from cyclegan_tf.runs.options import resolve
+from cyclegan_tf.runs.train import compiled_model
 from cyclegan_tf.systems.cyclegan import paper_networks
-from cyclegan_tf.train import compiled_model
-from cyclegan_tf.translator import Translator
+from cyclegan_tf.translation.translator import Translator
 
 SHAPE = (32, 32, 3)
 

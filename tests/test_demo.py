@@ -5,7 +5,7 @@ import json
 import pytest
 from PIL import Image
 
-from cyclegan_tf.demo import demo
+from cyclegan_tf.experiments.demo import demo
 
 
 def _check(out, scores):

@@ -15,9 +15,9 @@ from cyclegan_tf import (
     patchgan,
     resnet_generator,
 )
-from cyclegan_tf.export import export
-from cyclegan_tf.load import load
-from cyclegan_tf.translator import Translator
+from cyclegan_tf.exporting.export import export
+from cyclegan_tf.runs.load import load
+from cyclegan_tf.translation.translator import Translator
 
 SHAPE = (24, 24, 3)
 

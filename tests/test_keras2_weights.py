@@ -8,7 +8,7 @@ import references
 import tensorflow as tf
 
 from cyclegan_tf import InputError, InstanceNormalization, patchgan, resnet_generator
-from cyclegan_tf.keras2_weights import load_weights
+from cyclegan_tf.interop.keras2_weights import load_weights
 
 VALUES = references.load("tfa_values")
 CASES = sorted({key.split(".y")[0] for key in VALUES if key.endswith(".y")})

@@ -18,12 +18,13 @@ from test_checkpoints import _assert_same_models, _rows
 from test_cli import COMMAND, cyclegan_tf, options, refused
 from test_train import TINY
 
-from cyclegan_tf import InputError, strategies
-from cyclegan_tf.checkpoints import newest_state
-from cyclegan_tf.launch import launch
-from cyclegan_tf.load import load
-from cyclegan_tf.options import resolve
-from cyclegan_tf.train import train
+from cyclegan_tf import InputError
+from cyclegan_tf.runs.load import load
+from cyclegan_tf.runs.options import resolve
+from cyclegan_tf.runs.train import train
+from cyclegan_tf.training import strategies
+from cyclegan_tf.training.checkpoints import newest_state
+from cyclegan_tf.training.launch import launch
 
 # Pools of 2, so that they are full, and exchange, within these steps. Two ways to add are compared
 # in float32: at a higher rate Adam makes more of the last digits of gradients that are nearly zero.

@@ -7,8 +7,8 @@ import pytest
 import tensorflow as tf
 
 from cyclegan_tf import InstanceNormalization, ReflectionPadding2D, ReplayPool
-from cyclegan_tf.kernels import UPSAMPLING_FORMS, portable_kernels
-from cyclegan_tf.layers import (
+from cyclegan_tf.networks.kernels import UPSAMPLING_FORMS, portable_kernels
+from cyclegan_tf.networks.layers import (
     Conv2D,
     LeakyReLU,
     LocalContrast,
@@ -125,7 +125,7 @@ def test_every_form_of_the_upsampling_convolution_agrees(policy, tolerance, form
     layer = UpsamplingConvolution2D(6, dtype=policy, bias_initializer="ones")
     x = tf.cast(tf.constant(_pictures((2, 5, 7, 4))), layer.compute_dtype)
     assert layer(x).shape == layer.compute_output_shape(x.shape) == (2, 10, 14, 6)
-    monkeypatch.setattr("cyclegan_tf.kernels.upsampling_form", lambda dtype: form)
+    monkeypatch.setattr("cyclegan_tf.networks.kernels.upsampling_form", lambda dtype: form)
     _assert_fast_path_agrees(layer, x, tolerance)
 
 

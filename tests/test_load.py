@@ -8,7 +8,7 @@ import pytest
 from test_cli import refused
 
 from cyclegan_tf import InputError, resnet_generator
-from cyclegan_tf.load import load
+from cyclegan_tf.runs.load import load
 
 
 @pytest.fixture(scope="module")

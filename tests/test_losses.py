@@ -7,7 +7,7 @@ import tensorflow as tf
 from two_replicas import two_replicas
 
 from cyclegan_tf import losses, pixelgan
-from cyclegan_tf.kernels import portable_kernels
+from cyclegan_tf.networks.kernels import portable_kernels
 
 REAL = np.array([[2.0, 0.0]], "float32")
 FAKE = np.array([[0.5, -1.0]], "float32")

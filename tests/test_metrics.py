@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from cyclegan_tf.evaluate import label_scores
 from cyclegan_tf.metrics import grain, nearest_class, segmentation_scores
+from cyclegan_tf.runs.scores import label_scores
 
 
 def test_scores_of_a_small_example():

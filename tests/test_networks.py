@@ -14,8 +14,8 @@ from cyclegan_tf import (
     two_scale_patchgan,
     unet_generator,
 )
-from cyclegan_tf.generators import size_multiple, translate_any_size
-from cyclegan_tf.layers import LocalContrast, acts_per_picture
+from cyclegan_tf.networks.generators import size_multiple, translate_any_size
+from cyclegan_tf.networks.layers import LocalContrast, acts_per_picture
 from cyclegan_tf.systems.cyclegan import paper_networks
 
 

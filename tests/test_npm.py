@@ -11,7 +11,8 @@ import threading
 
 import pytest
 
-from cyclegan_tf import InputError, npm
+from cyclegan_tf import InputError
+from cyclegan_tf.exporting import npm
 
 
 def _tarball(content=b"export default 1;"):

@@ -13,11 +13,11 @@ import keras
 import numpy as np
 import pytest
 
-from cyclegan_tf.export import export
-from cyclegan_tf.load import load
-from cyclegan_tf.options import options_of, resolve
-from cyclegan_tf.tflite.interpreter import translated
-from cyclegan_tf.train import train
+from cyclegan_tf.exporting.export import export
+from cyclegan_tf.exporting.tflite.interpreter import translated
+from cyclegan_tf.runs.load import load
+from cyclegan_tf.runs.options import options_of, resolve
+from cyclegan_tf.runs.train import train
 
 RUN = pathlib.Path(__file__).parent / "fixtures" / "run_of_0_1_0"
 SETTINGS = {

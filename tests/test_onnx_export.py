@@ -7,8 +7,8 @@ import pytest
 from test_pictures import smooth
 
 from cyclegan_tf import InputError, resnet_generator, unet_generator
-from cyclegan_tf.onnx_export import export_onnx
-from cyclegan_tf.translator import Translator
+from cyclegan_tf.exporting.onnx import export_onnx
+from cyclegan_tf.translation.translator import Translator
 
 # Of the converter, which NumPy 2.4 and newer warn of.
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")

@@ -7,7 +7,7 @@ import pytest
 from browsers import chromium, needs_chromium
 from PIL import Image
 
-from cyclegan_tf.page import write_page
+from cyclegan_tf.runs.page import write_page
 
 LOG = "epoch,cycle_a,d_a,g_ab,kl_a,learning_rate\n0,3.0,0.5,0.4,7.0,0.0002\n"
 

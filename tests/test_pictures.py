@@ -11,7 +11,7 @@ from PIL import Image
 from users import as_nobody
 
 from cyclegan_tf import InputError, data
-from cyclegan_tf.data import pictures
+from cyclegan_tf.data import image_files
 from cyclegan_tf.data.folders import folder
 
 
@@ -25,10 +25,10 @@ def smooth(height=24, width=32, seed=0):
 def test_reads_every_format(suffix, tmp_path):
     path = tmp_path / f"x.{suffix}"
     Image.fromarray(smooth()).save(path, **({"quality": 100} if suffix in ("jpg", "webp") else {}))
-    pixels = pictures.read(path)
+    pixels = image_files.read(path)
     assert pixels.dtype == np.uint8
     assert np.abs(pixels.astype(int) - smooth()).mean() < 3
-    assert pictures.size(path) == (24, 32)
+    assert image_files.size(path) == (24, 32)
 
 
 def test_large_jpegs_are_decoded_at_a_reduced_scale(tmp_path):
@@ -46,40 +46,42 @@ def test_large_jpegs_are_decoded_at_a_reduced_scale(tmp_path):
         ("x", (151, 151), 1),
         ("odd", (64, 64), 1),
     ):
-        whole = pictures.read(tmp_path / f"{name}.jpg")
-        reduced = pictures.read(tmp_path / f"{name}.jpg", resized_to=size)
+        whole = image_files.read(tmp_path / f"{name}.jpg")
+        reduced = image_files.read(tmp_path / f"{name}.jpg", resized_to=size)
         assert reduced.shape[0] == whole.shape[0] // scale
-        difference = pictures.resize(reduced, *size) - pictures.resize(whole, *size).astype(int)
+        difference = image_files.resize(reduced, *size) - image_files.resize(whole, *size).astype(
+            int
+        )
         assert np.abs(difference).mean() <= 1
 
 
 def test_gif_gives_its_first_frame(tmp_path):
     frames = [Image.new("RGB", (8, 6), colour) for colour in ("red", "blue")]
     frames[0].save(tmp_path / "x.gif", save_all=True, append_images=frames[1:])
-    np.testing.assert_array_equal(pictures.read(tmp_path / "x.gif")[0, 0], [255, 0, 0])
+    np.testing.assert_array_equal(image_files.read(tmp_path / "x.gif")[0, 0], [255, 0, 0])
 
 
 def test_grey_palette_and_cmyk_become_rgb(tmp_path):
     Image.new("L", (4, 4), 77).save(tmp_path / "grey.png")
     Image.new("RGB", (4, 4), (10, 200, 30)).quantize(4).save(tmp_path / "palette.png")
     Image.new("CMYK", (16, 16), (0, 255, 255, 0)).save(tmp_path / "cmyk.jpg", quality=100)
-    assert pictures.read(tmp_path / "grey.png")[0, 0].tolist() == [77, 77, 77]
-    assert pictures.read(tmp_path / "palette.png")[0, 0].tolist() == [10, 200, 30]
-    np.testing.assert_allclose(pictures.read(tmp_path / "cmyk.jpg")[8, 8], [255, 0, 0], atol=3)
+    assert image_files.read(tmp_path / "grey.png")[0, 0].tolist() == [77, 77, 77]
+    assert image_files.read(tmp_path / "palette.png")[0, 0].tolist() == [10, 200, 30]
+    np.testing.assert_allclose(image_files.read(tmp_path / "cmyk.jpg")[8, 8], [255, 0, 0], atol=3)
 
 
 def test_transparent_pixels_lie_on_white(tmp_path):
     image = Image.new("RGBA", (2, 1), (0, 0, 0, 0))
     image.putpixel((1, 0), (200, 100, 0, 255))
     image.save(tmp_path / "x.png")
-    assert pictures.read(tmp_path / "x.png")[0].tolist() == [[255, 255, 255], [200, 100, 0]]
-    assert pictures.read(tmp_path / "x.png", channels=4)[0, 0].tolist() == [0, 0, 0, 0]
+    assert image_files.read(tmp_path / "x.png")[0].tolist() == [[255, 255, 255], [200, 100, 0]]
+    assert image_files.read(tmp_path / "x.png", channels=4)[0, 0].tolist() == [0, 0, 0, 0]
 
 
 def test_16_bits_are_scaled_not_clipped(tmp_path):
     values = np.array([[0, 257, 32768, 65535]], np.uint16)
     Image.fromarray(values).save(tmp_path / "x.png")
-    assert pictures.read(tmp_path / "x.png", channels=1)[0, :, 0].tolist() == [0, 1, 128, 255]
+    assert image_files.read(tmp_path / "x.png", channels=1)[0, :, 0].tolist() == [0, 1, 128, 255]
 
 
 def test_the_orientation_of_the_camera_is_applied(tmp_path):
@@ -87,8 +89,8 @@ def test_the_orientation_of_the_camera_is_applied(tmp_path):
     exif = image.getexif()
     exif[0x0112] = 6  # turned by a quarter
     image.save(tmp_path / "x.jpg", exif=exif, quality=100)
-    assert pictures.size(tmp_path / "x.jpg") == (32, 24)
-    pixels = pictures.read(tmp_path / "x.jpg")
+    assert image_files.size(tmp_path / "x.jpg") == (32, 24)
+    pixels = image_files.read(tmp_path / "x.jpg")
     assert np.abs(pixels.astype(int) - np.rot90(smooth(24, 32), -1)).mean() < 3
 
 
@@ -100,7 +102,7 @@ def test_the_size_is_that_of_the_pixels_whatever_the_orientation(suffix, orienta
     exif[0x0112] = orientation
     path = tmp_path / f"x.{suffix}"
     image.save(path, exif=exif)
-    assert pictures.size(path) == pictures.read(path).shape[:2]
+    assert image_files.size(path) == image_files.read(path).shape[:2]
 
 
 # Colorants of Display P3 and of sRGB, adapted to D50, as ICC's registry has them.
@@ -165,7 +167,7 @@ def test_colors_of_a_profile_become_those_of_srgb(suffix, tmp_path):
         settings = {"quality": 100, "subsampling": 0} if suffix == "jpg" else {}
         settings = {"lossless": True} if suffix == "webp" else settings
         image.save(tmp_path / f"x.{suffix}", icc_profile=_display(P3), **settings)
-        pixel = pictures.read(tmp_path / f"x.{suffix}")[8, 8]
+        pixel = image_files.read(tmp_path / f"x.{suffix}")[8, 8]
         np.testing.assert_allclose(pixel, _p3_in_srgb(color), atol=2)
         if color == (234, 51, 35):
             np.testing.assert_allclose(pixel, (255, 0, 0), atol=2)
@@ -174,19 +176,19 @@ def test_colors_of_a_profile_become_those_of_srgb(suffix, tmp_path):
 def test_a_profile_leaves_transparency_and_serves_grey(tmp_path):
     path = tmp_path / "x.png"
     Image.new("RGBA", (4, 4), (90, 140, 60, 77)).save(path, icc_profile=_display(P3))
-    pixel = pictures.read(path, channels=4)[0, 0]
+    pixel = image_files.read(path, channels=4)[0, 0]
     np.testing.assert_allclose(pixel, [*_p3_in_srgb((90, 140, 60)), 77], atol=2)
     # Half of the light is 188 of 255 in sRGB.
     half = _profile(b"GRAY", kTRC=CURVE_OF_LIGHT)
     for image in (Image.new("L", (4, 4), 128), Image.fromarray(np.full((4, 4), 32896, np.uint16))):
         image.save(path, icc_profile=half)
-        assert abs(int(pictures.read(path, channels=1)[0, 0, 0]) - 188) <= 1
+        assert abs(int(image_files.read(path, channels=1)[0, 0, 0]) - 188) <= 1
 
 
 def test_a_profile_of_srgb_changes_no_value(tmp_path):
     path = tmp_path / "x.png"
     Image.fromarray(smooth()).save(path, icc_profile=_display(SRGB))
-    np.testing.assert_array_equal(pictures.read(path), smooth())
+    np.testing.assert_array_equal(image_files.read(path), smooth())
 
 
 @pytest.mark.parametrize(
@@ -197,28 +199,28 @@ def test_a_profile_of_srgb_changes_no_value(tmp_path):
 def test_a_profile_that_cannot_serve_is_ignored(profile, tmp_path):
     path = tmp_path / "x.png"
     Image.fromarray(smooth()).save(path, icc_profile=profile)
-    np.testing.assert_array_equal(pictures.read(path), smooth())
+    np.testing.assert_array_equal(image_files.read(path), smooth())
 
 
 def test_grey_has_one_channel(tmp_path):
     Image.fromarray(smooth()).save(tmp_path / "x.png")
-    assert pictures.read(tmp_path / "x.png", channels=1).shape == (24, 32, 1)
+    assert image_files.read(tmp_path / "x.png", channels=1).shape == (24, 32, 1)
 
 
 def test_bytes_are_read_too():
     buffer = io.BytesIO()
     Image.fromarray(smooth()).save(buffer, "PNG")
-    np.testing.assert_array_equal(pictures.read(buffer.getvalue()), smooth())
+    np.testing.assert_array_equal(image_files.read(buffer.getvalue()), smooth())
 
 
 def test_resize_is_antialiased_and_the_same_for_any_number_of_channels():
     stripes = np.uint8(255 * (np.arange(64) % 2))[None, :, None].repeat(64, 0)
-    small = pictures.resize(stripes, 16, 16)
+    small = image_files.resize(stripes, 16, 16)
     assert np.abs(small.astype(int) - 127.5).max() < 20  # grey, not stripes
     rgb = smooth(40, 40)
     five = np.concatenate([rgb, rgb[..., :2]], -1)
     np.testing.assert_array_equal(
-        pictures.resize(five, 20, 24)[..., :3], pictures.resize(rgb, 20, 24)
+        image_files.resize(five, 20, 24)[..., :3], image_files.resize(rgb, 20, 24)
     )
 
 
@@ -244,7 +246,7 @@ def mixed_folder(tmp_path):
 
 def test_bad_files_are_left_out_with_one_warning(mixed_folder):
     with pytest.warns(UserWarning, match="4 of 6 pictures cannot be read") as warned:
-        paths, sizes = pictures.readable(pictures.find(mixed_folder).paths)
+        paths, sizes = image_files.readable(image_files.find(mixed_folder).paths)
     assert [path.name for path in paths] == ["good.jpg", "GOOD.PNG"]
     assert sizes == [(24, 32), (24, 32)]
     assert len(warned) == 1
@@ -256,7 +258,7 @@ def test_data_after_the_end_of_a_jpeg_does_no_harm(tmp_path):
     path = tmp_path / "x.jpg"
     Image.fromarray(smooth()).save(path)
     path.write_bytes(path.read_bytes() + b"motion photo" * 1000)
-    assert pictures.readable([path])[0] == [path]
+    assert image_files.readable([path])[0] == [path]
 
 
 @pytest.mark.parametrize(
@@ -271,28 +273,28 @@ def test_data_after_the_end_of_a_jpeg_does_no_harm(tmp_path):
 )
 def test_each_bad_file_gets_its_sentence(mixed_folder, name, message):
     with pytest.raises(InputError, match=message):
-        pictures.read(mixed_folder / name)
+        image_files.read(mixed_folder / name)
 
 
 def test_huge_pictures_are_refused_by_their_header(tmp_path, monkeypatch):
     Image.fromarray(smooth()).save(tmp_path / "x.png")
-    monkeypatch.setattr(pictures, "MAX_PIXELS", 100)
+    monkeypatch.setattr(image_files, "MAX_PIXELS", 100)
     with pytest.raises(InputError, match="32 x 24 pixels"):
-        pictures.size(tmp_path / "x.png")
+        image_files.size(tmp_path / "x.png")
 
 
 def test_folders_that_cannot_serve(tmp_path, mixed_folder):
     with pytest.raises(InputError, match="does not exist"):
-        pictures.find(tmp_path / "missing")
+        image_files.find(tmp_path / "missing")
     with pytest.raises(InputError, match="is a file"):
-        pictures.find(mixed_folder / "good.jpg")
+        image_files.find(mixed_folder / "good.jpg")
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="holds no pictures"):
-        pictures.find(tmp_path / "empty")
+        image_files.find(tmp_path / "empty")
     with pytest.raises(InputError, match=r"^\S+text\.jpg is not a picture"):
-        pictures.readable([mixed_folder / "text.jpg"])
+        image_files.readable([mixed_folder / "text.jpg"])
     with pytest.raises(InputError, match=r"None of the 2 images can be read\. The first: \S+text"):
-        pictures.readable([mixed_folder / "text.jpg"] * 2)
+        image_files.readable([mixed_folder / "text.jpg"] * 2)
 
 
 def _saved(path):
@@ -309,9 +311,9 @@ def test_each_real_folder_counts_once_and_links_are_followed(tmp_path):
     (root / "disk").symlink_to(elsewhere)
     (root / "disk_again").symlink_to(elsewhere)
     (elsewhere / "back").symlink_to(root)
-    assert pictures.find(root).paths == [root / "disk" / "deep" / "b.png", own]
+    assert image_files.find(root).paths == [root / "disk" / "deep" / "b.png", own]
     (tmp_path / "link").symlink_to(elsewhere / "deep")
-    assert pictures.find(tmp_path / "link").paths == [tmp_path / "link" / linked.name]
+    assert image_files.find(tmp_path / "link").paths == [tmp_path / "link" / linked.name]
 
 
 def test_only_regular_files_are_read(tmp_path):
@@ -321,7 +323,7 @@ def test_only_regular_files_are_read(tmp_path):
     (tmp_path / "self.png").symlink_to("self.png")
     (tmp_path / "gone.png").symlink_to("nowhere.png")
     with pytest.warns(UserWarning, match="4 of 5 pictures cannot be read") as warned:
-        paths, _ = pictures.readable(pictures.find(tmp_path).paths)
+        paths, _ = image_files.readable(image_files.find(tmp_path).paths)
     assert paths == [good]
     message = str(warned[0].message)
     for sentence in (
@@ -345,21 +347,21 @@ def test_what_may_not_be_read_is_named_and_not_called_damaged(forbidden_folder):
     ]
     for path in (closed, closed / "a.png"):
         with as_nobody(), pytest.raises(InputError, match=f"{path} cannot be read: Permission d"):
-            pictures.find(path)
+            image_files.find(path)
 
 
 def test_files_of_other_names_are_counted(tmp_path):
     _saved(tmp_path / "a.png")
-    assert pictures.find(tmp_path).passed_over() is None
+    assert image_files.find(tmp_path).passed_over() is None
     for name in ("Thumbs.db", ".DS_Store", "._a.png"):  # of file managers
         (tmp_path / name).touch()
-    assert pictures.find(tmp_path).passed_over() is None
+    assert image_files.find(tmp_path).passed_over() is None
     (tmp_path / "photo.heic").touch()
     one = f"1 file is passed over because of its name: {tmp_path / 'photo.heic'}."
-    assert pictures.find(tmp_path).passed_over() == one
+    assert image_files.find(tmp_path).passed_over() == one
     _saved(tmp_path / "sub" / "b.png").rename(tmp_path / "sub" / "b")
     _saved(tmp_path / ".hidden.png")
-    many = pictures.find(tmp_path).passed_over()
+    many = image_files.find(tmp_path).passed_over()
     assert many.startswith("3 files are passed over because of their names, such as ")
     with pytest.warns(UserWarning, match="3 files are passed over"):
         assert len(folder(tmp_path)) == 1

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import typer
 
-from cyclegan_tf.cli import app
-from cyclegan_tf.load import load
+from cyclegan_tf.commands.main import app
+from cyclegan_tf.runs.load import load
 
 ROOT = pathlib.Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from cyclegan_tf.remat import rematerialised
+from cyclegan_tf.networks.remat import rematerialised
 
 
 def _ancestors(operation):

@@ -4,7 +4,7 @@ import csv
 
 import keras
 
-from cyclegan_tf.run_logs import RunLog
+from cyclegan_tf.runs.logs import RunLog
 
 
 def _rows(path):

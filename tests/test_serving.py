@@ -9,8 +9,8 @@ from PIL import Image
 from test_pictures import smooth
 
 from cyclegan_tf import export_saved_model, resnet_generator
-from cyclegan_tf.data import pictures
-from cyclegan_tf.translator import Translator
+from cyclegan_tf.data import image_files
+from cyclegan_tf.translation.translator import Translator
 
 
 def _translator(channels=3):
@@ -61,7 +61,7 @@ def test_encoded_files_of_several_formats_and_sizes(model, served):
         _encoded(transparent.convert("LA"), "PNG"),
     ]
     for file, answer in zip(files, _answers(served, files), strict=True):
-        pixels = pictures.read(file)
+        pixels = image_files.read(file)
         assert answer.shape == pixels.shape
         # Two ways to round where alpha lies on white.
         difference = np.abs(answer.astype(int) - model.translate(pixels))
@@ -95,7 +95,7 @@ def test_networks_of_other_channels(channels, mode, tmp_path):
     served = tf.saved_model.load(str(export_saved_model(model, tmp_path)))
     image = Image.fromarray(smooth()).convert(mode)
     (answer,) = _answers(served, [_encoded(image, "PNG")])
-    pixels = pictures.read(_encoded(image, "PNG"), channels)
+    pixels = image_files.read(_encoded(image, "PNG"), channels)
     expected = model.translate(pixels).reshape(answer.shape)
     np.testing.assert_allclose(answer.astype(int), expected, atol=1)
 

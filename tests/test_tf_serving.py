@@ -17,8 +17,8 @@ from PIL import Image
 from test_pictures import smooth
 
 from cyclegan_tf import InputError, export_saved_model, resnet_generator
-from cyclegan_tf.export import export
-from cyclegan_tf.translator import Translator
+from cyclegan_tf.exporting.export import export
+from cyclegan_tf.translation.translator import Translator
 
 ROOT = pathlib.Path(__file__).parents[1]
 SERVING = ROOT / "export" / "serving"

@@ -26,15 +26,15 @@ from cyclegan_tf import (
     resnet_generator,
     unet_generator,
 )
-from cyclegan_tf.options import resolve
-from cyclegan_tf.tflite import metadata
-from cyclegan_tf.tflite.conversion import INPUT, converted
-from cyclegan_tf.tflite.equalization import equalized, normalised_convolutions
-from cyclegan_tf.tflite.quantizer import measured_ranges
-from cyclegan_tf.tflite.recipes import _RECIPES, Material
-from cyclegan_tf.tflite.report import psnr
-from cyclegan_tf.tflite.representative import TEST, representative_pictures
-from cyclegan_tf.tflite.rounding import input_covariances, rounded
+from cyclegan_tf.exporting.tflite import metadata
+from cyclegan_tf.exporting.tflite.conversion import INPUT, converted
+from cyclegan_tf.exporting.tflite.equalization import equalized, normalised_convolutions
+from cyclegan_tf.exporting.tflite.gptq import input_covariances, rounded
+from cyclegan_tf.exporting.tflite.quantization import _RECIPES, Material
+from cyclegan_tf.exporting.tflite.quantizer import measured_ranges
+from cyclegan_tf.exporting.tflite.report import psnr
+from cyclegan_tf.exporting.tflite.representative import TEST, representative_pictures
+from cyclegan_tf.runs.options import resolve
 
 SIZE = 24
 EXPORT = pathlib.Path(__file__).parents[1] / "export"
@@ -528,7 +528,7 @@ def test_for_a_report_alone_nothing_is_downloaded(monkeypatch):
     def download(*arguments, **settings):
         raise AssertionError("downloads")
 
-    monkeypatch.setattr("cyclegan_tf.sources.tfds_sources", download)
+    monkeypatch.setattr("cyclegan_tf.runs.sources.tfds_sources", download)
     options = resolve("tfds:cycle_gan/horse2zebra")
     found = representative_pictures(None, options, "ab", (16, 16), 3, needed=False)
     assert "of tfds:cycle_gan/horse2zebra are loaded only for the quantizations" in found.source

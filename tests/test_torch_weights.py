@@ -27,9 +27,9 @@ from cyclegan_tf import (
     torch_weights,
     unet_generator,
 )
-from cyclegan_tf.export import export
-from cyclegan_tf.layers import Conv2D
-from cyclegan_tf.load import load
+from cyclegan_tf.exporting.export import export
+from cyclegan_tf.networks.layers import Conv2D
+from cyclegan_tf.runs.load import load
 from cyclegan_tf.systems.cyclegan import paper_networks
 
 GENERATORS = {
@@ -457,7 +457,7 @@ def test_a_full_disk_is_an_error_of_the_file_system(module, tmp_path, monkeypatc
 def _command(*arguments):
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
     return subprocess.run(
-        [sys.executable, "-m", "cyclegan_tf.cli", *map(str, arguments)],
+        [sys.executable, "-m", "cyclegan_tf.commands.main", *map(str, arguments)],
         capture_output=True,
         text=True,
         env=environment,

@@ -27,15 +27,15 @@ from cyclegan_tf import (
     precision,
     unet_generator,
 )
-from cyclegan_tf.data import pictures
-from cyclegan_tf.export import export, export_saved_model
-from cyclegan_tf.kernels import UPSAMPLING_FORMS
-from cyclegan_tf.load import load
-from cyclegan_tf.options import Options, options_of, resolve
-from cyclegan_tf.sources import source_of
-from cyclegan_tf.train import compiled_model, train
-from cyclegan_tf.translate import translate
-from cyclegan_tf.trial import seconds_by_precision
+from cyclegan_tf.data import image_files
+from cyclegan_tf.exporting.export import export, export_saved_model
+from cyclegan_tf.networks.kernels import UPSAMPLING_FORMS
+from cyclegan_tf.runs.load import load
+from cyclegan_tf.runs.options import Options, options_of, resolve
+from cyclegan_tf.runs.sources import source_of
+from cyclegan_tf.runs.train import compiled_model, train
+from cyclegan_tf.runs.trial import seconds_by_precision
+from cyclegan_tf.translation.image_folders import translate
 
 TINY = {
     "preset": "demo",
@@ -452,7 +452,7 @@ def test_a_kernel_that_is_slow_in_bfloat16_is_noticed(tmp_path, monkeypatch):
         return UPSAMPLING_FORMS["portable"](inputs, kernel)
 
     monkeypatch.setitem(UPSAMPLING_FORMS, "slow", slow_in_bfloat16)
-    monkeypatch.setattr("cyclegan_tf.kernels.upsampling_form", lambda dtype: "slow")
+    monkeypatch.setattr("cyclegan_tf.networks.kernels.upsampling_form", lambda dtype: "slow")
     measure = functools.partial(seconds_by_precision.__wrapped__, 4, 32)
     seconds = measure()
     assert seconds["bfloat16"] > 0.2
@@ -539,7 +539,7 @@ def test_translate_writes_what_the_model_gives(run, tmp_path):
     model = load(run)
     _, outcomes = translate(model, tmp_path / "x.png", tmp_path / "y.png")
     assert [o.problem for o in outcomes] == [None]
-    np.testing.assert_array_equal(pictures.read(tmp_path / "y.png"), model.translate(smooth()))
+    np.testing.assert_array_equal(image_files.read(tmp_path / "y.png"), model.translate(smooth()))
 
 
 def test_translate_guards_originals_and_memory(run, tmp_path):
@@ -691,4 +691,4 @@ def test_the_scripts_of_the_export_folder_give_what_keras_gives(place, run, expo
         check=True,
     )
     expected = load(run).translate(smooth(24, 36)).astype(int)
-    assert np.abs(pictures.read(tmp_path / "y.png") - expected).max() <= 1
+    assert np.abs(image_files.read(tmp_path / "y.png") - expected).max() <= 1

@@ -11,9 +11,9 @@ from test_pictures import smooth
 from users import as_nobody
 
 from cyclegan_tf import InputError
-from cyclegan_tf.data import pictures
-from cyclegan_tf.translate import _free_memory, check_fits, translate
-from cyclegan_tf.translator import Translator
+from cyclegan_tf.data import image_files
+from cyclegan_tf.translation.image_folders import _free_memory, check_fits, translate
+from cyclegan_tf.translation.translator import Translator
 
 
 def _negative(channels=3, output_channels=None):
@@ -99,11 +99,11 @@ def test_each_direction_has_its_own_channels(tmp_path):
     for direction, channels in (("ab", 1), ("ba", 3)):
         _, (outcome,), _ = _done(model, tmp_path / "x.png", tmp_path / "y.png", direction)
         assert outcome.problem is None
-        expected = 255 - pictures.read(tmp_path / "x.png", channels)[..., :1]
+        expected = 255 - image_files.read(tmp_path / "x.png", channels)[..., :1]
         mode = "RGB" if direction == "ab" else "L"
         with Image.open(tmp_path / "y.png") as image:
             assert image.mode == mode
-        np.testing.assert_array_equal(pictures.read(tmp_path / "y.png", 1), expected)
+        np.testing.assert_array_equal(image_files.read(tmp_path / "y.png", 1), expected)
 
 
 @pytest.mark.parametrize("shape", [(3, 5), (3, 2), (2, 3)])
@@ -156,7 +156,7 @@ def test_of_an_animation_only_the_first_frame_is_translated_which_is_said(suffix
     _, (outcome,), _ = _done(model, path, tmp_path / "out")
     assert outcome.problem is None
     assert outcome.note == f"{path} has several frames, of which the first is translated."
-    np.testing.assert_allclose(pictures.read(outcome.output)[0, 0], [0, 255, 255], atol=2)
+    np.testing.assert_allclose(image_files.read(outcome.output)[0, 0], [0, 255, 255], atol=2)
     frames[0].save(path)
     _, (outcome,), _ = _done(model, path, tmp_path / "out")
     assert outcome.note is None

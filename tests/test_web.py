@@ -21,9 +21,9 @@ from test_npm import QuietHandler
 from test_pictures import smooth
 
 from cyclegan_tf import InputError, export_web, resnet_generator
-from cyclegan_tf.data import pictures
-from cyclegan_tf.tflite import metadata
-from cyclegan_tf.translator import Translator
+from cyclegan_tf.data import image_files
+from cyclegan_tf.exporting.tflite import metadata
+from cyclegan_tf.translation.translator import Translator
 
 ROOT = pathlib.Path(__file__).parents[1]
 HEIGHT, WIDTH = 24, 32
@@ -266,7 +266,7 @@ def test_grey_in_and_colours_out(context, tmp_path):
 def test_a_picture_of_another_size_is_cut_and_scaled_as_the_package_does(model, page):
     wide = smooth(90, 200, seed=3)
     middle = np.ascontiguousarray(wide[:, 40:160])  # 90 x 120 has the shape of 24 x 32
-    expected = pictures.resize(middle, HEIGHT, WIDTH)
+    expected = image_files.resize(middle, HEIGHT, WIDTH)
     before, after = _translate(page, _file(wide))
     assert np.abs(before.astype(int) - expected).max() <= 1
     assert _difference(after, model.translate(expected)) < 0.3
@@ -277,21 +277,21 @@ def test_large_turned_and_transparent_pictures(model, page):
     # Halved by the browser before it is resized.
     large = smooth(HEIGHT * 20, WIDTH * 20, seed=3)
     before, _ = _translate(page, _file(large))
-    assert _difference(before, pictures.resize(large, HEIGHT, WIDTH)) < 1
+    assert _difference(before, image_files.resize(large, HEIGHT, WIDTH)) < 1
 
     turned = Image.fromarray(smooth(WIDTH, HEIGHT, seed=4))
     exif = turned.getexif()
     exif[0x0112] = 6  # a quarter turn
     file = _file(turned, "turned.jpg", exif=exif, quality=95)
     before, _ = _translate(page, file)
-    assert _difference(before, pictures.read(file["buffer"])) < 3
+    assert _difference(before, image_files.read(file["buffer"])) < 3
 
     transparent = Image.fromarray(
         np.dstack([smooth(HEIGHT, WIDTH), smooth(HEIGHT, WIDTH, seed=1)[..., 0]])
     )
     file = _file(transparent)
     before, _ = _translate(page, file)
-    assert np.abs(before.astype(int) - pictures.read(file["buffer"])).max() <= 2
+    assert np.abs(before.astype(int) - image_files.read(file["buffer"])).max() <= 2
 
 
 @needs_chromium
@@ -307,7 +307,7 @@ def test_the_arithmetic_of_pixels_is_that_of_numpy_and_pillow(page):
     for height, width in ((5, 6), (29, 40), (13, 9)):
         resized = run(f"pixels.resize({flat}, 17, 13, {width}, {height})")
         np.testing.assert_allclose(
-            resized.reshape(height, width, 4), pictures.resize(rgba, height, width), atol=1
+            resized.reshape(height, width, 4), image_files.resize(rgba, height, width), atol=1
         )
     grey = np.asarray(Image.fromarray(rgba[..., :3]).convert("L"))
     for channels, expected in ((1, grey), (3, rgba[..., :3]), (4, rgba)):

@@ -3,7 +3,7 @@
 import pathlib
 import warnings
 
-from cyclegan_tf.data import pictures
+from cyclegan_tf.data import image_files
 from cyclegan_tf.data.pipeline import Source, pairs
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.preprocessing import Preprocessing, sizes_from
@@ -76,16 +76,16 @@ def folder_sources(root_or_a, b=None, split="train", channels=3):
 
 def folder(path, channels=3):
     """The pictures below one folder, as a `Source`."""
-    pictures.check_channels(channels)
-    found = pictures.find(path)
+    image_files.check_channels(channels)
+    found = image_files.find(path)
     for problem in found.problems.values():
         warnings.warn(f"{problem} What it holds is left out.", stacklevel=2)
     if found.others:
         warnings.warn(found.passed_over(), stacklevel=2)
-    paths, sizes = pictures.readable(found.paths)
+    paths, sizes = image_files.readable(found.paths)
     return Source(
         str(path),
-        lambda number, size: pictures.read(paths[number], channels, size),
+        lambda number, size: image_files.read(paths[number], channels, size),
         sizes,
         [file.relative_to(path).as_posix() for file in paths],
     )

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
-from cyclegan_tf.data import pictures
+from cyclegan_tf.data import image_files
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.preprocessing import Preprocessing
 
@@ -253,7 +253,7 @@ def _picture(source, index, preprocessing, shape, key=None):
 
     def load(number):
         size = preprocessing.resized(source.sizes[number])
-        return pictures.resize(source.load(int(number), size), *size)
+        return image_files.resize(source.load(int(number), size), *size)
 
     image = tf.numpy_function(load, [index], tf.uint8, stateful=False)
     image.set_shape((None, None, preprocessing.channels))

@@ -3,7 +3,7 @@
 import contextlib
 import pathlib
 
-from cyclegan_tf.data import pictures
+from cyclegan_tf.data import image_files
 from cyclegan_tf.data.pipeline import Source, pairs
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.preprocessing import Preprocessing, sizes_from
@@ -63,7 +63,7 @@ def from_tfds(
 
 def tfds_sources(name, a=None, b=None, split="train", data_dir=None, channels=3):
     """The two `Source`s of `from_tfds`."""
-    pictures.check_channels(channels)
+    image_files.check_channels(channels)
     builder = _prepared(name, data_dir)
     return [_source(builder, part, channels) for part in (a or f"{split}A", b or f"{split}B")]
 
@@ -143,8 +143,8 @@ def _source(builder, split, channels):
         raise InputError(f"The split {split!r} of {builder.name} holds no pictures.")
     return Source(
         f"{builder.name} {split}",
-        lambda number, size: pictures.read(encoded[number], channels, size),
-        [pictures.size(picture) for picture in encoded],
+        lambda number, size: image_files.read(encoded[number], channels, size),
+        [image_files.size(picture) for picture in encoded],
     )
 
 

@@ -1,1 +1,1 @@
-"""The systems: Keras models with a `train_step` of their own, one a file."""
+"""The methods, one a file."""

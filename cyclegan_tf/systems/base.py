@@ -12,12 +12,12 @@ import tensorflow as tf
 from cyclegan_tf import losses, value_range
 from cyclegan_tf.devices import has_accelerator
 from cyclegan_tf.errors import InputError
-from cyclegan_tf.layers import acts_per_picture
-from cyclegan_tf.optimizers import Adam, steps_taken
+from cyclegan_tf.networks.layers import acts_per_picture
+from cyclegan_tf.networks.remat import rematerialised
 from cyclegan_tf.random_numbers import fold_in
-from cyclegan_tf.remat import rematerialised
 from cyclegan_tf.replicas import of_any_share, process_count, strategy_of
-from cyclegan_tf.translator import Translator
+from cyclegan_tf.training.optimizers import Adam, steps_taken
+from cyclegan_tf.translation.translator import Translator
 
 
 class System(keras.Model):
@@ -79,7 +79,7 @@ class System(keras.Model):
 
         Args:
             generator_optimizer, discriminator_optimizer: two different Keras optimizers or their
-                names; the paper's `cyclegan_tf.optimizers.Adam` each, if `None`.
+                names; the paper's `cyclegan_tf.training.optimizers.Adam` each, if `None`.
             run_eagerly, steps_per_execution: as in `keras.Model.compile`.
             jit_compile: `"auto"` compiles with XLA on a GPU or TPU alone; on CPUs it is slower.
 

@@ -8,11 +8,11 @@ import tensorflow as tf
 
 from cyclegan_tf import losses
 from cyclegan_tf.choices import ADVERSARIAL_OBJECTIVES, check
-from cyclegan_tf.discriminators import patchgan, two_scale_patchgan
-from cyclegan_tf.generators import resnet_generator
-from cyclegan_tf.pool import ReplayPool
+from cyclegan_tf.networks.discriminators import patchgan, two_scale_patchgan
+from cyclegan_tf.networks.generators import resnet_generator
 from cyclegan_tf.precision import dtype_policy
 from cyclegan_tf.systems.base import System
+from cyclegan_tf.training.replay_pool import ReplayPool
 
 # Streams of random numbers; see `System._random_seed`.
 _POOL_A, _POOL_B, _PENALTY_A, _PENALTY_B = range(4)

@@ -1,1 +1,1 @@
-"""The page that `cyclegan_tf.web` writes. A package only so that installed copies hold it too."""
+"""The page that `export_web` writes. A package only so that installed copies hold it too."""

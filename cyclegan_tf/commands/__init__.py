@@ -1,0 +1,1 @@
+"""The shell: what is asked, not how it is done."""

@@ -1,0 +1,584 @@
+"""The command line: one function a subcommand, each a thin call of a verb."""
+
+import enum
+import errno
+import importlib.metadata
+import pathlib
+import platform
+import re
+import signal
+import sys
+import warnings
+from typing import Annotated
+
+import typer
+
+# Nothing here imports TensorFlow, for which help and refusals would wait for seconds: each command
+# imports its verb.
+from cyclegan_tf import choices
+from cyclegan_tf.errors import InputError
+from cyclegan_tf.quiet_start import import_tensorflow
+from cyclegan_tf.runs.options import PRESETS, options_of, resolve
+
+app = typer.Typer(
+    help="Unpaired image-to-image translation: two folders of pictures in, a translator out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def _print_version(wanted):
+    if wanted:
+        names = ("cyclegan-tf", "tensorflow", "keras")
+        versions = [f"{name} {importlib.metadata.version(name)}" for name in names]
+        typer.echo(", ".join((*versions, f"python {platform.python_version()}")))
+        raise typer.Exit
+
+
+@app.callback()
+def _options_of_all_commands(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print versions."),
+    ] = False,
+):
+    pass
+
+
+def _choice(name, values):
+    return enum.StrEnum(name, {value: value for value in values})
+
+
+Preprocess = _choice("Preprocess", choices.PREPROCESS)
+Objective = _choice("Objective", choices.ADVERSARIAL_OBJECTIVES)
+Precision = _choice("Precision", choices.PRECISIONS)
+NumberFormat = _choice("NumberFormat", choices.POLICIES)
+FineDiscriminators = _choice("FineDiscriminators", choices.FINE_DISCRIMINATORS)
+Strategy = _choice("Strategy", choices.STRATEGIES)
+Preset = _choice("Preset", PRESETS)
+Direction = _choice("Direction", choices.DIRECTIONS)
+Directions = _choice("Directions", (*choices.DIRECTIONS, "both"))
+Quantization = _choice("Quantization", choices.QUANTIZATIONS)
+
+# Panels of the help text. An option that is None is as the preset says.
+_PICTURES, _NETWORKS, _OBJECTIVE, _RUN = "Pictures", "Networks", "Objective", "Run"
+
+
+def _option(panel, text):
+    return typer.Option(help=text, rich_help_panel=panel, show_default=False)
+
+
+@app.command()
+def train(
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="A folder with trainA and trainB (or of domain A, see --domain-b), `scenes`, or "
+            "`tfds:` and a data set, such as tfds:cycle_gan/horse2zebra."
+        ),
+    ],
+    out: Annotated[pathlib.Path, typer.Option(help="Folder that the run is written to.")],
+    domain_b: Annotated[
+        str | None, _option(_PICTURES, "Folder of domain B (default: none).")
+    ] = None,
+    preset: Annotated[
+        Preset,
+        typer.Option(
+            help="Recipe: `paper`; `labels` (one domain is label maps: no identity loss); `demo` "
+            "(64 pixels, minutes). Other options override it."
+        ),
+    ] = Preset.paper,
+    preprocess: Annotated[
+        Preprocess | None,
+        _option(_PICTURES, "How pictures become training pictures (default: resize_and_crop)."),
+    ] = None,
+    image_size: Annotated[
+        int | None,
+        _option(
+            _PICTURES,
+            "Crop size, in pixels, with a load size in proportion 286:256 (default: 256).",
+        ),
+    ] = None,
+    load_size: Annotated[
+        int | None, _option(_PICTURES, "Side before the crop, in pixels (default: 286).")
+    ] = None,
+    crop_size: Annotated[
+        int | None, _option(_PICTURES, "Side of the training pictures, in pixels (default: 256).")
+    ] = None,
+    flip: Annotated[
+        bool | None,
+        typer.Option(
+            help="Mirror half of the pictures (default: flip).",
+            rich_help_panel=_PICTURES,
+            show_default=False,
+        ),
+    ] = None,
+    channels: Annotated[
+        int | None, _option(_PICTURES, "1 (grey), 3 (RGB) or 4 (RGBA) (default: 3).")
+    ] = None,
+    base_filters: Annotated[
+        int | None, _option(_NETWORKS, "Filters of the first layer of each network (default: 64).")
+    ] = None,
+    blocks: Annotated[
+        int | None,
+        _option(_NETWORKS, "Residual blocks (default: 6 below 256 pixels, 9 from there)."),
+    ] = None,
+    strided_layers: Annotated[
+        int | None,
+        _option(_NETWORKS, "Strided layers of the discriminators (default: 3: 70x70 patches)."),
+    ] = None,
+    fine_discriminators: Annotated[
+        FineDiscriminators | None,
+        _option(
+            _NETWORKS,
+            "Domains of small images with areas of one color, whose discriminator also judges "
+            "16x16 patches and local contrast; the paper has none (default: none).",
+        ),
+    ] = None,
+    lambda_a: Annotated[
+        float | None, _option(_OBJECTIVE, "Weight of the cycle A→B→A (default: 10).")
+    ] = None,
+    lambda_b: Annotated[
+        float | None, _option(_OBJECTIVE, "Weight of the cycle B→A→B (default: 10).")
+    ] = None,
+    lambda_identity: Annotated[
+        float | None, _option(_OBJECTIVE, "Weight of the identity loss, times λ (default: 0.5).")
+    ] = None,
+    adversarial: Annotated[
+        Objective | None, _option(_OBJECTIVE, "Adversarial objective (default: lsgan).")
+    ] = None,
+    pool_size: Annotated[
+        int | None, _option(_OBJECTIVE, "Earlier fakes kept for the discriminators (default: 50).")
+    ] = None,
+    learning_rate: Annotated[
+        float | None, _option(_RUN, "Of both Adams (default: 0.0002).")
+    ] = None,
+    epochs: Annotated[int | None, _option(_RUN, "Epochs in all (default: 200).")] = None,
+    ema_momentum: Annotated[
+        float | None,
+        _option(
+            _RUN,
+            "Of a moving average of the generators' weights, which they end with, such as 0.999; "
+            "0 turns it off (default: 0).",
+        ),
+    ] = None,
+    decay_epochs: Annotated[
+        int | None,
+        _option(_RUN, "The last epochs, in which the rate falls (default: half of --epochs)."),
+    ] = None,
+    steps_per_epoch: Annotated[
+        int | None,
+        _option(_RUN, "Steps in an epoch (default: pictures of the larger domain / batch)."),
+    ] = None,
+    batch_size: Annotated[
+        int | None,
+        _option(_RUN, "Pairs of pictures in a step for each device of --strategy (default: 1)."),
+    ] = None,
+    gradient_accumulation_steps: Annotated[
+        int | None,
+        _option(_RUN, "Steps whose gradients make one change of the weights (default: 1)."),
+    ] = None,
+    remat: Annotated[
+        bool | None,
+        typer.Option(
+            help="Compute the networks twice and keep less in memory meanwhile "
+            "(default: no-remat).",
+            rich_help_panel=_RUN,
+            show_default=False,
+        ),
+    ] = None,
+    seed: Annotated[int | None, _option(_RUN, "Of everything random (default: 0).")] = None,
+    precision: Annotated[
+        Precision | None,
+        _option(
+            _RUN,
+            "`auto` is bfloat16 or float16 where processor or GPU multiply it faster, else float32 "
+            "(default: auto).",
+        ),
+    ] = None,
+    strategy: Annotated[
+        Strategy | None,
+        _option(
+            _RUN,
+            "Devices: `auto` takes the machines that TF_CONFIG lists, else a TPU, else all GPUs, "
+            "else one device (default: auto).",
+        ),
+    ] = None,
+    checkpoint_minutes: Annotated[
+        float | None, _option(_RUN, "Minutes between two checkpoints (default: 10).")
+    ] = None,
+    keep_every: Annotated[
+        int | None,
+        _option(
+            _RUN,
+            "Epochs between two whose networks are kept in OUT/epochs, for `translate` and "
+            "`export` (default: 0, none).",
+        ),
+    ] = None,
+    restart: Annotated[
+        bool, typer.Option(help="Begin again where --out holds a run: its files are removed.")
+    ] = False,
+    allow_other_data: Annotated[
+        bool,
+        typer.Option(
+            "--allow-other-data",
+            help="Resume although images were added, removed or renamed since.",
+        ),
+    ] = False,
+):
+    """Train a CycleGAN, or go on with the run in --out.
+
+    Defaults are those of the preset `paper`. The same command again goes on with a run that was
+    stopped, exactly where it was; --epochs, --decay-epochs, --batch-size, --strategy, --remat,
+    --checkpoint-minutes and --keep-every may change.
+    """
+    of_call = {"out": out, "restart": restart, "allow_other_data": allow_other_data}
+    given = {name: value for name, value in locals().items() if name not in (*of_call, "of_call")}
+    given = {n: v.value if isinstance(v, enum.Enum) else v for n, v in given.items()}
+    options = resolve(**given)
+
+    import_tensorflow()
+    from cyclegan_tf.devices import run_directions_side_by_side
+    from cyclegan_tf.runs.train import train as train_model
+
+    run_directions_side_by_side()
+    train_model(options, **of_call, say=typer.echo)
+    typer.echo(f"Done. Open {out / 'index.html'}; the model is {out / 'model.keras'}.")
+
+
+@app.command()
+def translate(
+    model: Annotated[pathlib.Path, typer.Argument(help="A run's folder or a .keras file.")],
+    input: Annotated[pathlib.Path, typer.Argument(help="A picture or a folder of pictures.")],
+    output: Annotated[
+        pathlib.Path, typer.Argument(help="Folder to write to, or a file for a single picture.")
+    ],
+    direction: Annotated[Direction, typer.Option(help="A to B or B to A.")] = Direction.ab,
+    max_megapixels: Annotated[
+        float | None,
+        _option(
+            None,
+            "Larger pictures are passed over, in millions of pixels (default: what fits into "
+            f"memory, {choices.MAX_MEGAPIXELS:g} at most).",
+        ),
+    ] = None,
+):
+    """Translate pictures; the results keep sizes, names and formats."""
+    import_tensorflow()
+    from cyclegan_tf.runs.load import load
+    from cyclegan_tf.translation.image_folders import translate as translate_files
+
+    loaded = load(model)
+    count, outcomes = translate_files(
+        loaded, input, output, direction.value, max_megapixels, say=_say_aside
+    )
+    translated, failed, outcome = 0, False, None
+    with typer.progressbar(outcomes, length=count, label="Translating", file=sys.stderr) as bar:
+        for outcome in bar:
+            translated += outcome.problem is None
+            failed |= outcome.problem is not None
+            if line := outcome.problem or outcome.note:
+                _say_aside(f"\n{line}")
+    where = outcome.output if count == 1 and not input.is_dir() else output
+    typer.echo(f"{translated} of {count} pictures translated to {where}.")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _say_aside(line):
+    typer.echo(line, err=True)
+
+
+@app.command()
+def export(
+    model: Annotated[pathlib.Path, typer.Argument(help="A run's folder or a .keras file.")],
+    out: Annotated[
+        pathlib.Path | None,
+        typer.Argument(help="Folder to write to; with --web it can be left out."),
+    ] = None,
+    direction: Annotated[Directions, typer.Option(help="Which generators.")] = Directions.both,
+    image_size: Annotated[
+        int | None,
+        _option(None, "Side of the .tflite's pictures, in pixels (default: that of the training)."),
+    ] = None,
+    web: Annotated[
+        pathlib.Path | None,
+        _option(None, "Folder to fill with a web page that translates on the visitor's device."),
+    ] = None,
+    domains: Annotated[
+        tuple[str, str] | None,
+        _option(None, "What that page calls the two domains, such as: horses zebras."),
+    ] = None,
+    examples: Annotated[
+        tuple[pathlib.Path, pathlib.Path] | None,
+        _option(None, "A picture of each domain that visitors of the page can begin with."),
+    ] = None,
+    precision: Annotated[
+        NumberFormat | None,
+        _option(
+            None,
+            "Of the arithmetic of SavedModel and .keras: bfloat16 is for servers that have it in hardware "
+            "(default: float32).",
+        ),
+    ] = None,
+    tflite: Annotated[
+        bool, typer.Option("--tflite", help="Write the .tflite alone, with its report.")
+    ] = False,
+    onnx: Annotated[
+        bool, typer.Option("--onnx", help="Write an .onnx alone (needs the extra onnx).")
+    ] = False,
+    keras: Annotated[
+        bool,
+        typer.Option(
+            "--keras",
+            help="Write only a .keras of each generator, a tenth of the run's model.keras, for "
+            "`translate`, `export` and Keras.",
+        ),
+    ] = False,
+    quantization: Annotated[
+        Quantization | None,
+        _option(
+            None,
+            "Of the .tflite: `dynamic` has int8 weights, a quarter of the size, and is for "
+            "phones; `int8` is for NPUs; `auto` takes the smallest that looks right "
+            "(all three need the extra litert) (default: none).",
+        ),
+    ] = None,
+    representative: Annotated[
+        str | None,
+        _option(
+            None,
+            "Pictures to measure the .tflite and to choose its quantization with: a folder or "
+            "`scenes` (default: the run's own).",
+        ),
+    ] = None,
+    any_size: Annotated[
+        bool, typer.Option("--any-size", help="A .tflite whose input callers may resize.")
+    ] = False,
+    torch: Annotated[
+        bool,
+        typer.Option(
+            "--torch",
+            help="Write checkpoints of the PyTorch release instead (needs the extra torch).",
+        ),
+    ] = False,
+):
+    """Write a SavedModel (any size) and a .tflite (one size) of each direction, or what is named.
+
+    Beside each .tflite lie a report and a sheet of pictures: size, speed, likeness to Keras.
+    """
+    given = {name: value for name, value in locals().items() if value}
+    made = _kinds_to_export(given)
+
+    import_tensorflow()
+    from cyclegan_tf.runs.load import load
+
+    loaded = load(model)
+    directions = (direction.value,) if direction != Directions.both else tuple(loaded.generators)
+    if len(directions) > 1 and representative is not None:
+        _check_of_both_domains(representative)
+    of_tflite = {
+        "quantization": quantization.value if quantization else "none",
+        "representative": representative,
+        "run": model if model.is_dir() else None,
+    }
+    paths = []
+    if torch:
+        from cyclegan_tf.interop import torch_weights
+
+        paths = torch_weights.save_networks(loaded, out, directions)
+    elif out:
+        from cyclegan_tf.exporting.export import export as export_model
+
+        paths = export_model(
+            loaded,
+            out,
+            directions,
+            image_size,
+            precision.value if precision else "float32",
+            made - {"web"},
+            **({**of_tflite, "any_size": any_size, "say": typer.echo} if "tflite" in made else {}),
+        ).values()
+    for path in paths:
+        typer.echo(path)
+    if web:
+        from cyclegan_tf.exporting.web import export_web
+
+        names = {"domains": domains or ("A", "B"), "examples": examples or (None, None)}
+        typer.echo(export_web(loaded, web, directions, image_size, **names, **of_tflite))
+
+
+# Which kinds of files an option of `export` is for.
+_EXPORT_OPTIONS = {
+    "image_size": {"tflite", "web"},
+    "quantization": {"tflite", "web"},
+    "representative": {"tflite", "web"},
+    "any_size": {"tflite"},
+    "precision": {"saved_model", "keras"},
+    "domains": {"web"},
+    "examples": {"web"},
+}
+
+
+def _kinds_to_export(given):
+    """What the options of `export` ask for; an InputError where they do not go together."""
+    named = {kind for kind in ("tflite", "onnx", "keras", "torch") if kind in given}
+    if "torch" in named and len(named) > 1:
+        raise InputError("--torch writes checkpoints of the PyTorch release instead; export twice.")
+    if "out" not in given and (named or "web" not in given):
+        raise InputError("A folder to write to is missing: cyclegan-tf export MODEL OUT.")
+    made = named or (set(choices.USUAL_KINDS) if "out" in given else set())
+    made |= {"web"} & set(given)
+    for option, kinds in _EXPORT_OPTIONS.items():
+        if option in given and not kinds & made:
+            raise InputError(
+                f"--{option.replace('_', '-')} is for {' and '.join(sorted(kinds))}; this command "
+                f"writes {' and '.join(sorted(made))}."
+            )
+    return made
+
+
+def _check_of_both_domains(representative):
+    path = pathlib.Path(representative)
+    whole = (path / "trainA").is_dir() or options_of(path) is not None
+    missing = not path.is_dir() or not any(path.iterdir())  # which is said later
+    if representative != "scenes" and not whole and not missing:
+        raise InputError(
+            f"--representative {representative} holds pictures of one domain; say which generator "
+            "takes them by --direction ab or --direction ba."
+        )
+
+
+@app.command("import")
+def import_(
+    source: Annotated[
+        pathlib.Path,
+        typer.Argument(
+            help="A generator's .pth file, such as latest_net_G_A.pth, or the folder of a run "
+            "with the four of G_A, G_B, D_A and D_B."
+        ),
+    ],
+    out: Annotated[pathlib.Path, typer.Argument(help="The .keras file to write; a new one.")],
+    epoch: Annotated[
+        str | None, _option(None, "Of a run: which of its checkpoints (default: latest).")
+    ] = None,
+    image_size: Annotated[
+        int | None,
+        _option(None, "Of a run: side of the training pictures, in pixels (default: 256)."),
+    ] = None,
+):
+    """Read checkpoints of the PyTorch release (needs the extra torch)."""
+    import_tensorflow()
+    from cyclegan_tf.interop import torch_weights
+
+    model = torch_weights.import_checkpoints(source, out, epoch, image_size)
+    typer.echo(
+        f"{out} holds a {type(model).__name__ if source.is_dir() else model.name} of "
+        f"{model.count_params():,} parameters, for `translate` and `export`."
+    )
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    options_metavar="[OPTIONS] -- COMMAND…",
+)
+def launch(
+    context: typer.Context,
+    workers: Annotated[int, typer.Option(help="Processes.")] = 2,
+    restarts: Annotated[
+        int, typer.Option(help="How often all are started again when one dies.")
+    ] = 3,
+):
+    """Try out several machines on this one: `cyclegan-tf launch --workers 2 -- train …`."""
+    import_tensorflow()
+    from cyclegan_tf.training.launch import launch as launch_workers
+
+    raise typer.Exit(launch_workers(context.args, workers, restarts, say=typer.echo))
+
+
+@app.command()
+def demo(
+    out: Annotated[pathlib.Path, typer.Option(help="Folder of the run; replaced.")] = pathlib.Path(
+        "runs/demo"
+    ),
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+):
+    """Train on built-in street scenes for some minutes, score, export, write a page."""
+    import_tensorflow()
+    from cyclegan_tf.devices import run_directions_side_by_side
+    from cyclegan_tf.experiments.demo import demo as run_demo
+
+    run_directions_side_by_side()
+    run_demo(out, seed, say=typer.echo)
+
+
+_NO_MEMORY = "Memory ran out; use smaller images, batches or networks."
+
+
+def main():
+    """Runs the command line: 2 for input that cannot be used, 130 for Ctrl-C, no traceback."""
+    warnings.showwarning = _say_warning
+    signal.signal(signal.SIGINT, _interrupt)
+    try:
+        app()
+    except _Interrupted:
+        typer.echo("\nInterrupted; what was written so far is complete.", err=True)
+        sys.exit(130)
+    except InputError as error:
+        _fail(str(error))
+    except _tensorflow_errors() as error:  # raised where the data set reads a picture
+        message = error.message or ""
+        if sentence := re.search(r"InputError: (.+)", message):
+            _fail(sentence.group(1))
+        if full := re.search(r"No space left on device|File too large", message):
+            _fail(f"The output cannot be written: {full.group()}.")
+        if type(error).__name__ == "ResourceExhaustedError":
+            _fail(_NO_MEMORY)
+        raise
+    except MemoryError:
+        _fail(_NO_MEMORY)
+    except OSError as error:
+        if not _cannot_write(error):
+            raise
+        place = error.filename or "The output"
+        _fail(f"{place} cannot be written: {error.strerror or str(error).splitlines()[0]}.")
+    except ImportError as error:
+        if "pip install" not in str(error):
+            raise
+        _fail(str(error))
+
+
+class _Interrupted(BaseException):
+    """Ctrl-C. Not KeyboardInterrupt, which typer would catch and call "Aborted"."""
+
+
+def _interrupt(*_):
+    raise _Interrupted
+
+
+def _tensorflow_errors():
+    """The class of TensorFlow's own errors; none where it was not imported."""
+    tensorflow = sys.modules.get("tensorflow")
+    return tensorflow.errors.OpError if tensorflow else ()
+
+
+def _cannot_write(error):
+    """HDF5 says so in its text alone."""
+    numbers = (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EDQUOT, errno.EFBIG, errno.EBUSY)
+    return error.errno in numbers or "No space left" in str(error)
+
+
+def _fail(sentence):
+    typer.echo(f"cyclegan-tf: {sentence}", err=True)
+    sys.exit(2)
+
+
+def _say_warning(message, category, *_, **__):
+    """Our own warnings as a line, without the place in the code; those of libraries are dropped."""
+    if category is UserWarning:
+        typer.echo(f"Warning: {message}", err=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+"""The demo: the whole way from pictures to a deployed translator, on the built-in data."""
+
+import dataclasses
+import json
+import pathlib
+import shutil
+import time
+
+import numpy as np
+import tensorflow as tf
+
+from cyclegan_tf import data, files
+from cyclegan_tf.data import image_files
+from cyclegan_tf.exporting.export import export
+from cyclegan_tf.exporting.tflite.interpreter import translated
+from cyclegan_tf.runs.options import resolve
+from cyclegan_tf.runs.page import write_page
+from cyclegan_tf.runs.scores import evaluate_scenes
+from cyclegan_tf.runs.sheets import contact_sheet
+from cyclegan_tf.runs.train import compiled_model, train
+
+
+def demo(out="runs/demo", seed=0, say=print, **changes):
+    """Trains on scenes, scores, exports, loads the exports again, and writes a page.
+
+    Args:
+        out: the folder of the run; what an earlier demo left there is replaced.
+        seed: of the run.
+        say: called with lines for the user.
+        **changes: fields of `cyclegan_tf.runs.options.Options`, to change the preset `demo`.
+
+    Returns:
+        What it wrote to `scores.json`: scores in [0, 1], differences in units of [-1, 1].
+    """
+    out = pathlib.Path(out)
+    options = resolve("scenes", preset="demo", seed=seed, **changes)
+    say(
+        f"Training on procedural street scenes at {options.crop_size} pixels: {options.epochs} "
+        f"epochs of {options.steps_per_epoch} steps, some minutes; then scores and exports."
+    )
+    begin = time.perf_counter()
+    model = train(options, out, restart=True, say=say)
+    seconds = time.perf_counter() - begin
+    _remove_earlier(out)
+
+    say("Scoring photo → labels on test scenes.")
+    untrained = compiled_model(options, (options.crop_size, options.crop_size, 3))
+    scores = evaluate_scenes(model, untrained, options.crop_size, seed=seed)
+    scores["train_seconds"] = round(seconds, 1)
+    for name in ("photo_to_labels", "untrained", "copy"):
+        say(f"  {name:16}" + "".join(f"{k} {v:.3f}  " for k, v in scores[name].items()))
+
+    say("  grain            " + "".join(f"{k} {v:.2f}  " for k, v in scores["grain"].items()))
+
+    say("Exporting, and comparing the exports with Keras.")
+    written = export(model, out / "export", run=out)
+    scores["export_difference"] = _differences(model, written, options)
+    for name, difference in scores["export_difference"].items():
+        say(f"  {name:16} mean absolute difference {difference:.1e}")
+
+    files.write_text(out / "scores.json", json.dumps(scores, indent=2) + "\n")
+    with files.written_whole(out / "contact_sheet.png") as path:
+        _contact_sheet(model, options).save(path)
+    _write_examples(out / "examples", options)
+    write_page(out, "cyclegan_tf demo: street scenes", _section(scores))
+    say(f"Done in {time.perf_counter() - begin:.0f} s. Open {out / 'index.html'}.")
+    return scores
+
+
+def _remove_earlier(out):
+    """Removes what an earlier demo wrote after its training, and nothing else.
+
+    Not before the training, which finds out whether the folder is that of a run.
+    """
+    if not (out / "scores.json").exists():
+        return
+    for name in ("export", "examples"):
+        shutil.rmtree(out / name, ignore_errors=True)
+    for name in ("scores.json", "contact_sheet.png"):
+        (out / name).unlink(missing_ok=True)
+
+
+def _contact_sheet(model, options, rows=4):
+    labels, photographs, _ = data.scene_pairs(rows, options.crop_size, seed=options.seed)
+    columns = [
+        photographs,
+        model.translate(photographs, "ba"),
+        labels,
+        model.translate(labels, "ab"),
+    ]
+    return contact_sheet(columns, ["photograph", "→ labels", "truth", "truth → photograph"])
+
+
+def _write_examples(folder, options):
+    """A picture of each domain, to try the translators on."""
+    labels, photographs, _ = data.scene_pairs(1, options.crop_size, seed=options.seed)
+    for name, (picture,) in (("label_map", labels), ("photograph", photographs)):
+        with files.written_whole(folder / f"{name}.png") as path:
+            image_files.encode(picture).save(path)
+
+
+def _differences(model, written, options):
+    """Mean absolute difference of each export from Keras in float32, on test scenes."""
+    labels, photographs, _ = data.scene_pairs(4, options.crop_size, seed=options.seed)
+    inputs = {"ab": labels / np.float32(127.5) - 1, "ba": photographs / np.float32(127.5) - 1}
+    expected = _float32_outputs(model, inputs, options)
+    run = {"saved_model": _run_saved_model, "tflite": translated}
+    return {
+        f"{kind}_{direction}": float(
+            np.abs(run[kind](path, inputs[direction]) - expected[direction]).mean()
+        )
+        for (kind, direction), path in written.items()
+    }
+
+
+def _float32_outputs(model, inputs, options):
+    twin = compiled_model(dataclasses.replace(options, precision="float32"), model.image_shape)
+    outputs = {}
+    for direction, generator in twin.generators.items():
+        generator.set_weights(model.generators[direction].get_weights())
+        outputs[direction] = twin.translate(inputs[direction], direction)
+    return outputs
+
+
+def _run_saved_model(path, images):
+    serve = tf.saved_model.load(str(path)).signatures["serving_default"]
+    return serve(image=tf.constant(images))["translated"].numpy()
+
+
+def _section(scores):
+    grain = scores["grain"]
+    rows = "".join(
+        f"<tr><th>{title}</th>"
+        + "".join(f"<td>{scores[name][score]:.3f}</td>" for score in scores[name])
+        + "</tr>"
+        for name, title in (
+            ("photo_to_labels", "trained"),
+            ("untrained", "untrained"),
+            ("copy", "the photograph itself"),
+        )
+    )
+    heads = "<th></th><td>per-pixel accuracy</td><td>per-class accuracy</td><td>class IoU</td>"
+    return (
+        "<h2>Photo → labels on test scenes</h2>"
+        f"<table><tr>{heads}</tr>{rows}</table>"
+        f"<p>Trained in {scores['train_seconds']:.0f} seconds. Grain, the mean difference between "
+        "neighboring pixels in areas of one class, in 8-bit values: "
+        f"{grain['label_maps']:.1f} in translated label maps (0 in true ones), "
+        f"{grain['photographs']:.1f} in translated photographs "
+        f"({grain['real_photographs']:.1f} in real ones).</p>"
+        '<p><img src="contact_sheet.png" alt="Photographs, translated label maps, true label maps, '
+        'and those translated to photographs"></p>'
+    )

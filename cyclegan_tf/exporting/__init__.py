@@ -1,0 +1,1 @@
+"""Out of Python: SavedModel, TFLite, ONNX, web pages."""

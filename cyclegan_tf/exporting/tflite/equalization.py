@@ -1,0 +1,127 @@
+"""Convolutions rescaled so that few bits hold what comes out of them; the network stays the same.
+
+An instance normalisation undoes whatever factor stands before it: with a factor s on a channel,
+(s x - s m) / sqrt(s² v + s² ε) is what it was. So the factors may be chosen, and ε follows them.
+"""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from cyclegan_tf.networks.layers import InstanceNormalization
+
+CONVOLUTION_LAYERS = (keras.layers.Conv2D, keras.layers.Conv2DTranspose)
+
+# Without pictures: the Euclidean norm of the weights of a channel. What comes out is then about
+# as large as one input times this, and its squares, added over a row of pixels in float16, stay
+# far below 65504.
+_NORM = 0.25
+
+
+def equalized(network, images=None):
+    """A copy of a network whose convolutions are rescaled before instance normalisations.
+
+    Args:
+        network: a functional Keras model.
+        images: float32 `(count, height, width, channels)` in [-1, 1]. With them, 1 is the largest
+            that each channel of a convolution gives on them; without, the weights of all
+            channels have one norm.
+
+    Returns:
+        A model with the same outputs, but for rounding. Its layers are named `layer_name(name)`.
+    """
+    pairs = normalised_convolutions(network)
+    convs = [conv for conv, _ in pairs]
+    if images is None or not convs:
+        sizes = [_norms(conv) / _NORM for conv in convs]
+    else:
+        sizes = _largest_outputs(network, convs, images)
+    factors = {conv.name: 1 / np.maximum(size, 1e-6) for conv, size in zip(convs, sizes)}
+    epsilons = {
+        norm.name: tuple(norm.epsilon * np.square(np.float64(factors[conv.name])))
+        for conv, norm in pairs
+    }
+
+    def clone(layer):
+        config = layer.get_config()
+        if layer.name in epsilons:
+            config["epsilon"] = epsilons[layer.name]
+        if not isinstance(layer, keras.layers.InputLayer):
+            config["name"] = layer_name(layer.name)
+        return type(layer).from_config(config)
+
+    copy = keras.models.clone_model(network, clone_function=clone)
+    copy.set_weights(network.get_weights())
+    for conv in convs:
+        kernel, *bias = conv.get_weights()
+        factor = factors[conv.name]
+        copy.get_layer(layer_name(conv.name)).set_weights(
+            [kernel * _along_channels(conv, factor), *(each * factor for each in bias)]
+        )
+    return copy
+
+
+def layer_name(name):
+    """A name that operators in a file can be told by.
+
+    The converter adds numbers to names, and `conv2d_1` might be either of two layers then.
+    """
+    return f"{name}."
+
+
+def normalised_convolutions(network):
+    """Pairs of a convolution and the instance normalisation that alone takes its output.
+
+    Both are used once, because weights and epsilon are those of every use, and nothing that is
+    not linear stands between them, through which no factor would pass.
+    """
+    found = []
+    for layer in network.layers:
+        if not isinstance(layer, InstanceNormalization) or not _is_used_once(layer):
+            continue
+        before = layer.input._keras_history.operation
+        if (
+            isinstance(before, CONVOLUTION_LAYERS)
+            and before.activation is keras.activations.linear
+            and _is_used_once(before)
+            and _uses(network, before.output) == 1
+        ):
+            found.append((before, layer))
+    return found
+
+
+def _is_used_once(layer):
+    return len(layer._inbound_nodes) == 1
+
+
+def _uses(network, tensor):
+    nodes = [node for each in network.operations for node in each._inbound_nodes]
+    return sum(used is tensor for node in nodes for used in node.input_tensors)
+
+
+def _channel_axis(conv):
+    """The axis of a convolution's kernel along which its output channels lie."""
+    return 2 if isinstance(conv, keras.layers.Conv2DTranspose) else 3
+
+
+def _norms(conv):
+    axes = tuple({0, 1, 2, 3} - {_channel_axis(conv)})
+    return np.sqrt(np.square(np.float64(conv.get_weights()[0])).sum(axis=axes))
+
+
+def _largest_outputs(network, convs, images):
+    probe = keras.Model(network.input, {conv.name: conv.output for conv in convs})
+
+    @tf.function(autograph=False)
+    def largest(image):
+        outputs = probe(image, training=False)
+        return [tf.reduce_max(tf.abs(outputs[conv.name]), axis=(0, 1, 2)) for conv in convs]
+
+    found = [largest(image[None]) for image in images]
+    return [np.max(of_one, axis=0) for of_one in zip(*found)]
+
+
+def _along_channels(conv, factors):
+    shape = [1, 1, 1, 1]
+    shape[_channel_axis(conv)] = -1
+    return factors.reshape(shape)

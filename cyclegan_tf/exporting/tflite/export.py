@@ -1,0 +1,243 @@
+"""`export_tflite`: one generator as one file, with its facts inside and a report beside it."""
+
+import dataclasses
+import importlib.metadata
+import json
+import numbers
+import pathlib
+import warnings
+
+from cyclegan_tf import files
+from cyclegan_tf.choices import QUANTIZATIONS, check
+from cyclegan_tf.data.image_files import colours
+from cyclegan_tf.errors import InputError
+from cyclegan_tf.exporting.tflite import interpreter, metadata
+from cyclegan_tf.exporting.tflite.conversion import INPUT, OUTPUT, SIGNATURE
+from cyclegan_tf.exporting.tflite.quantization import (
+    CHOSEN_BY_PICTURES,
+    NEED_OWN_PICTURES,
+    Material,
+    quantized,
+)
+from cyclegan_tf.exporting.tflite.quantizer import check_installed
+from cyclegan_tf.exporting.tflite.report import measured, sheet, summary
+from cyclegan_tf.exporting.tflite.representative import representative_pictures
+from cyclegan_tf.networks.generators import size_multiple
+from cyclegan_tf.precision import in_precision
+from cyclegan_tf.runs.options import options_of
+from cyclegan_tf.runs.sources import is_of_tfds
+from cyclegan_tf.translation.translator import generator_of
+
+_SIDE = 256  # of the report's pictures, where neither the file nor the model has a size
+
+
+def export_tflite(
+    model,
+    path,
+    direction="ab",
+    quantization="none",
+    representative=None,
+    image_size=None,
+    *,
+    any_size=False,
+    run=None,
+    with_options=True,
+    report=True,
+    say=None,
+):
+    """Writes one generator as a .tflite of builtin operators.
+
+    Input `image` and output `translated` of its signature are float32 `(1, height, width,
+    channels)` in [-1, 1], whatever the arithmetic inside. What a caller must know stands in the
+    file, as JSON (`cyclegan_tf.tflite.metadata.read`). Beside `x.tflite`, `x.report.json` says
+    how large, how fast and how close to Keras it is, and `x.report.png` shows it.
+
+    Args:
+        model: a system, such as a `CycleGAN`, or a `Translator`.
+        path: of the file.
+        direction: `"ab"` or `"ba"`.
+        quantization: `"none"`, `"float16"`, `"dynamic"`, `"int8"` or `"auto"`; see
+            `cyclegan_tf.exporting.tflite.quantization`.
+        representative: pictures of the domain that is translated, to measure ranges and likeness
+            with: a folder, the folder of a run for its training data, `"scenes"`, or uint8
+            pictures `(height, width, channels)`. By default those of `run`; but scenes where they
+            are a TFDS data set and only the report or the choice of `"dynamic"` needs them.
+        image_size: a number for squares or `(height, width)`, multiples of what the network needs
+            (4 for a ResNet); that of the training pictures if `None`.
+        any_size: let callers resize the input. Slower, and not for every runtime.
+        run: the folder of the run that the model comes from.
+        with_options: put the options of the run into the file.
+        report: measure, and write the report and its sheet; needs the extra `litert`.
+        say: called with lines for the user.
+
+    Returns:
+        `path`.
+
+    Raises:
+        InputError: the size is not known or not one that the network keeps; no such direction or
+            quantization, or one that needs pictures and has none.
+        ImportError: `"dynamic"`, `"int8"` or `"auto"` without the extra `litert`.
+    """
+    path = pathlib.Path(path)
+    image_size = sides(image_size)
+    size = checked_size(model, direction, image_size, any_size)
+    _check(quantization, any_size)
+    if quantization in CHOSEN_BY_PICTURES:
+        check_installed()
+    options = options_of(pathlib.Path(run)) if run else None
+    report = report and _can_report()
+    network = in_precision(generator_of(model, direction), "float32")
+    pictures = None
+    if report or quantization in CHOSEN_BY_PICTURES:
+        at = tuple(side or _SIDE for side in image_size or model.image_shape[:2])
+        channels = network.input_shape[-1]
+        pictures = representative_pictures(
+            representative, options, direction, at, channels, quantization in NEED_OWN_PICTURES
+        )
+        _check_own(pictures, quantization, options)
+    material = Material(network, size, pictures)
+    result = quantized(quantization, material)
+
+    told = options if with_options else None
+    facts = _facts(direction, network, size, quantization, result.recipe, told)
+    content = metadata.with_facts(result.model, facts)
+    with files.written_whole(path) as beside:
+        beside.write_bytes(content)
+        for old in _report_paths(path):  # it is about the file that is replaced
+            old.unlink(missing_ok=True)
+    if report:
+        _write_report(path, quantization, result, material, say or (lambda line: None))
+    return path
+
+
+def sides(image_size):
+    """`(height, width)` of an image size, which may be one number for both, or `None`.
+
+    Raises:
+        InputError: it is none of these.
+    """
+    if image_size is None:
+        return None
+    both = image_size if isinstance(image_size, (tuple, list)) else (image_size, image_size)
+    if len(both) != 2 or not all(isinstance(side, numbers.Integral) for side in both):
+        raise InputError(
+            "image_size must be a whole number of pixels or (height, width). "
+            f"Received: {image_size!r}"
+        )
+    return tuple(map(int, both))
+
+
+def checked_size(model, direction, image_size=None, any_size=False):
+    """Height and width of a .tflite of a model's generator, `(None, None)` for any.
+
+    Raises:
+        InputError: they are not known, or not such that the network keeps them.
+    """
+    generator = generator_of(model, direction)
+    height, width = sides(image_size) or model.image_shape[:2]
+    own = generator.input_shape[1:3]
+    if any_size and None not in own:
+        raise InputError(f"The network takes pictures of {own[0]} x {own[1]} alone, not any size.")
+    if any_size and image_size is None:
+        return None, None
+    if height is None or width is None:
+        raise InputError(
+            "A .tflite has a fixed size, and the model has none; give one, such as --image-size "
+            "256 (from Python: image_size=(256, 256))."
+        )
+    if None not in own and (height, width) != tuple(own):
+        raise InputError(
+            f"The network takes pictures of {own[0]} x {own[1]} alone. Received: {height} x {width}"
+        )
+    multiple = size_multiple(generator)
+    if min(height, width) < 8 or height % multiple or width % multiple:
+        raise InputError(
+            f"The sizes of a .tflite of this network must be multiples of {multiple} and at least "
+            f"8 pixels. Received: {height} x {width}"
+        )
+    return (None, None) if any_size else (height, width)
+
+
+def _check(quantization, any_size):
+    check("quantization", quantization, QUANTIZATIONS)
+    if any_size and quantization in NEED_OWN_PICTURES:
+        raise InputError(
+            f"The quantization {quantization} is measured for one size; leave any_size out, or "
+            "take none, float16 or dynamic."
+        )
+
+
+def _check_own(pictures, quantization, options):
+    if quantization in NEED_OWN_PICTURES and pictures.lacking:
+        or_run = "" if options else "; or export a run's folder, which knows its own"
+        raise InputError(
+            f"The quantization {quantization} needs images like those that will be translated "
+            f"({pictures.lacking.rstrip('.')}); give a folder of them: --representative FOLDER, in "
+            f"Python representative=…{or_run}."
+        )
+
+
+def _can_report():
+    if interpreter.is_installed():
+        return True
+    warnings.warn(
+        "No report is written beside the .tflite: that needs LiteRT, pip install "
+        "'cyclegan-tf[litert]'.",
+        stacklevel=3,
+    )
+    return False
+
+
+def _facts(direction, network, size, quantization, recipe, options):
+    """What a caller must know, and where the network comes from; `export/mobile/README.md`."""
+    channels, output_channels = network.input_shape[-1], network.output_shape[-1]
+    sizes = f"any multiples of {size_multiple(network)} from 8 on" if None in size else "fixed"
+    tensor = {"dtype": "float32", "range": [-1, 1], "layout": "NHWC"}
+    return {
+        "made_by": f"cyclegan_tf {importlib.metadata.version('cyclegan-tf')}",
+        "direction": direction,
+        "signature": SIGNATURE,
+        "input": {"name": INPUT, "shape": [1, *size, channels], **tensor},
+        "output": {"name": OUTPUT, "shape": [1, *size, output_channels], **tensor},
+        "sizes": sizes,
+        "size_multiple": size_multiple(network),
+        "channels": colours(channels),
+        "output_channels": colours(output_channels),
+        "pixel_to_value": "pixel / 127.5 - 1",
+        "value_to_pixel": "round((value + 1) * 127.5), cut to 0 ... 255",
+        "quantization": quantization,
+        "recipe": {"name": recipe.name, "arithmetic": recipe.arithmetic},
+        "training": options and _public(options),
+    }
+
+
+def _public(options):
+    """Options of a run, without the folders of its pictures: the file is given away."""
+    public = dataclasses.asdict(options)
+    del public["domain_b"]
+    if options.source != "scenes" and not is_of_tfds(options):
+        del public["source"]
+    return public
+
+
+def _report_paths(path):
+    return path.with_suffix(".report.json"), path.with_suffix(".report.png")
+
+
+def _write_report(path, quantization, result, material, say):
+    expected = material.expected(material.pictures.test)
+    found, outputs = measured(result.model, material.float_model, material.pictures, expected)
+    found = {
+        "file": path.name,
+        "quantization": quantization,
+        "recipe": result.recipe.name,
+        "arithmetic": result.recipe.arithmetic,
+        "tried": result.tried,
+        "size_bytes": path.stat().st_size,
+        **found,
+    }
+    path_of_text, path_of_sheet = _report_paths(path)
+    files.write_text(path_of_text, json.dumps(found, indent=2) + "\n")
+    with files.written_whole(path_of_sheet) as beside:
+        sheet(material.pictures, expected, outputs).save(beside)
+    say(f"{path.name}: {summary(found)}")

@@ -1,0 +1,126 @@
+"""What a .tflite is worth: size, speed and likeness to Keras, measured, and a sheet to look at."""
+
+import contextlib
+import io
+import platform
+
+import numpy as np
+import tensorflow as tf
+
+from cyclegan_tf.exporting.tflite.interpreter import median_seconds, operators, translated
+from cyclegan_tf.runs.sheets import contact_sheet
+
+_ROWS = 4
+
+
+def psnr(outputs, expected):
+    """Decibels of each picture: 10 log10(peak² / mean squared error), the peak being 2.
+
+    Args:
+        outputs, expected: `(count, height, width, channels)` in [-1, 1].
+
+    Returns:
+        `(count,)`; 200 for pictures that agree as far as float32 can tell.
+    """
+    error = np.square(np.float64(outputs) - expected).mean(axis=(1, 2, 3))
+    return 10 * np.log10(4 / np.maximum(error, 4e-20))
+
+
+def likeness(outputs, expected):
+    """How far pictures are from Keras's: PSNR, and the largest difference in units of [-1, 1]."""
+    decibels = psnr(outputs, expected)
+    return {
+        "pictures": len(decibels),
+        "mean_db": round(float(decibels.mean()), 2),
+        "worst_db": round(float(decibels.min()), 2),
+        "worst_picture": int(decibels.argmin()),
+        "largest_difference": float(np.abs(outputs - expected).max()),
+    }
+
+
+def measured(model, float_model, pictures, expected):
+    """Measures one file.
+
+    Args:
+        model: its bytes.
+        float_model: those of the same network in float32, to compare size and time with.
+        pictures: `Representative`; those for the test are translated.
+        expected: what Keras makes of them in float32.
+
+    Returns:
+        The report, a dictionary that JSON can hold, and the pictures that the file makes.
+
+    Raises:
+        ImportError: LiteRT is not installed.
+    """
+    outputs = translated(model, pictures.test)
+    found = operators(model)
+    names = {name for name, _ in found}
+    measured = {
+        "image_size": list(pictures.test.shape[1:3]),
+        "size_to_float32": round(len(model) / len(float_model), 3),
+        "latency": {
+            f"{threads}_threads": _latency(model, float_model, pictures.test[0], threads)
+            for threads in (1, 2)
+        },
+        "machine": platform.machine(),
+        "psnr_to_keras": {"tested_on": pictures.source, **likeness(outputs, expected)},
+        "operators": {f"{name} {kind}": count for (name, kind), count in sorted(found.items())},
+        "builtin_operators_only": not [n for n in names if n.startswith(("Flex", "CUSTOM"))],
+        "gpu_delegate": gpu_delegate(model),
+    }
+    return measured, outputs
+
+
+def gpu_delegate(model):
+    """What TensorFlow's analyzer says: `{"compatible": ..., "why_not": [...]}`."""
+    text = io.StringIO()
+    with contextlib.redirect_stdout(text):
+        tf.lite.experimental.Analyzer.analyze(model_content=model, gpu_compatibility=True)
+    said = text.getvalue()
+    warnings = [
+        line.split("GPU COMPATIBILITY WARNING:")[1].strip()
+        for line in said.splitlines()
+        if "GPU COMPATIBILITY WARNING:" in line
+    ]
+    compatible = "looks compatible with GPU delegate" in said and not warnings
+    return {"compatible": compatible, "why_not": sorted(set(warnings))}
+
+
+def sheet(pictures, expected, outputs):
+    """A Pillow image: input | Keras | the file | their difference; the worst picture first."""
+    rows = np.argsort(psnr(outputs, expected))[:_ROWS]
+    difference = np.clip(8 * np.abs(outputs - expected) - 1, -1, 1)
+    columns = [_to_uint8(each[rows]) for each in (pictures.test, expected, outputs, difference)]
+    return contact_sheet(columns, ["input", "Keras", ".tflite", "difference × 8"])
+
+
+def summary(report):
+    """The report in a line."""
+    likeness, gpu = report["psnr_to_keras"], report["gpu_delegate"]
+    times = report["latency"]["2_threads"]
+    return (
+        f"{report['recipe']}: {report['size_bytes'] / 1e6:.2f} MB ({report['size_to_float32']:.2f} "
+        f"of float32), {times['milliseconds']:.0f} ms a picture ({times['to_float32']:.2f} of "
+        f"float32, {report['machine']}); "
+        f"{likeness['mean_db']:.1f} dB to Keras, worst picture {likeness['worst_db']:.1f} "
+        f"({likeness['tested_on']}); GPU delegate: "
+        + ("compatible." if gpu["compatible"] else f"not compatible: {'; '.join(gpu['why_not'])}")
+    )
+
+
+def _latency(model, float_model, image, threads):
+    ways = {"this": model}
+    if model != float_model:
+        ways["float32"] = float_model
+    seconds = median_seconds(ways, image, threads)
+    baseline = seconds.get("float32", seconds["this"])
+    return {
+        "milliseconds": round(seconds["this"] * 1000, 2),
+        "float32_milliseconds": round(baseline * 1000, 2),
+        "to_float32": round(seconds["this"] / baseline, 3),
+    }
+
+
+def _to_uint8(images):
+    return np.uint8(np.clip(np.round((images + 1) * 127.5), 0, 255))

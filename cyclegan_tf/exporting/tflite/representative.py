@@ -1,0 +1,154 @@
+"""Pictures like those that a network will meet: to measure ranges with, and to try it on."""
+
+import contextlib
+import dataclasses
+import pathlib
+
+import numpy as np
+
+from cyclegan_tf.data import image_files
+from cyclegan_tf.data.folders import folder
+from cyclegan_tf.data.scenes import scene_sources
+from cyclegan_tf.errors import InputError
+from cyclegan_tf.runs.options import options_of
+from cyclegan_tf.runs.sources import is_of_tfds, source_of
+
+CALIBRATION, TEST = 16, 8  # pictures, at most
+
+
+@dataclasses.dataclass(frozen=True)
+class Representative:
+    """Float32 pictures `(count, height, width, channels)` in [-1, 1].
+
+    Attributes:
+        calibration: those that recipes are made and chosen with.
+        test: others, where there are enough, that the report is about.
+        source: where they come from, for the report.
+        lacking: why they are not of the model's own domain, if they are not.
+    """
+
+    calibration: np.ndarray
+    test: np.ndarray
+    source: str
+    lacking: str | None = None
+
+
+def representative_pictures(given, options, direction, size, channels, needed=True):
+    """The pictures to measure a network with.
+
+    Args:
+        given: a folder of pictures, one of the layout `trainA trainB testA testB` (of which the
+            domain's own is taken), the folder of a run for those that it was trained on,
+            `"scenes"`, or uint8 pictures `(height, width, channels)` in a list or an array;
+            `None` for those of `options`.
+        options: of the run that the network comes from, or `None`. Without them and without
+            `given`, or where the run's pictures are gone, procedural scenes stand in.
+        direction: `"ab"` for pictures of domain A, `"ba"` for those of B.
+        size: `(height, width)` that they are resized to.
+        channels: of the network's input.
+        needed: by the quantization, for which others would not do. If not, no TFDS data set is
+            downloaded and loaded: without `given`, scenes stand in for it.
+
+    Returns:
+        A `Representative`.
+
+    Raises:
+        InputError: there are no such pictures as were given, or not of so many channels.
+    """
+    domain = "ab".index(direction[0])
+    if given is None and options is None:
+        return _of_scenes(domain, size, channels, "none were given")
+    if given is None and not needed and is_of_tfds(options):
+        reason = f"those of {options.source} are loaded only for the quantizations int8 and auto"
+        return _of_scenes(domain, size, channels, reason)
+    if given is None:
+        try:
+            return _of_run(options, domain, size, "the training data of the run")
+        except (InputError, ImportError) as problem:
+            return _of_scenes(domain, size, channels, str(problem))
+    if isinstance(given, str) and given == "scenes":
+        return _of_scenes(domain, size, channels)
+    if isinstance(given, (str, pathlib.Path)):
+        path = pathlib.Path(given)
+        if (options := options_of(path)) is not None:
+            return _of_run(options, domain, size, f"the training data of the run in {path.name}")
+        path = _own_folder(path, domain)
+        return _split(_loaded(folder(path, channels), CALIBRATION + TEST, size), str(path))
+    return _split(_of_arrays(given, channels, size), "pictures given as arrays")
+
+
+def _own_folder(root, domain):
+    """The folder of a domain where a data set has one for each; else the folder itself."""
+    for split in ("train", "test"):
+        own, other = (root / f"{split}{letter}" for letter in ("AB", "BA")[domain])
+        if own.is_dir():
+            return own
+        if other.is_dir():
+            raise InputError(
+                f"{root} holds {other.name} but no {own.name}, whose pictures the network "
+                "translates; give the folder of those."
+            )
+    return root
+
+
+def _of_run(options, domain, size, name):
+    training = source_of(options, domain)
+    if not options.domain_b:
+        with contextlib.suppress(InputError):  # no test split
+            test = source_of(options, domain, "test")
+            return Representative(
+                _loaded(training, CALIBRATION, size),
+                _loaded(test, TEST, size),
+                f"{name}; tested on its test split",
+            )
+    return _split(_loaded(training, CALIBRATION + TEST, size), name)
+
+
+def _of_scenes(domain, size, channels, lacking=None):
+    rendered = tuple(max(16, -(-side // 4) * 4) for side in size)
+    images = [
+        _as_channels(_loaded(scene_sources(count, rendered, split)[domain], count, size), channels)
+        for count, split in ((CALIBRATION, "train"), (TEST, "test"))
+    ]
+    name = "procedural street scenes"
+    if lacking:
+        name += f" instead of images of the model's own domain: {lacking.rstrip('.')}"
+    return Representative(*images, name, lacking)
+
+
+def _of_arrays(images, channels, size):
+    images = list(images)[: CALIBRATION + TEST]
+    for image in images:
+        shape = getattr(image, "shape", ())
+        if getattr(image, "dtype", None) != np.uint8 or len(shape) != 3 or shape[-1] != channels:
+            raise InputError(
+                f"Representative pictures must be uint8 arrays (height, width, {channels}). "
+                f"Received: {getattr(image, 'dtype', type(image).__name__)} {shape}"
+            )
+    if not images:
+        raise InputError("There are no representative pictures; expected at least one.")
+    return _floats([image_files.resize(image, *size) for image in images])
+
+
+def _loaded(source, count, size):
+    """So many pictures of a source, spread over it."""
+    numbers = np.unique(
+        np.linspace(0, len(source) - 1, min(count, len(source))).round().astype(int)
+    )
+    return _floats([image_files.resize(source.load(int(n), size), *size) for n in numbers])
+
+
+def _split(images, name):
+    """Every fifth picture is for the test; of fewer than five, all serve for both."""
+    if len(images) < 5:
+        return Representative(images, images, f"{name}; tested on the same")
+    test = np.arange(len(images)) % 5 == 4
+    return Representative(images[~test], images[test][:TEST], name)
+
+
+def _as_channels(images, channels):
+    return np.concatenate([images] * -(-channels // 3), axis=-1)[..., :channels]
+
+
+def _floats(images):
+    return np.stack(images).astype(np.float32) / np.float32(127.5) - 1

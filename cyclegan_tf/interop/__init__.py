@@ -1,0 +1,1 @@
+"""Other people's files: PyTorch checkpoints, Keras 2 weights."""

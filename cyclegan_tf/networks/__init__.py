@@ -1,0 +1,1 @@
+"""What computes: layers, generators, discriminators."""

@@ -1,0 +1,157 @@
+"""The discriminators of the CycleGAN paper and its PyTorch release, as functional Keras models."""
+
+import keras
+from keras import layers
+
+from cyclegan_tf.networks.layer_factory import LayerFactory
+from cyclegan_tf.networks.layers import LeakyReLU, LocalContrast, NearestResizing
+
+
+def patchgan(
+    image_shape=(None, None, 3),
+    *,
+    base_filters=64,
+    strided_layers=3,
+    normalization="instance",
+    affine=False,
+    epsilon=1e-5,
+    padding="torch",
+    seed=None,
+    name="patchgan",
+):
+    """The PatchGAN discriminator (Isola et al. 2017, arXiv 1611.07004, 6.1.2): C64-C128-C256-C512.
+
+    4x4 convolutions with one zero on every side; `strided_layers` of stride 2, then two of
+    stride 1; LeakyReLU 0.2; no normalisation on the first and the last; no sigmoid. With 3
+    strided layers each logit sees 70x70 pixels, and a 256x256 picture gives 30x30 logits.
+
+    Args:
+        image_shape: `(height, width, channels)`; height and width may be `None` for any size
+            of at least 3 x 2^`strided_layers` pixels.
+        base_filters: filters of the first layer, doubled by each later one up to 8 times as many.
+        strided_layers: 3 in the paper ("n_layers" of the PyTorch release).
+        normalization, affine, epsilon, padding: as in `cyclegan_tf.resnet_generator`. With the
+            padding "same" a 256x256 picture gives 32x32 logits.
+        seed: of the initial weights.
+
+    Returns:
+        A `keras.Model` from `(batch, height, width, channels)` in [-1, 1] to logits of shape
+        `(batch, rows, columns, 1)`.
+
+    Raises:
+        ValueError: fewer than one filter or layer, pictures too small for a single logit, or an
+            argument out of range.
+    """
+    if base_filters < 1 or strided_layers < 1:
+        raise ValueError(
+            "A PatchGAN needs at least one filter and one strided layer. "
+            f"Received: base_filters={base_filters}, strided_layers={strided_layers}"
+        )
+    least = 3 * 2**strided_layers
+    if any(size is not None and size < least for size in image_shape[:2]):
+        raise ValueError(
+            f"A PatchGAN of {strided_layers} strided layers needs pictures of at least {least} by "
+            f"{least} pixels. Received: image_shape={tuple(image_shape)}"
+        )
+    make = LayerFactory(
+        normalization=normalization, affine=affine, epsilon=epsilon, padding=padding, seed=seed
+    )
+
+    inputs = keras.Input(image_shape, name="image")
+    return keras.Model(inputs, _patches(make, inputs, base_filters, strided_layers), name=name)
+
+
+def two_scale_patchgan(
+    image_shape=(None, None, 3),
+    *,
+    base_filters=64,
+    strided_layers=3,
+    contrast=4.0,
+    seed=None,
+    name="two_scale_patchgan",
+):
+    """A PatchGAN, and beside it one of patches of 16x16 pixels that also sees local contrast.
+
+    A PatchGAN overlooks grain of a few 8-bit steps in areas of one color: on small images its
+    patches are the whole image, and its normalization weighs grain against the edges. The finer
+    one has one strided layer, and takes beside the image the difference of each pixel to the mean
+    of its four neighbors, amplified and squashed by tanh, so that grain counts as much as edges.
+    Not published; `docs/fidelity.md` says what it was measured to do.
+
+    Args:
+        image_shape, base_filters, strided_layers, seed: as in `patchgan`.
+        contrast: by what the differences are multiplied.
+
+    Returns:
+        A `keras.Model` from `(batch, height, width, channels)` in [-1, 1] to logits of shape
+        `(batch, rows, columns, 2)`: those of the finer one, and the nearest of the coarser one,
+        so that both count alike in a mean (nearly, if their sizes are no multiples).
+
+    Raises:
+        ValueError: as `patchgan`.
+    """
+    coarse = patchgan(
+        image_shape, base_filters=base_filters, strided_layers=strided_layers, seed=seed
+    )
+    make = LayerFactory(
+        normalization="instance",
+        affine=False,
+        epsilon=1e-5,
+        padding="torch",
+        seed=None if seed is None else seed + 1,
+    )
+    inputs = keras.Input(image_shape, name="image")
+    dtype = "float64" if keras.config.dtype_policy().name == "float64" else "float32"
+    x = layers.Concatenate()([inputs, LocalContrast(contrast, dtype=dtype)(inputs)])
+    fine = _patches(make, x, base_filters, strided_layers=1)
+    logits = layers.Concatenate()([fine, NearestResizing()([coarse(inputs), fine])])
+    return keras.Model(inputs, logits, name=name)
+
+
+def _patches(make, x, base_filters, strided_layers):
+    """From images to the logits of their patches."""
+    x = make.convolution(x, base_filters, 4, strides=2, use_bias=True)
+    x = LeakyReLU(negative_slope=0.2)(x)
+    for layer in range(1, strided_layers + 1):
+        strides = 2 if layer < strided_layers else 1
+        x = make.convolution(x, base_filters * min(2**layer, 8), 4, strides)
+        x = LeakyReLU(negative_slope=0.2)(make.normalised(x))
+    return make.convolution(x, 1, 4, use_bias=True)
+
+
+def pixelgan(
+    image_shape=(None, None, 3),
+    *,
+    base_filters=64,
+    normalization="instance",
+    affine=False,
+    epsilon=1e-5,
+    seed=None,
+    name="pixelgan",
+):
+    """The 1x1 "PixelGAN" discriminator (Isola et al. 2017, arXiv 1611.07004, 6.1.2): C64-C128.
+
+    Args:
+        image_shape: `(height, width, channels)`; height and width may be `None` for any size.
+        base_filters: filters of the first layer; the second has twice as many.
+        normalization, affine, epsilon: as in `cyclegan_tf.resnet_generator`.
+        seed: of the initial weights.
+
+    Returns:
+        A `keras.Model` from `(batch, height, width, channels)` in [-1, 1] to a logit for every
+        pixel, `(batch, height, width, 1)`.
+
+    Raises:
+        ValueError: an argument out of range.
+    """
+    make = LayerFactory(
+        normalization=normalization, affine=affine, epsilon=epsilon, padding="torch", seed=seed
+    )
+    inputs = keras.Input(image_shape, name="image")
+    x = make.convolution(inputs, base_filters, 1, use_bias=True)
+    x = LeakyReLU(negative_slope=0.2)(x)
+    x = make.normalised(make.convolution(x, 2 * base_filters, 1))
+    x = LeakyReLU(negative_slope=0.2)(x)
+    # With batch normalisation the release leaves this bias out too.
+    logits = make.convolution(x, 1, 1, use_bias=normalization == "instance")
+    return keras.Model(inputs, logits, name=name)

@@ -1,0 +1,247 @@
+"""The generators of the CycleGAN paper and of its PyTorch release, as functional Keras models."""
+
+import weakref
+
+import keras
+import tensorflow as tf
+from keras import layers
+
+from cyclegan_tf.networks.layer_factory import LayerFactory
+from cyclegan_tf.networks.layers import LeakyReLU
+
+_size_multiples = weakref.WeakKeyDictionary()  # by network, because each takes several traces
+
+
+def resnet_generator(
+    image_shape=(None, None, 3),
+    output_channels=None,
+    *,
+    base_filters=64,
+    blocks=9,
+    dropout=0.0,
+    normalization="instance",
+    affine=False,
+    epsilon=1e-5,
+    padding="torch",
+    seed=None,
+    name="resnet_generator",
+):
+    """The ResNet generator of Johnson et al. (2016) as CycleGAN uses it (arXiv 1703.10593, 7.2).
+
+    c7s1-64, d128, d256, R256 x `blocks`, u128, u64, c7s1-3, tanh. The 7x7 convolutions and those
+    of the blocks reflect at the border; the strided ones pad with zeros. Convolutions before a
+    normalisation have no bias, which it would cancel.
+
+    Args:
+        image_shape: `(height, width, channels)`; height and width may be `None` for any size.
+            The output has the size of the input where both are multiples of 4, else that of the
+            next multiple. At least 8 by 8 pixels.
+        output_channels: as many as come in, if `None`.
+        base_filters: filters of the first layer (64 in the paper).
+        blocks: residual blocks; 6 for 128x128 pictures and 9 from 256x256 in the paper.
+        dropout: rate inside the blocks, between the two convolutions; 0.5 is what the PyTorch
+            release's option `dropout` means.
+        normalization: `"instance"` or `"batch"`.
+        affine: learn scales and offsets in instance normalisation.
+        epsilon: of the normalisation.
+        padding: `"torch"` for zeros on every side, as published; `"same"` for TensorFlow's, which
+            moves the picture. Generators trained with tensorflow-addons, as in the Keras example
+            of 2020, have `padding="same", affine=True, epsilon=1e-3`.
+        seed: of the initial weights.
+
+    Returns:
+        A `keras.Model` from `(batch, height, width, channels)` in [-1, 1] to the same, tanh.
+
+    Raises:
+        ValueError: a size of fewer than 8 pixels, or an argument out of range.
+    """
+    _check_counts(base_filters=base_filters, blocks=blocks)
+    if any(size is not None and size < 8 for size in image_shape[:2]):
+        raise ValueError(
+            "A ResNet generator needs pictures of at least 8 by 8 pixels. "
+            f"Received: image_shape={tuple(image_shape)}"
+        )
+    make = LayerFactory(
+        normalization=normalization, affine=affine, epsilon=epsilon, padding=padding, seed=seed
+    )
+
+    inputs = x = keras.Input(image_shape, name="image")
+    x = make.convolution(x, base_filters, 7, reflect=3)
+    x = layers.ReLU()(make.normalised(x))  # (B, H, W, 64)
+
+    for filters in (2 * base_filters, 4 * base_filters):
+        x = make.convolution(x, filters, 3, strides=2)
+        x = layers.ReLU()(make.normalised(x))  # (B, H/2, W/2, 128), then (B, H/4, W/4, 256)
+
+    for _ in range(blocks):
+        shortcut = x
+        x = make.convolution(x, 4 * base_filters, 3, reflect=1)
+        x = layers.ReLU()(make.normalised(x))
+        if dropout:
+            x = make.dropout(x, dropout)
+        x = make.convolution(x, 4 * base_filters, 3, reflect=1)
+        x = layers.Add()([shortcut, make.normalised(x)])  # no ReLU after the sum
+
+    for filters in (2 * base_filters, base_filters):
+        x = make.upsampling(x, filters, 3)
+        x = layers.ReLU()(make.normalised(x))  # (B, H/2, W/2, 128), then (B, H, W, 64)
+
+    x = make.convolution(x, output_channels or image_shape[-1], 7, reflect=3, use_bias=True)
+    return keras.Model(inputs, _to_picture(x), name=name)
+
+
+def unet_generator(
+    image_shape=(None, None, 3),
+    output_channels=None,
+    *,
+    base_filters=64,
+    halvings=8,
+    dropout=0.0,
+    normalization="instance",
+    affine=False,
+    epsilon=1e-5,
+    seed=None,
+    name="unet_generator",
+):
+    """The U-Net generator of pix2pix (Isola et al. 2017, arXiv 1611.07004, 6.1.1).
+
+    4x4 convolutions of stride 2 down to 1/2^`halvings` of the size and transposed ones back up,
+    every level joined to its mirror image by a skip connection.
+
+    Args:
+        image_shape: `(height, width, channels)`; height and width multiples of 2^`halvings`,
+            or `None` for any such size.
+        output_channels: as many as come in, if `None`.
+        base_filters: filters of the outermost level (64 in the paper), doubled inwards up to 8
+            times as many.
+        halvings: 8 for 256x256 pictures ("unet_256" of the release), 7 for 128x128.
+        dropout: rate in the levels of 8 x `base_filters` filters on the way up (0.5 in pix2pix,
+            none in CycleGAN).
+        normalization, affine, epsilon, seed: as in `resnet_generator`.
+
+    Returns:
+        A `keras.Model` from `(batch, height, width, channels)` in [-1, 1] to the same, tanh.
+
+    Raises:
+        ValueError: a size that is no multiple of 2^`halvings`, fewer than 2 halvings, or an
+            argument out of range.
+    """
+    _check_counts(base_filters=base_filters, halvings=halvings)
+    multiple = 2**halvings
+    if halvings < 2 or any(size is not None and size % multiple for size in image_shape[:2]):
+        raise ValueError(
+            f"A U-Net of {halvings} halvings needs at least 2 of them, and height and width that "
+            f"are multiples of {multiple}. Received: image_shape={tuple(image_shape)}"
+        )
+    make = LayerFactory(
+        normalization=normalization, affine=affine, epsilon=epsilon, padding="torch", seed=seed
+    )
+    widths = [base_filters * min(2**level, 8) for level in range(halvings)]
+
+    inputs = x = keras.Input(image_shape, name="image")
+    skips = []
+    for level, filters in enumerate(widths):
+        if level > 0:
+            skips.append(x)
+            x = LeakyReLU(negative_slope=0.2)(x)
+        # No normalisation follows the outermost and the innermost convolution. With batch
+        # normalisation the release leaves their biases out all the same.
+        bare = level in (0, halvings - 1)
+        use_bias = bare and normalization == "instance"
+        x = make.convolution(x, filters, 4, strides=2, use_bias=use_bias)
+        if not bare:
+            x = make.normalised(x)  # (B, H / 2^(level + 1), W / 2^(level + 1), filters)
+
+    for level in reversed(range(1, halvings)):
+        x = make.normalised(make.upsampling(layers.ReLU()(x), widths[level - 1], 4))
+        if dropout and level < halvings - 1 and widths[level - 1] == 8 * base_filters:
+            x = make.dropout(x, dropout)
+        x = layers.Concatenate()([skips.pop(), x])
+
+    x = make.upsampling(layers.ReLU()(x), output_channels or image_shape[-1], 4, use_bias=True)
+    return keras.Model(inputs, _to_picture(x), name=name)
+
+
+def size_multiple(generator):
+    """The number that height and width must be a multiple of for output and input to agree.
+
+    Found by tracing the network, so that any fully convolutional model of one input will do: 4
+    for a ResNet generator, 256 for a U-Net of 8 halvings.
+
+    Returns:
+        The multiple; 1 for a network that takes pictures of one size alone.
+
+    Raises:
+        ValueError: no power of two up to 1024 keeps the size.
+    """
+    if generator not in _size_multiples:
+        _size_multiples[generator] = _found_size_multiple(generator)
+    return _size_multiples[generator]
+
+
+def _found_size_multiple(generator):
+    *fixed, channels = generator.input_shape[1:]
+    if None not in fixed:
+        return 1
+    for multiple in (2**power for power in range(11)):
+        size = 1024 + multiple  # not a multiple of 2 * multiple
+        # Not `compute_output_shape`: it passes over skip connections that do not meet.
+        trace = tf.function(lambda image: generator(image, training=False), autograph=False)
+        try:
+            traced = trace.get_concrete_function(
+                tf.TensorSpec((1, size, size, channels), tf.float32)
+            )
+        except ValueError:
+            continue
+        if tuple(traced.output_shapes[1:3]) == (size, size):
+            return multiple
+    raise ValueError(
+        f"The generator '{generator.name}' gives pictures of another size than it takes for every "
+        "power of two up to 1024; expected a network whose output is as large as its input."
+    )
+
+
+def translate_any_size(generator, images, multiple):
+    """Runs a generator on pictures of any size, inside a graph too.
+
+    The pictures are reflected at their borders to the next size that the network keeps, and the
+    result is cropped back.
+
+    Args:
+        generator: a fully convolutional model.
+        images: `(batch, height, width, channels)` in [-1, 1].
+        multiple: what `size_multiple(generator)` says.
+
+    Returns:
+        Pictures in [-1, 1] of the same height and width.
+    """
+    height, width = tf.shape(images)[1], tf.shape(images)[2]
+    rows, top = _reflected_indices(height, multiple)
+    columns, left = _reflected_indices(width, multiple)
+    padded = tf.gather(tf.gather(images, rows, axis=1), columns, axis=2)
+    outputs = generator(padded, training=False)
+    return outputs[:, top : top + height, left : left + width]
+
+
+def _reflected_indices(size, multiple):
+    """Indices 2 1 0 1 2 3 2 1 … into an axis of `size`, as many as the network takes.
+
+    `tf.pad` would do for sides larger than the padding; this also serves the tiny ones.
+    """
+    padded = tf.maximum((size + multiple - 1) // multiple * multiple, 8)
+    before = (padded - size) // 2
+    period = tf.maximum(2 * (size - 1), 1)
+    # Never negative, of which tf2onnx takes another remainder.
+    position = tf.math.floormod(tf.range(padded) - before + period * before, period)
+    return tf.minimum(position, period - position), before
+
+
+def _to_picture(x):
+    """tanh in float32 under every dtype policy: pictures lose visible steps in bfloat16."""
+    return layers.Activation("tanh", dtype="float64" if x.dtype == "float64" else "float32")(x)
+
+
+def _check_counts(**counts):
+    for name, count in counts.items():
+        if not isinstance(count, int) or count < 1:
+            raise ValueError(f"{name} must be a whole number >= 1. Received: {name}={count}")

@@ -1,0 +1,101 @@
+"""How every network here convolves and normalises: the published way, or that of older TF code."""
+
+import numpy as np
+from keras import layers
+
+from cyclegan_tf.networks.initializers import normal_initializers
+from cyclegan_tf.networks.layers import (
+    Conv2D,
+    InstanceNormalization,
+    ReflectionPadding2D,
+    UpsamplingConvolution2D,
+)
+
+NORMALIZATIONS = ("instance", "batch")
+PADDINGS = ("torch", "same")
+
+
+class LayerFactory:
+    """Makes the layers of one network, all in the same manner.
+
+    Args:
+        normalization: `"instance"`, or `"batch"` with the momentum of PyTorch's default.
+        affine: learn scales and offsets in instance normalisation; batch normalisation always
+            does.
+        epsilon: of the normalisation.
+        padding: of convolutions that do not reflect. `"torch"`: one zero on every side, and what
+            PyTorch's transposed convolutions do. `"same"`: TensorFlow's, which on even sizes pads
+            below and on the right alone, so that the picture moves by half a pixel.
+        seed: of the initial weights.
+
+    Raises:
+        ValueError: an argument out of range; the message names it.
+    """
+
+    def __init__(self, *, normalization, affine, epsilon, padding, seed):
+        for name, value, allowed in (
+            ("normalization", normalization, NORMALIZATIONS),
+            ("padding", padding, PADDINGS),
+        ):
+            if value not in allowed:
+                raise ValueError(
+                    f"{name} must be one of {', '.join(allowed)}. Received: {name}={value!r}"
+                )
+        self.normalization = normalization
+        self.affine = affine
+        self.epsilon = epsilon
+        self.padding = padding
+        self._initializers = normal_initializers(seed)
+        self._scale_initializers = normal_initializers(seed, mean=1.0)
+        self._dropout_seeds = np.random.default_rng(seed)
+
+    def convolution(self, x, filters, size, strides=1, *, reflect=0, use_bias=False):
+        """A convolution of `size` by `size`, reflecting at the border where that is asked for.
+
+        A convolution before a normalisation has no bias, which the normalisation would cancel.
+        """
+        padding = "valid"
+        if reflect:
+            x = ReflectionPadding2D(reflect)(x)
+        elif self.padding == "same":
+            padding = "same"
+        elif size > 1:
+            x = layers.ZeroPadding2D(1)(x)
+        return Conv2D(
+            filters,
+            size,
+            strides,
+            padding=padding,
+            use_bias=use_bias,
+            kernel_initializer=next(self._initializers),
+        )(x)
+
+    def upsampling(self, x, filters, size, *, use_bias=False):
+        """A transposed convolution of stride 2; `size` is 3 or 4."""
+        initializer = next(self._initializers)
+        if self.padding == "torch" and size == 3:
+            layer = UpsamplingConvolution2D(
+                filters, use_bias=use_bias, kernel_initializer=initializer
+            )
+        else:  # 4x4: "same" drops one row on every side, as PyTorch's padding 1 does
+            layer = layers.Conv2DTranspose(
+                filters,
+                size,
+                strides=2,
+                padding="same",
+                use_bias=use_bias,
+                kernel_initializer=initializer,
+            )
+        return layer(x)
+
+    def normalised(self, x):
+        if self.normalization == "instance":
+            return InstanceNormalization(epsilon=self.epsilon, affine=self.affine)(x)
+        return layers.BatchNormalization(
+            momentum=0.9,
+            epsilon=self.epsilon,
+            gamma_initializer=next(self._scale_initializers),  # N(1, 0.02), as in the release
+        )(x)
+
+    def dropout(self, x, rate):
+        return layers.Dropout(rate, seed=int(self._dropout_seeds.integers(2**31)))(x)

@@ -1,0 +1,364 @@
+"""The layers that CycleGAN needs and Keras lacks, by the fastest kernels that fit."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from cyclegan_tf.networks import kernels
+from cyclegan_tf.networks.kernels import by_two_by_two, plain_convolution, portable, reflected
+
+# The fused kernel is called for one picture at a time. On two cores, in float32, forward and back:
+# 0.6 ms against 1.5 ms for 64 x 64 x 32, but 0.4 against 0.3 ms for 32 x 32 x 64.
+_LEAST_TO_FUSE = 2**17
+_MOST_TO_UNSTACK = 16  # keeps the graph small
+
+_FEW_FILTERS = 4  # four times as many still fit into the 16 that a processor computes at a time
+
+
+def acts_per_picture(network):
+    """Whether each picture of a batch goes through a network as it would alone, each time.
+
+    Known of the layers of the networks here; any other layer may mix them, as
+    `BatchNormalization` does, or draw, as `Dropout` does.
+    """
+    if isinstance(network, keras.Sequential):
+        return all(map(acts_per_picture, network.layers))
+    if type(network).call.__qualname__ == "Functional.call":  # and not a subclass's own
+        return all(map(acts_per_picture, network.operations))
+    if type(network) not in _PER_PICTURE:
+        return False
+    if isinstance(network, keras.layers.Concatenate):
+        return network.axis in (-1, 3)
+    return getattr(network, "activation", None) in _ACTIVATIONS
+
+
+def _statistics_dtype(compute_dtype):
+    """float32 for half precision; a float64 policy keeps its own precision."""
+    return tf.float64 if compute_dtype == "float64" else tf.float32
+
+
+@keras.saving.register_keras_serializable(package="cyclegan_tf")
+class InstanceNormalization(keras.layers.Layer):
+    """Normalises every channel of every picture by its own mean and variance.
+
+    `y = (x - mean) / sqrt(variance + epsilon)`, mean and (biased) variance taken over height
+    and width of one picture (Ulyanov et al. 2016, arXiv 1607.08022, eq. 4). The statistics are
+    computed in float32 whatever the dtype policy, or in float64 under a float64 policy. Pictures
+    of 2^17 values and more take TensorFlow's `FusedBatchNormV3`, where their number is known.
+
+    Mind that `keras.layers.GroupNormalization(groups=1)` normalises over the channels too and
+    is another function; `GroupNormalization(groups=-1)` is this one, with affine parameters.
+
+    Args:
+        epsilon: added to the variance: a number, or one for each channel. 1e-5 as in the PyTorch
+            release.
+        affine: learn a scale (from 1) and an offset (from 0) for each channel. Off by default,
+            as in the PyTorch release.
+
+    Input and output shape: `(batch, height, width, channels)`.
+    """
+
+    def __init__(self, epsilon=1e-5, affine=False, **kwargs):
+        super().__init__(**kwargs)
+        if np.min(epsilon) <= 0:
+            raise ValueError(f"epsilon must be positive. Received: epsilon={epsilon}")
+        self.epsilon = epsilon if np.ndim(epsilon) == 0 else tuple(map(float, epsilon))
+        self.affine = affine
+        self.input_spec = keras.layers.InputSpec(ndim=4)
+
+    def build(self, input_shape):
+        channels = input_shape[-1]
+        if channels is None:
+            raise ValueError(
+                f"InstanceNormalization needs a known number of channels. Received: {input_shape}"
+            )
+        self.gamma = self.beta = None
+        if self.affine:
+            self.gamma = self.add_weight(name="gamma", shape=(channels,), initializer="ones")
+            self.beta = self.add_weight(name="beta", shape=(channels,), initializer="zeros")
+
+    def call(self, inputs):
+        if self._can_be_fused(inputs):
+            return self._fused(inputs)
+        x = tf.cast(inputs, _statistics_dtype(self.compute_dtype))
+        mean = _mean_of_picture(x)  # (B, 1, 1, C)
+        centred = x - mean
+        # Not `squared_difference`, which TFLite cannot compute in int16.
+        variance = _mean_of_picture(centred * centred)
+        outputs = centred * tf.math.rsqrt(variance + tf.constant(self.epsilon, x.dtype))
+        if self.affine:
+            outputs = outputs * tf.cast(self.gamma, x.dtype) + tf.cast(self.beta, x.dtype)
+        return tf.cast(outputs, self.compute_dtype)
+
+    def _can_be_fused(self, inputs):
+        count, size = inputs.shape[0], inputs.shape[1:].num_elements()
+        return (
+            not portable()
+            and 0 < (count or 0) <= _MOST_TO_UNSTACK
+            and (size is None or size >= _LEAST_TO_FUSE)
+            and inputs.dtype != tf.float64
+            and np.ndim(self.epsilon) == 0
+            and self.epsilon >= 1e-5  # the least that cuDNN takes
+        )
+
+    def _fused(self, inputs):
+        """Batch statistics of one picture are its own: one kernel reads it, with float32 sums."""
+        channels = inputs.shape[-1]
+        nothing = tf.zeros((0,), tf.float32)
+        scale, offset = tf.ones((channels,), tf.float32), tf.zeros((channels,), tf.float32)
+        if self.affine:
+            scale, offset = tf.cast(self.gamma, tf.float32), tf.cast(self.beta, tf.float32)
+        outputs = [
+            tf.raw_ops.FusedBatchNormV3(
+                x=picture,
+                scale=scale,
+                offset=offset,
+                mean=nothing,
+                variance=nothing,
+                epsilon=self.epsilon,
+                is_training=True,
+            ).y
+            for picture in tf.split(inputs, inputs.shape[0])
+        ]
+        return outputs[0] if len(outputs) == 1 else tf.concat(outputs, axis=0)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {**super().get_config(), "epsilon": self.epsilon, "affine": self.affine}
+
+
+@keras.saving.register_keras_serializable(package="cyclegan_tf")
+class ReflectionPadding2D(keras.layers.Layer):
+    """Pads height and width with the mirror image of the border, the border itself not repeated.
+
+    Args:
+        padding: rows and columns to add on every side; less than the height and the width.
+
+    Input shape: `(batch, height, width, channels)`; output shape:
+    `(batch, height + 2 * padding, width + 2 * padding, channels)`.
+    """
+
+    def __init__(self, padding=1, **kwargs):
+        super().__init__(**kwargs)
+        if not isinstance(padding, int) or padding < 0:
+            raise ValueError(f"padding must be a whole number >= 0. Received: padding={padding}")
+        self.padding = padding
+        self.input_spec = keras.layers.InputSpec(ndim=4)
+
+    def call(self, inputs):
+        if not self.padding:
+            return inputs
+        sides = (self.padding, self.padding)
+        if portable():
+            return tf.pad(inputs, ((0, 0), sides, sides, (0, 0)), mode="REFLECT")
+        return reflected(inputs, self.padding)
+
+    def compute_output_shape(self, input_shape):
+        batch, height, width, channels = input_shape
+        grow = 2 * self.padding
+        return (
+            batch,
+            None if height is None else height + grow,
+            None if width is None else width + grow,
+            channels,
+        )
+
+    def get_config(self):
+        return {**super().get_config(), "padding": self.padding}
+
+
+@keras.saving.register_keras_serializable(package="cyclegan_tf")
+class UpsamplingConvolution2D(keras.layers.Conv2DTranspose):
+    """A 3x3 transposed convolution of stride 2 as PyTorch computes it: twice as large, exactly.
+
+    That is PyTorch's `padding=1, output_padding=1`: of the 2n + 1 rows and columns that "valid"
+    gives, all but the first. TensorFlow's "same" drops the last, which moves the picture.
+
+    Args:
+        filters: channels that come out.
+        **kwargs: of `keras.layers.Conv2DTranspose`.
+
+    Input shape: `(batch, height, width, channels)`; output shape: `(batch, 2 * height, 2 * width,
+    filters)`.
+    """
+
+    def __init__(self, filters, **kwargs):
+        fixed = {
+            "kernel_size": (3, 3),
+            "strides": (2, 2),
+            "padding": "valid",
+            "data_format": "channels_last",
+        }
+        super().__init__(filters, **{**kwargs, **fixed})
+
+    def call(self, inputs):
+        kernel = tf.cast(self.kernel, self.compute_dtype)
+        form = "portable" if portable() else kernels.upsampling_form(self.compute_dtype)
+        outputs = kernels.UPSAMPLING_FORMS[form](inputs, kernel)
+        if self.use_bias:
+            outputs = outputs + tf.cast(self.bias, outputs.dtype)
+        return outputs if self.activation is None else self.activation(outputs)
+
+    def compute_output_shape(self, input_shape):
+        batch, height, width, _ = input_shape
+        return batch, height and 2 * height, width and 2 * width, self.filters
+
+
+@keras.saving.register_keras_serializable(package="cyclegan_tf")
+class Conv2D(keras.layers.Conv2D):
+    """`keras.layers.Conv2D`, faster if it has few filters, such as the 7x7 that makes the image.
+
+    Processors compute 16 filters at a time, so that three of them waste most of the work. Here a
+    kernel of one row and one column more, with stride 2, computes two by two pixels at once: four
+    times the filters at a quarter of the places, then spread out by `depth_to_space`. The values
+    are those of Keras, added up in another order. It has Keras's name, arguments and weights, so
+    that files and checkpoints with the one load into the other.
+    """
+
+    def call(self, inputs):
+        if not self._can_be_blocked():
+            return super().call(inputs)
+        kernel = tf.cast(self.kernel, self.compute_dtype)
+        outputs = self._blocked(inputs, kernel)
+        if self.use_bias:
+            outputs = outputs + tf.cast(self.bias, outputs.dtype)
+        return outputs if self.activation is None else self.activation(outputs)
+
+    def _can_be_blocked(self):
+        return (
+            not portable()
+            and self.filters <= _FEW_FILTERS
+            and min(self.kernel_size) > 1
+            and self.padding == "valid"
+            and self.data_format == "channels_last"
+            and self.strides == self.dilation_rate == (1, 1)
+            and self.groups == 1
+        )
+
+    def _blocked(self, inputs, kernel):
+        rows, columns = (
+            None if size is None else size - length + 1
+            for size, length in zip(inputs.shape[1:3], self.kernel_size)
+        )
+        if rows is not None and columns is not None:
+            convolve = plain_convolution if rows % 2 or columns % 2 else by_two_by_two
+            return convolve(inputs, kernel)
+        outputs = tf.cond(
+            tf.reduce_all((tf.shape(inputs)[1:3] - kernel.shape[:2]) % 2 == 1),
+            lambda: by_two_by_two(inputs, kernel),
+            lambda: plain_convolution(inputs, kernel),
+        )
+        return tf.ensure_shape(outputs, (inputs.shape[0], rows, columns, self.filters))
+
+
+@keras.saving.register_keras_serializable(package="cyclegan_tf")
+class LeakyReLU(keras.layers.LeakyReLU):
+    """`keras.layers.LeakyReLU` whose gradient reads its outputs, not its inputs.
+
+    Their signs are the same. TensorFlow fuses a convolution, its bias and a LeakyReLU into one
+    kernel; with Keras's gradient, which asks for what lies between, it fails in each training
+    and logs an error about it.
+    """
+
+    def call(self, inputs):
+        if portable() or self.negative_slope <= 0:  # where the signs are not the same
+            return super().call(inputs)
+        return _leaky_relu(inputs, self.negative_slope)
+
+
+def _leaky_relu(inputs, slope):
+    @tf.custom_gradient
+    def with_gradient(inputs):
+        outputs = tf.nn.leaky_relu(inputs, slope)
+
+        def gradient(upstream):
+            return tf.raw_ops.LeakyReluGrad(gradients=upstream, features=outputs, alpha=slope)
+
+        return outputs, gradient
+
+    return with_gradient(inputs)
+
+
+@keras.saving.register_keras_serializable(package="cyclegan_tf")
+class LocalContrast(keras.layers.Layer):
+    """tanh of the amplified difference between each value and the mean of its four neighbors.
+
+    `tanh(gain * (x - (left + right + above + below) / 4))`, the image reflected at its border.
+    Give it the dtype "float32": differences of a few 8-bit steps are lost in bfloat16.
+
+    Args:
+        gain: by what the differences are multiplied.
+
+    Input and output shape: `(batch, height, width, channels)`.
+    """
+
+    def __init__(self, gain=4.0, **kwargs):
+        super().__init__(**kwargs)
+        self.gain = gain
+        self.input_spec = keras.layers.InputSpec(ndim=4)
+
+    def call(self, inputs):
+        x = tf.pad(inputs, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="REFLECT")
+        above, below = x[:, :-2, 1:-1], x[:, 2:, 1:-1]
+        left, right = x[:, 1:-1, :-2], x[:, 1:-1, 2:]
+        mean = (above + below + left + right) * tf.constant(0.25, x.dtype)
+        return tf.tanh(tf.constant(self.gain, x.dtype) * (inputs - mean))
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {**super().get_config(), "gain": self.gain}
+
+
+@keras.saving.register_keras_serializable(package="cyclegan_tf")
+class NearestResizing(keras.layers.Layer):
+    """Repeats the values of one tensor until it is as high and wide as another.
+
+    Input: a list of two tensors, `(batch, rows, columns, channels)` each; the result has the rows
+    and columns of the second and the channels of the first.
+    """
+
+    def call(self, inputs):
+        x, like = inputs
+        return tf.image.resize(x, tf.shape(like)[1:3], "nearest")
+
+    def compute_output_shape(self, input_shapes):
+        shape, like = input_shapes
+        return shape[0], *like[1:3], shape[3]
+
+
+def _mean_of_picture(x):
+    """The mean over height and width, `(B, 1, 1, C)`.
+
+    For other runtimes row by row, then over the rows: one that adds in float16, as GPUs of phones
+    do, would pass 65504, its largest number, within a single sum over a large picture.
+    """
+    if portable():
+        return tf.reduce_mean(tf.reduce_mean(x, axis=2, keepdims=True), axis=1, keepdims=True)
+    return tf.reduce_mean(x, axis=(1, 2), keepdims=True)
+
+
+_ACTIVATIONS = (None, *map(keras.activations.get, ("linear", "relu", "tanh", "sigmoid")))
+_PER_PICTURE = {
+    InstanceNormalization,
+    Conv2D,
+    LeakyReLU,
+    LocalContrast,
+    NearestResizing,
+    ReflectionPadding2D,
+    UpsamplingConvolution2D,
+    keras.layers.Activation,
+    keras.layers.Add,
+    keras.layers.Concatenate,
+    keras.layers.Conv2D,
+    keras.layers.Conv2DTranspose,
+    keras.layers.Cropping2D,
+    keras.layers.InputLayer,
+    keras.layers.LeakyReLU,
+    keras.layers.ReLU,
+    keras.layers.UpSampling2D,
+    keras.layers.ZeroPadding2D,
+}

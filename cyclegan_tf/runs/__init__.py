@@ -1,0 +1,1 @@
+"""One run's folder: its options, its training, its page."""

@@ -1,0 +1,143 @@
+"""Keras callbacks to look at a training: sample sheets, the model after each epoch, a page."""
+
+import pathlib
+
+import keras
+import numpy as np
+
+from cyclegan_tf import files
+from cyclegan_tf.errors import InputError
+from cyclegan_tf.runs.page import write_page
+from cyclegan_tf.runs.sheets import sample_sheet
+
+
+class SampleSheet(keras.callbacks.Callback):
+    """After each epoch a PNG of real, translated and reconstructed pictures, both directions.
+
+    Args:
+        folder: where `epoch_0001.png` … are written.
+        images_a, images_b: pictures to show, uint8 `(height, width, channels)`, as many of each
+            as there shall be rows.
+        period: epochs between two sheets; the first and the last epoch always have one.
+    """
+
+    def __init__(self, folder, images_a, images_b, period=1):
+        super().__init__()
+        self.folder = pathlib.Path(folder)
+        self.images = {"ab": list(images_a), "ba": list(images_b)}
+        self.period = period
+        self._epoch = None
+
+    def on_epoch_end(self, epoch, logs=None):
+        last = epoch + 1 == self.params.get("epochs")
+        self._epoch = epoch
+        if epoch == 0 or last or (epoch + 1) % self.period == 0:
+            self._write(epoch)
+
+    def on_train_end(self, logs=None):
+        if _ends_with_averages(self.model):
+            self._write(self.params["epochs"] - 1 if self._epoch is None else self._epoch)
+
+    def _write(self, epoch):
+        sheet = sample_sheet(self.model, self.images["ab"], self.images["ba"])
+        with files.written_whole(self.folder / f"epoch_{epoch + 1:04d}.png") as path:
+            sheet.save(path)
+
+
+class SaveModel(keras.callbacks.Callback):
+    """After each epoch the whole model, optimizers and pools included, to one `.keras` file.
+
+    Unlike `keras.callbacks.ModelCheckpoint` it never leaves half a file: it writes beside and
+    renames.
+
+    Args:
+        path: of the file.
+        keep: false in all but the first of several processes, which must save together.
+
+    Raises:
+        InputError: a loss is no longer finite; the model of the epoch before is kept.
+    """
+
+    def __init__(self, path, keep=True):
+        super().__init__()
+        self.path = pathlib.Path(path)
+        self.keep = keep
+
+    def on_epoch_end(self, epoch, logs=None):
+        lost = [name for name, value in (logs or {}).items() if not np.isfinite(value)]
+        if lost:
+            kept = f"{self.path} keeps the epoch before; " if self.path.exists() else ""
+            raise InputError(
+                f"{', '.join(lost)} is not finite after epoch {epoch + 1}: training has diverged. "
+                f"{kept}lower the learning rate and begin again, in a new folder or with --restart."
+            )
+        self._write()
+
+    def on_train_end(self, logs=None):
+        if _ends_with_averages(self.model):
+            self._write()
+
+    def _write(self):
+        with files.written_whole(self.path, self.keep) as path:
+            self.model.save(path)
+
+
+class KeepEpochs(keras.callbacks.Callback):
+    """Every some epochs the networks, to one `.keras` file each, for `cyclegan_tf.runs.load`.
+
+    Unlike the whole model such a file has no optimizers and no pools, and is a fraction as large.
+
+    Args:
+        folder: where `epoch_0010.keras` … are written.
+        period: epochs between two files.
+        keep: as in `SaveModel`.
+    """
+
+    def __init__(self, folder, period, keep=True):
+        super().__init__()
+        self.folder = pathlib.Path(folder)
+        self.period = period
+        self.keep = keep
+        self._twin = None
+
+    def on_epoch_end(self, epoch, logs=None):
+        if (epoch + 1) % self.period == 0:
+            self._twin = self._twin or _without_training_state(self.model)
+            path = self.folder / f"epoch_{epoch + 1:04d}.keras"
+            with files.written_whole(path, self.keep) as beside:
+                self._twin.save(beside)
+
+
+def _without_training_state(model):
+    """A model that shares the networks, is not compiled and has no pools."""
+    config = {**model.get_config(), "pool_size": 0}
+    parts = {name: getattr(model, name, None) for name in config}
+    networks = {name: part for name, part in parts.items() if isinstance(part, keras.Model)}
+    with model.distribute_strategy.scope():
+        return type(model)(**{**config, **networks})
+
+
+class RunPage(keras.callbacks.Callback):
+    """Keeps `index.html` in the folder of a run: losses plotted, sheets by epoch.
+
+    Opened from disk, without a server. Reads `log.csv` and `samples/` of the folder, so it must
+    come after the callbacks that write them.
+
+    Args:
+        folder: of the run.
+        title: of the page.
+    """
+
+    def __init__(self, folder, title):
+        super().__init__()
+        self.folder = pathlib.Path(folder)
+        self.title = title
+
+    def on_epoch_end(self, epoch, logs=None):
+        write_page(self.folder, self.title)
+
+
+def _ends_with_averages(model):
+    """Whether `fit` has changed the weights after the last epoch, for their moving averages."""
+    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+    return optimizer.use_ema

@@ -1,0 +1,131 @@
+"""A trained model from the folder of a run or a file."""
+
+import json
+import pathlib
+import zipfile
+import zlib
+
+import h5py
+import keras
+
+# Keras knows the classes of a file once they are registered: the system, its layers and its pools.
+from cyclegan_tf.networks import layers  # noqa: F401
+from cyclegan_tf.training import replay_pool  # noqa: F401
+from cyclegan_tf.errors import InputError
+from cyclegan_tf.networks.generators import size_multiple
+from cyclegan_tf.systems import cyclegan  # noqa: F401
+from cyclegan_tf.translation.translator import Translator
+
+
+def load(path):
+    """The model of a run's folder or of a `.keras` file, to translate with and to export.
+
+    The optimizers' state, most of such a file, is not read; `keras.saving.load_model` reads it.
+
+    Returns:
+        A system, not compiled; for a file that holds a generator alone, a `Translator` of
+        direction "ab".
+
+    Raises:
+        InputError: there is none, or it cannot be read: it is damaged, say, or holds Python code,
+            which is never run.
+    """
+    path = pathlib.Path(path)
+    file = path / "model.keras" if path.is_dir() else path
+    if not file.exists() and (path / "checkpoints").is_dir():
+        raise InputError(
+            f"{path} holds a run whose first epoch is not finished; the same `cyclegan-tf train` "
+            "again goes on with it."
+        )
+    if not file.exists():
+        raise InputError(f"{file} does not exist; expected a run's folder or a .keras file.")
+    model = _read(file)
+    if hasattr(model, "translate"):
+        return model
+    if not _makes_pictures(model):
+        raise InputError(
+            f"{file} holds a {type(model).__name__} that does not make pictures of pictures; "
+            "expected a model that `cyclegan-tf train` or `import` or `CycleGAN.save` wrote, or a "
+            "generator alone."
+        )
+    return Translator({"ab": model}, model.input_shape[1:])
+
+
+def _read(file):
+    """The Keras model of a file, without its optimizers' state."""
+    is_hdf5 = file.suffix in (".h5", ".hdf5")
+    if not is_hdf5 and not _is_keras_file(file):
+        raise InputError(
+            f"{file} is not a model that can be read; expected a run's folder or a whole .keras "
+            "file, such as its model.keras."
+        )
+    if is_hdf5:
+        _check_code(file)
+    else:
+        _check_whole(file)
+    try:
+        return keras.saving.load_model(file, compile=False)
+    except (ValueError, OSError, KeyError, TypeError) as error:
+        if "safe_mode" in str(error):  # not said as Keras does, which advises to run it
+            raise InputError(_holds_code(file)) from error
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+        raise InputError(f"{file} is not a model that can be read: {reason}") from error
+
+
+def _is_keras_file(file):
+    return file.suffix == ".keras" and zipfile.is_zipfile(file)
+
+
+def _check_whole(file):
+    """Raises an InputError if a checksum of a `.keras` file does not hold.
+
+    Keras would try again without checksums, and might read other weights than were written.
+    """
+    try:
+        with zipfile.ZipFile(file) as archive:
+            damaged = archive.testzip()
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError):
+        damaged = "its table of contents"
+    if damaged:
+        raise InputError(
+            f"{file} is damaged ({damaged} is not as it was written); copy or download it again."
+        )
+
+
+def _check_code(file):
+    """Raises an InputError if an HDF5 file holds a Lambda layer, whose code Keras 3.10 runs."""
+
+    def classes(part):
+        for inner in part if isinstance(part, list) else part.values():
+            if isinstance(inner, (list, dict)):
+                yield from classes(inner)
+        if isinstance(part, dict):
+            yield str(part.get("class_name"))
+
+    try:
+        with h5py.File(file, "r") as content:
+            config = json.loads(content.attrs.get("model_config", "{}"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file} is no HDF5 file or is cut short: {error}.") from error
+    if any("lambda" in name.lower() for name in classes({"model": config})):
+        raise InputError(_holds_code(file))
+
+
+def _holds_code(file):
+    return (
+        f"{file} holds Python code (a Lambda layer or the like), which could do anything once it "
+        "runs, and was not loaded; expected a model made of layers alone."
+    )
+
+
+def _makes_pictures(model):
+    """Whether a network gives pictures as large as those that it takes."""
+    taken, given = (getattr(model, f"{end}_shape", None) for end in ("input", "output"))
+    if not all(isinstance(shape, tuple) and len(shape) == 4 for shape in (taken, given)):
+        return False  # several inputs or outputs have a list of shapes
+    if None not in taken[1:3]:
+        return taken[1:3] == given[1:3]
+    try:
+        return bool(size_multiple(model))
+    except ValueError:
+        return False

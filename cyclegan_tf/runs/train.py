@@ -1,0 +1,339 @@
+"""The verb `train`: from a source of pictures to the folder of a run."""
+
+import contextlib
+import dataclasses
+import functools
+import json
+import pathlib
+import shutil
+import signal
+import zipfile
+
+import numpy as np
+
+from cyclegan_tf import data, files, precision
+from cyclegan_tf.training import strategies
+from cyclegan_tf.runs.callbacks import KeepEpochs, RunPage, SampleSheet, SaveModel
+from cyclegan_tf.training.checkpoints import Checkpoints, newest_state
+from cyclegan_tf.choices import PRECISIONS
+from cyclegan_tf.errors import InputError
+from cyclegan_tf.training.optimizers import Adam
+from cyclegan_tf.runs.options import as_in_run, is_folder, options_of
+from cyclegan_tf.replicas import process_count, process_number, same_everywhere, wait_for_all
+from cyclegan_tf.runs.logs import RunLog, ScalarBoard
+from cyclegan_tf.training.schedules import ConstantThenLinearDecay
+from cyclegan_tf.runs.sources import sources_of
+from cyclegan_tf.systems.cyclegan import CycleGAN, paper_blocks, paper_networks
+from cyclegan_tf.runs.trial import seconds_by_precision
+
+# What a run writes, and `restart` removes.
+_RUN_FOLDERS = ("samples", "logs", "checkpoints", "epochs")
+_RUN_FILES = ("options.json", "log.csv", "model.keras", "losses.png", "index.html")
+
+_STOP = (signal.SIGTERM, signal.SIGINT)  # at which a run saves what it has done
+
+
+def train(
+    options,
+    out,
+    *,
+    restart=False,
+    allow_other_data=False,
+    sample_rows=4,
+    verbose="auto",
+    say=print,
+):
+    """Trains a CycleGAN and writes the folder of the run; goes on where the folder holds one.
+
+    The folder holds `options.json`; after each epoch `model.keras`, `samples/epoch_0001.png`
+    …, `log.csv`, TensorBoard's `logs/`, `losses.png` and `index.html`; `checkpoints/`; and with
+    `keep_every` the networks of some epochs, `epochs/epoch_0010.keras` …. A run
+    that was stopped at any moment and is trained again with the same options ends as the unbroken
+    one would have.
+
+    Where several processes train together, all of them call this, and the first one writes.
+
+    Args:
+        options: `Options`, as `resolve` makes them.
+        out: the folder.
+        restart: begin again where the folder holds a run already; its files are removed.
+        allow_other_data: resume with images that were added, removed or renamed since, which is
+            refused otherwise.
+        sample_rows: pictures of each domain in a sample sheet.
+        verbose: as in `keras.Model.fit`.
+        say: called with lines for the user.
+
+    Returns:
+        The trained `CycleGAN`.
+
+    Raises:
+        InputError: the folder holds a run of other options or other files, or an option or a
+            picture cannot be used.
+    """
+    out = pathlib.Path(out)
+    strategy, devices = strategies.choose(options.strategy)  # before TensorFlow does anything else
+    chief = process_number(strategy) == 0
+    _check_folder(out, restart)
+    with _claimed(out) if chief else contextlib.nullcontext():
+        wait_for_all(strategy)  # only now: another process may have written until it ended
+        state, before = (None, None) if restart else (_state_of(out), options_of(out))
+        options, why = _as_in_run(options, before, strategy)
+        batch_size = options.batch_size * strategy.num_replicas_in_sync
+        sources = sources_of(options)
+        pairs = _pairs(options, sources, batch_size)
+        image_shape = _image_shape(options, pairs)
+        if options.blocks is None:
+            options = dataclasses.replace(options, blocks=paper_blocks(image_shape))
+        finished = bool(state) and state["epoch"] >= options.epochs
+        if chief:
+            say(
+                f"Precision: {options.precision} ({why}). "
+                f"Strategy: {devices}, {batch_size} per step."
+            )
+            if before or state:
+                say(_standing(out, state, finished))
+        schedule = _schedule(options, state, pairs.training_pairs)
+        with strategy.scope():
+            model = compiled_model(options, image_shape, schedule)
+        if chief:
+            _prepare(out, options, state)
+        wait_for_all(strategy)
+        checkpoints = Checkpoints(
+            out / "checkpoints",
+            options.checkpoint_minutes,
+            signals=_STOP,
+            allow_other_data=allow_other_data,
+        )
+        samples = _samples(options, sources, sample_rows) if chief else None
+        model.fit(
+            pairs,
+            epochs=options.epochs,
+            verbose=verbose if chief and not finished else 0,
+            callbacks=[*_callbacks(out, options, samples, chief), checkpoints],
+        )
+    return model
+
+
+@contextlib.contextmanager
+def _claimed(out):
+    """Keeps a folder to this process; one that was made for a run that never began is removed."""
+    new = not out.exists()
+    alone = f"Another process is training in {out}; wait for it, or choose another folder."
+    with files.locked(out, alone):
+        try:
+            yield
+        finally:
+            if new and [path.name for path in out.iterdir()] == [".lock"]:
+                shutil.rmtree(out)
+
+
+def _state_of(out):
+    """The newest checkpoint of a run, as `newest_state` gives it."""
+    try:
+        return newest_state(out / "checkpoints")
+    except InputError as error:
+        model = out / "model.keras"
+        if not _is_intact(model):
+            raise
+        raise InputError(
+            f"{error} {model} is intact, of the last finished epoch; copy it before --restart, to "
+            "translate with it and to export it."
+        ) from error
+
+
+def _is_intact(model):
+    try:
+        with zipfile.ZipFile(model) as file:
+            return file.testzip() is None
+    except (OSError, zipfile.BadZipFile):
+        return False
+
+
+def _as_in_run(options, before, strategy):
+    """The options to train with, those of the run before if there is one; and why its precision."""
+    asked = options.precision
+    options = as_in_run(options, before)
+    of_run = options.precision != asked
+    # Several processes must agree, which times that each measures may not.
+    options, why = _with_precision(options, measured=process_count(strategy) == 1)
+    if not same_everywhere(PRECISIONS.index(options.precision), strategy):
+        raise InputError(
+            "The machines would train in different precisions; give --precision to all of them."
+        )
+    return options, "as in this run before" if of_run else why
+
+
+def _standing(out, state, finished):
+    """A line about the run that the folder holds."""
+    if finished:
+        return f"The run in {out} is finished; more --epochs would go on with it."
+    if state:
+        return f"Going on with the run in {out}, in epoch {state['epoch'] + 1}."
+    return f"The run in {out} has no checkpoint yet and begins anew."
+
+
+def _schedule(options, state, pairs):
+    """The learning rate, counted from the epoch that training resumes in.
+
+    Before, an epoch may have had another number of steps, or steps of another size.
+    """
+    begin = {}
+    if state:
+        pairs_per_step = state["batch_size"] if options.steps_per_epoch else pairs.batch_size
+        done = min(state["pairs"] // pairs_per_step, pairs.steps_per_epoch)
+        begin = {"first_epoch": state["epoch"] + 1, "first_step": state["iterations"] - done}
+    return ConstantThenLinearDecay(
+        options.learning_rate,
+        options.epochs - options.decay_epochs,
+        options.decay_epochs,
+        steps_per_epoch=pairs.steps_per_epoch,
+        **begin,
+    )
+
+
+def _callbacks(out, options, samples, chief):
+    """What writes the folder of a run after each epoch, in the order in which it is written."""
+    save = [SaveModel(out / "model.keras", keep=chief)]
+    if options.keep_every:
+        save.append(KeepEpochs(out / "epochs", options.keep_every, keep=chief))
+    if not chief:
+        return save
+    source = pathlib.Path(options.source).name if is_folder(options.source) else options.source
+    return [
+        RunLog(out / "log.csv"),
+        SampleSheet(out / "samples", *samples),
+        ScalarBoard(out / "logs", out / "log.csv", out / "samples"),
+        *save,
+        RunPage(out, title=f"{source} → {out.name}"),
+    ]
+
+
+def _pairs(options, sources, batch_size=None):
+    """Batches for training; without a batch size, pictures in order."""
+    preprocessing = data.Preprocessing(
+        options.preprocess, options.load_size, options.crop_size, options.flip, options.channels
+    )
+    return data.pairs(
+        *sources,
+        preprocessing,
+        training=batch_size is not None,
+        batch_size=batch_size or 1,
+        steps_per_epoch=options.steps_per_epoch,
+        seed=options.seed,
+    )
+
+
+def _samples(options, training_sources, rows):
+    """Pictures for the sample sheets: of the test split where there is one."""
+    pairs = _pairs(options, training_sources)
+    if not options.domain_b:
+        with contextlib.suppress(InputError):  # no test split, or none that can be shown
+            pairs = _pairs(options, sources_of(options, "test"))
+    elements = list(pairs.unbatch().take(rows))
+    return [[_to_uint8(element[domain]) for element in elements] for domain in (0, 1)]
+
+
+def _to_uint8(image):
+    return np.uint8(np.round((image.numpy() + 1) * 127.5))
+
+
+def _image_shape(options, pairs):
+    """The shape that the pictures of both domains share; `None` for what differs."""
+    shape_a, shape_b = (tuple(spec.shape[1:]) for spec in pairs.element_spec)
+    return shape_a if shape_a == shape_b else (None, None, options.channels)
+
+
+def compiled_model(options, image_shape, learning_rate=None):
+    """The untrained model of a run.
+
+    Args:
+        options: `Options`.
+        image_shape: `(height, width, channels)` of the training pictures.
+        learning_rate: of both Adams, a number or a schedule; that of the options if `None`.
+
+    Raises:
+        InputError: the options ask for what cannot be built.
+    """
+    options, _ = _with_precision(options)
+    with precision.policy(options.precision):
+        return _compiled_model(options, image_shape, learning_rate or options.learning_rate)
+
+
+def _compiled_model(options, image_shape, learning_rate):
+    try:
+        networks = paper_networks(
+            image_shape,
+            base_filters=options.base_filters,
+            blocks=options.blocks,
+            strided_layers=options.strided_layers,
+            fine_discriminators=options.fine_discriminators,
+            seed=options.seed,
+        )
+        model = CycleGAN(
+            **networks,
+            image_shape=image_shape,
+            lambda_a=options.lambda_a,
+            lambda_b=options.lambda_b,
+            lambda_identity=options.lambda_identity,
+            adversarial=options.adversarial,
+            pool_size=options.pool_size,
+            seed=options.seed,
+            remat=options.remat,
+        )
+    except ValueError as error:
+        raise InputError(str(error)) from error
+
+    steps = options.gradient_accumulation_steps
+    settings = {"gradient_accumulation_steps": steps} if steps > 1 else {}
+    # Keras averages after each step, whether it changed the weights or not.
+    average = {"use_ema": True, "ema_momentum": options.ema_momentum ** (1 / steps)}
+    try:
+        model.compile(
+            Adam(learning_rate, **settings, **(average if options.ema_momentum else {})),
+            Adam(learning_rate, **settings),
+        )
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    return model
+
+
+def _with_precision(options, measured=True):
+    """The options with the precision of this machine in the place of "auto", and why it is that."""
+    trial = functools.partial(seconds_by_precision, options.base_filters, options.crop_size)
+    chosen, why = precision.choose(options.precision, trial if measured else None)
+    return dataclasses.replace(options, precision=chosen), why
+
+
+def _remove_run(out):
+    """Removes what an earlier run in this folder wrote, and nothing else."""
+    for name in _RUN_FOLDERS:
+        shutil.rmtree(out / name, ignore_errors=True)
+    for name in _RUN_FILES:
+        (out / name).unlink(missing_ok=True)
+
+
+def _prepare(out, options, state):
+    """Leaves in the folder what belongs to the checkpoint to go on from, and the options."""
+    if state is None:
+        _remove_run(out)
+    files.remove_unfinished(out, out / "samples", out / "checkpoints")
+    (out / "checkpoints").mkdir(exist_ok=True)  # tells this run from one that had none
+    files.write_text(out / "options.json", json.dumps(dataclasses.asdict(options), indent=2) + "\n")
+
+
+def _check_folder(out, restart):
+    """A run is written to a folder of its own, and nothing is removed that was not asked for."""
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out} is a file; expected a folder to write the run to.")
+    if (out / "options.json").exists():
+        if (out / "model.keras").exists() and not (out / "checkpoints").exists() and not restart:
+            raise InputError(
+                f"{out} holds a run without checkpoints, which cannot go on; choose another "
+                "folder, or --restart to begin again."
+            )
+        return
+    found = [path for path in out.glob("*") if not path.name.startswith(".")]
+    if found:
+        raise InputError(
+            f"{out} holds {min(found).name!r} and no run; choose a folder that is new or empty."
+        )

@@ -1,0 +1,299 @@
+"""Checkpoints from which a training goes on as if it had never stopped."""
+
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+import signal
+import sys
+import threading
+import time
+import warnings
+
+import keras
+import numpy as np
+
+from cyclegan_tf import files
+from cyclegan_tf.errors import InputError
+from cyclegan_tf.replicas import (
+    any_process,
+    assign_replica_values,
+    process_number,
+    replica_values,
+    same_everywhere,
+    wait_for_all,
+)
+from cyclegan_tf.training.descriptions import description, differences
+from cyclegan_tf.training.optimizers import steps_taken
+
+# Not `.weights.h5`, which HDF5 writes to the disk itself, and crashes when that is full.
+_STATE, _MODEL = "state.json", "model.keras"
+
+
+class Checkpoints(keras.callbacks.Callback):
+    """Saves the whole training every some minutes; the same `fit` again goes on from there.
+
+    ```python
+    checkpoints = cyclegan_tf.Checkpoints("runs/zebras/checkpoints")
+    model.fit(cyclegan_tf.data.folders("horse2zebra"), epochs=200, callbacks=[checkpoints])
+    ```
+
+    Run again after whatever stopped it, in the middle of an epoch too, this ends with the weights
+    that the unbroken training would have had: a checkpoint holds the weights, both optimizers
+    (and with them the place in the schedule), the pools of every replica, the losses of the epoch
+    so far, the state of random layers, and the position in the data, which `fit` goes to. Data
+    sets of `cyclegan_tf.data` begin there at once; others are read up to there, and must give the
+    same elements each time. It is for the systems of this package, such as `CycleGAN`. What other
+    callbacks remember, such as the patience of `EarlyStopping`, begins anew.
+
+    Each checkpoint is a folder `epoch_00012_00000300`, after 300 pairs of epoch 12 (from 0), with
+    checksums, written beside and renamed. One that is damaged is reported with a warning, and the
+    one before it is used.
+
+    Args:
+        folder: for checkpoints alone; several processes must share it.
+        minutes: between two checkpoints; there is one at the end of the training too.
+        keep: how many are kept.
+        signals: at which `fit` finishes its step, saves, and lets the signal do its work. SIGTERM
+            is what a machine gets that is taken away.
+        allow_other_data: resume although images were added, removed or renamed, or are
+            preprocessed or drawn otherwise than before; else that is refused, because the training
+            would not end as the unbroken one.
+
+    Raises:
+        InputError: a checkpoint is of another model or of other images, or all are damaged.
+    """
+
+    def __init__(
+        self, folder, minutes=10.0, keep=2, signals=(signal.SIGTERM,), allow_other_data=False
+    ):
+        super().__init__()
+        if keep < 1:
+            raise ValueError(f"keep must be at least 1. Received: keep={keep}")
+        self.folder = pathlib.Path(folder)
+        self.minutes = minutes
+        self.keep = keep
+        self.signals = signals
+        self.allow_other_data = allow_other_data
+        self._received = None
+        self._handlers = {}
+        self._trackers = None
+        self._damaged = []
+
+    def restore_training(self, model, pairs=None):
+        """Brings a compiled model to the state of the newest checkpoint that is whole.
+
+        `fit` calls it.
+
+        Args:
+            model: built like the one that was saved.
+            pairs: the `TrainingPairs` that it will be trained on; `None` for another data set.
+                With another batch size an epoch has as many pairs as before, or as many steps if
+                their number is given.
+
+        Returns:
+            `(epoch, step)` to go on with, 0-based; `None` where there is no checkpoint.
+        """
+        self._batch_size = pairs.batch_size if pairs else 1
+        self._data = pairs.fingerprint() if pairs else None
+        self._resumed = 0, 0
+        state = newest_state(self.folder)
+        digest = int(state["state_sha256"][:7], 16) if state else 0
+        if not same_everywhere(digest, model.distribute_strategy):
+            raise InputError(
+                f"The processes that train together see different checkpoints in {self.folder}; "
+                "it must be one folder that all of them share."
+            )
+        if state is None:
+            return None
+        if found := differences(state["model"], description(model)):
+            raise InputError(
+                f"{state['path']} is not a checkpoint of this model: {found}. Build and compile "
+                "the model as it was, or use another folder."
+            )
+        self._check_data(state)
+        model.load_weights(state["path"] / _MODEL)
+        for variable, value in zip(_random_states(model), state["random"]):
+            variable.assign(value)
+        self._trackers = state["trackers"] if state["pairs"] else None  # else of an epoch before
+        self._damaged = [path for path in _found(self.folder) if path.name > state["path"].name]
+        same_steps = pairs is None or pairs.given_steps
+        pairs_per_step = state["batch_size"] if same_steps else pairs.batch_size
+        self._resumed = state["epoch"], state["pairs"] // pairs_per_step
+        return self._resumed
+
+    def _check_data(self, state):
+        before = state.get("data")  # which checkpoints of earlier versions lack
+        if self.allow_other_data or not (before and self._data):
+            return
+        if found := differences({"settings": before}, {"settings": self._data}):
+            raise InputError(
+                f"{state['path']} is of other training data: {found}. Bring those back, begin anew "
+                "in another folder, or resume with these by allow_other_data (--allow-other-data), "
+                "which ends with other weights than without the change."
+            )
+
+    def _restore_trackers(self):
+        # After `fit` has reset them for the epoch.
+        replicas = self.model.distribute_strategy.num_replicas_in_sync
+        for tracker in self.model.metrics:
+            for variable, values in zip(tracker.variables, self._trackers[tracker.name]):
+                if len(values) != replicas:  # they were others before
+                    values = [sum(values) / replicas] * replicas
+                assign_replica_values(variable.value, values)
+        self._trackers = None
+
+    def on_train_begin(self, logs=None):
+        self._chief = process_number(self.model.distribute_strategy) == 0
+        self._last_save = time.monotonic()
+        self._received = None
+        if threading.current_thread() is threading.main_thread():
+            # One that was not installed from Python could not be given back.
+            known = [s for s in self.signals if signal.getsignal(s) is not None]
+            self._handlers = {s: signal.signal(s, self._receive) for s in known}
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._epoch, self._step = epoch, 0
+        if self._trackers is not None:
+            self._restore_trackers()
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._step += self.model.steps_per_execution
+        last = self.params["steps"] is not None and self._step >= self.params["steps"]
+        if not last:  # after the last step, when the epoch's logs are written
+            self._save_if_due(self._epoch, self._step)
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.model.stop_training and self._step < (self.params["steps"] or 0):
+            self._save_if_due(epoch, self._step, last=True)  # another callback stopped it midway
+            return
+        # At the end too: afterwards `fit` may give the weights their moving averages.
+        last = epoch + 1 == self.params["epochs"] or self.model.stop_training
+        self._save_if_due(epoch + 1, 0, last)
+
+    def close(self):
+        """Gives the signals back to whom they belonged to; `fit` calls it however it ends."""
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        self._handlers = {}
+
+    def _receive(self, number, _):
+        self._received = number
+        # Not `print`, which a signal may have interrupted.
+        os.write(2, f"\nSignal {number}: a checkpoint is written after this step.\n".encode())
+        signal.signal(number, self._handlers[number])  # the second one acts at once
+
+    def _save_if_due(self, epoch, step, last=False):
+        due = last or (self._chief and time.monotonic() - self._last_save >= 60 * self.minutes)
+        strategy = self.model.distribute_strategy
+        due, stopped = any_process([due, self._received is not None], strategy)
+        # A step that is passed over has the weights of the step that it will be resumed at.
+        if (due or stopped) and (epoch, step) > self._resumed:
+            self._save(epoch, step)
+        if stopped:
+            wait_for_all(strategy)  # the end of one ends the others, the writing one too
+            self._pass_on(self._received or self.signals[0])
+
+    def _pass_on(self, number):
+        """Lets a signal do what it would have done without this callback."""
+        ends = self._handlers.get(number) == signal.SIG_DFL
+        self._received = None
+        self.close()
+        signal.raise_signal(number)
+        if ends:  # the first process of a container does not end by a signal
+            sys.exit(128 + number)
+
+    def _save(self, epoch, step):
+        """All processes come here together, because they exchange values; the first one writes."""
+        trackers = {
+            tracker.name: [replica_values(v.value).tolist() for v in tracker.variables]
+            for tracker in self.model.metrics
+        }
+        if not np.isfinite([n for values in trackers.values() for v in values for n in v]).all():
+            raise InputError(
+                f"A loss is not finite in epoch {epoch + 1}: training has diverged. What is in "
+                f"{self.folder} is from before; lower the learning rate and begin again."
+            )
+        state = {
+            "model": description(self.model),
+            "epoch": epoch,
+            "pairs": step * self._batch_size,
+            "batch_size": self._batch_size,
+            "data": self._data,
+            "iterations": int(steps_taken(self.model.optimizer).numpy()),
+            "random": [variable.numpy().tolist() for variable in _random_states(self.model)],
+            "trackers": trackers,
+        }
+        path = self.folder / f"epoch_{epoch:05d}_{state['pairs']:08d}"
+        if self._chief:
+            files.remove_unfinished(self.folder)
+            shutil.rmtree(path, ignore_errors=True)  # a damaged one
+        with files.written_whole(path, keep=self._chief) as beside:
+            beside.mkdir(parents=True)
+            self.model.save(beside / _MODEL)
+            state["sha256"] = _digest(beside / _MODEL)
+            signed = {**state, "state_sha256": _digest_of_state(state)}
+            (beside / _STATE).write_text(json.dumps(signed), encoding="utf-8")
+        if self._chief:
+            self._prune(path)
+        self._last_save = time.monotonic()
+
+    def _prune(self, newest):
+        """Keeps the newest and the whole ones just before it."""
+        found = _found(self.folder)
+        older = [p for p in found if p.name < newest.name and p not in self._damaged]
+        for path in found:
+            if path not in (newest, *older[: self.keep - 1]):
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def newest_state(folder):
+    """What the newest whole checkpoint of a folder says of itself, with its `path`; or `None`.
+
+    Raises:
+        InputError: there are checkpoints, and all are damaged.
+    """
+    found = _found(folder)
+    for path in found:
+        try:
+            return {**_verified(path), "path": path}
+        except (ValueError, KeyError, OSError) as error:
+            warnings.warn(
+                f"The checkpoint {path} is damaged and is not used ({error}).", stacklevel=2
+            )
+    if found:
+        raise InputError(
+            f"All checkpoints in {folder} are damaged; begin again in a new folder or with "
+            "--restart, or bring back a copy of one."
+        )
+    return None
+
+
+def _found(folder):
+    """The checkpoints of a folder, the newest first."""
+    return sorted(pathlib.Path(folder).glob("epoch_*"), reverse=True)
+
+
+def _verified(path):
+    state = json.loads((path / _STATE).read_text(encoding="utf-8"))
+    signature = state.pop("state_sha256")
+    if signature != _digest_of_state(state):
+        raise ValueError(f"the checksum of {_STATE} differs")
+    if state["sha256"] != _digest(path / _MODEL):
+        raise ValueError(f"the checksum of {_MODEL} differs")
+    return {**state, "state_sha256": signature}
+
+
+def _digest(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _digest_of_state(state):
+    return hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()
+
+
+def _random_states(model):
+    """The states of layers such as Dropout, which Keras does not save."""
+    return [v for v in model.non_trainable_variables if v.path.endswith("seed_generator_state")]

@@ -1,0 +1,1 @@
+"""How it is used: arrays and folders of images."""

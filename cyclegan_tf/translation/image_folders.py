@@ -1,0 +1,167 @@
+"""The verb `translate`: picture files through a trained model."""
+
+import contextlib
+import dataclasses
+import itertools
+import math
+import os
+import pathlib
+import re
+
+from cyclegan_tf import files
+from cyclegan_tf.choices import MAX_MEGAPIXELS
+from cyclegan_tf.data import image_files
+from cyclegan_tf.errors import InputError
+from cyclegan_tf.translation.translator import generator_of
+
+_WITH_ALPHA = (".png", ".webp", ".tif", ".tiff")
+_WITH_QUALITY = (".jpg", ".jpeg", ".webp")
+
+# Of memory: a generator of 64 filters and 9 blocks in float32 takes 1,550 to 1,580 on a CPU.
+_BYTES_A_PIXEL = 1700
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What became of one image, or of a folder that cannot be looked into.
+
+    Attributes:
+        input: its path.
+        output: where the result is, or would be.
+        problem: why there is no result; `None` if there is.
+        note: what the user may miss in the result; mostly `None`.
+    """
+
+    input: pathlib.Path
+    output: pathlib.Path
+    problem: str | None = None
+    note: str | None = None
+
+
+def translate(model, source, output, direction="ab", max_megapixels=None, say=print):
+    """Translates an image, or all images below a folder, one after the other.
+
+    The results have the sizes, names and formats of the originals, and colors in sRGB; metadata
+    is not kept. An image that cannot be read is passed over. So is the output folder, if it lies
+    below the input folder, so that results are not translated again.
+
+    Args:
+        model: a system, such as a `CycleGAN`.
+        source: an image file, or a folder of them at any depth.
+        output: a folder; for a single image also a file name.
+        direction: `"ab"` or `"ba"`.
+        max_megapixels: larger images are passed over; by default those that a 64-filter generator
+            would lack memory for, and all above 12.
+        say: called with lines for the user.
+
+    Returns:
+        The number of images, and an iterator that translates one at a time and yields its
+        `Outcome`, after one for each folder that cannot be looked into.
+
+    Raises:
+        InputError: there are no such images, `output` would overwrite them or, from the iterator,
+            cannot be written to; or image files have not as many channels as the generator.
+    """
+    source, output = pathlib.Path(source), pathlib.Path(output)
+    generator = generator_of(model, direction)
+    for shape in (generator.input_shape, generator.output_shape):
+        image_files.check_channels(shape[-1])
+    if max_megapixels is not None and not max_megapixels > 0:  # NaN too
+        raise InputError(f"max_megapixels must be above 0. Received: {max_megapixels:g}")
+    if files.is_folder(source, "a picture or a folder of pictures"):
+        jobs, problems = _jobs_of_folder(source, output, say)
+    else:
+        jobs, problems = [_job_of_file(source, output)], []
+    originals, results = ({os.path.realpath(path) for path in paths} for paths in zip(*jobs))
+    if originals & results:
+        raise InputError(f"{output} would overwrite the originals; choose another place.")
+    memory = _free_memory()
+
+    def outcomes():
+        for original, result in jobs:
+            yield _outcome(model, original, result, direction, max_megapixels, memory)
+
+    return len(jobs), itertools.chain(problems, outcomes())
+
+
+def _jobs_of_folder(source, output, say):
+    """Pairs of an image and where its result goes; and outcomes of closed folders."""
+    if output.exists() and not output.is_dir():
+        raise InputError(f"{output} is a file; expected a folder to write pictures to.")
+    places = [pathlib.Path(os.path.realpath(path)) for path in (source, output)]
+    if places[0] == places[1]:
+        raise InputError(f"{output} would overwrite the originals; choose another place.")
+    found = image_files.find(source, left_out=output)
+    if places[0] in places[1].parents and output.is_dir():
+        say(f"{output} is where the results go, and what it holds already is not translated.")
+    if found.others:
+        say(found.passed_over())
+    problems = [
+        Outcome(path, output / path.relative_to(source), str(problem))
+        for path, problem in found.problems.items()
+    ]
+    return [(path, output / path.relative_to(source)) for path in found.paths], problems
+
+
+def _job_of_file(source, output):
+    if output.suffix.lower() in image_files.SUFFIXES and not output.is_dir():
+        return source, output
+    if output.suffix and not output.is_dir():
+        raise InputError(
+            f"{output} has no ending of a picture; expected a folder or a name that ends in "
+            f"{', '.join(image_files.SUFFIXES)}."
+        )
+    return source, output / source.name
+
+
+def _outcome(model, source, output, direction, max_megapixels, memory):
+    try:
+        check_fits(source, max_megapixels, memory)
+        image = image_files.read(source, generator_of(model, direction).input_shape[-1])
+        translated = image_files.encode(model.translate(image, direction))
+        moves = image_files.is_animated(source)
+    except InputError as problem:
+        return Outcome(source, output, str(problem))
+    suffix = output.suffix.lower()
+    if suffix not in _WITH_ALPHA:
+        translated = translated.convert("L" if translated.mode == "L" else "RGB")
+    with files.written_whole(output) as beside:
+        translated.save(beside, **({"quality": 95} if suffix in _WITH_QUALITY else {}))
+    note = f"{source} has several frames, of which the first is translated." if moves else None
+    return Outcome(source, output, note=note)
+
+
+def check_fits(path, max_megapixels=None, memory=math.inf):
+    """Raises an InputError for an image that is too large to be translated.
+
+    Args:
+        path: of the image.
+        max_megapixels: that are allowed; if `None`, as many as fit into `memory`, 12 at most.
+        memory: free bytes.
+    """
+    height, width = image_files.size(path)
+    fits = memory / _BYTES_A_PIXEL / 1e6
+    allowed = max_megapixels or min(fits, MAX_MEGAPIXELS)
+    if height * width <= allowed * 1e6:
+        return
+    why = "are allowed"
+    if allowed == fits:
+        why = f"fit into {memory / 1e9:.1f} GB of free memory with the paper's network in float32"
+    raise InputError(
+        f"{path} has {width} x {height} pixels ({height * width / 1e6:.3g} million), more than the "
+        f"{allowed:.3g} megapixels that {why}; make it smaller, or allow more by --max-megapixels."
+    )
+
+
+def _free_memory():
+    """Bytes that this process can still take; infinite if the system does not say."""
+    free = [math.inf]
+    with contextlib.suppress(OSError, AttributeError):
+        meminfo = pathlib.Path("/proc/meminfo").read_text()
+        free.append(1024 * int(re.search(r"MemAvailable: +(\d+) kB", meminfo)[1]))
+    with contextlib.suppress(OSError, ValueError):  # of a container
+        group = pathlib.Path("/sys/fs/cgroup")
+        limit = int((group / "memory.max").read_text())
+        used = int((group / "memory.stat").read_text().split()[1])  # without what files cache
+        free.append(limit - used)
+    return max(0, min(free))

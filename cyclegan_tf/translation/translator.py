@@ -1,0 +1,154 @@
+"""Trained generators at work: pictures of any size and number format in, the same out."""
+
+import numpy as np
+import tensorflow as tf
+
+from cyclegan_tf import value_range
+from cyclegan_tf.choices import check
+from cyclegan_tf.devices import has_accelerator
+from cyclegan_tf.errors import InputError
+from cyclegan_tf.networks.generators import size_multiple, translate_any_size
+
+# A 64-filter generator needs about 1.6 kB a pixel while it computes.
+_PIXELS_AT_ONCE = 2**21
+# On a CPU a larger picture keeps all cores busy, and alone it takes the fused normalisation.
+_PIXELS_OF_A_SMALL_PICTURE = 2**13
+
+
+class Translator:
+    """Generators without what trained them: what a generator that stands alone is used through.
+
+    Args:
+        generators: fully convolutional models by direction, such as `{"ab": ...}`.
+        image_shape: `(height, width, channels)` of the pictures that they were trained on, as
+            far as that is known.
+    """
+
+    def __init__(self, generators, image_shape):
+        self.generators = generators
+        self.image_shape = image_shape
+        self.discriminators = {}
+        self._functions = {}
+
+    def translate(self, images, direction="ab", batch_size=8):
+        """Translates pictures of any size.
+
+        Args:
+            images: one picture `(height, width, channels)`, a batch `(batch, height, width,
+                channels)`, or a list of pictures of different sizes. uint8 in [0, 255] or float
+                in [-1, 1].
+            direction: `"ab"` or `"ba"`.
+            batch_size: pictures that are computed at once, at most; those of a list too, where
+                they are of one size. Fewer if they are large, because memory would run out, and
+                one at a time on a CPU, where that is faster.
+
+        Returns:
+            A NumPy array (a list for a list) of the same size and number format: uint8 for uint8,
+            float32 in [-1, 1] for floats. The channels are those of the generator's output.
+
+        Raises:
+            InputError: pictures of another rank, type, value range or number of channels, or of
+                another size than a generator of fixed size takes.
+        """
+        generator_of(self, direction)
+        if isinstance(images, (list, tuple)):
+            return self._translate_list(images, direction, batch_size)
+        images = np.asarray(images)
+        _check_pictures(images, self.generators[direction].input_shape)
+        if images.ndim == 3:
+            return self._translate_batch(images[None], direction, 1)[0]
+        return self._translate_batch(images, direction, batch_size)
+
+    def _translate_list(self, images, direction, batch_size):
+        """Pictures of one size and number format together, in the order of the list."""
+        images = [np.asarray(image) for image in images]
+        alike = {}
+        for number, image in enumerate(images):
+            _check_pictures(image, self.generators[direction].input_shape)
+            alike.setdefault((image.shape, image.dtype), []).append(number)
+        translated = [None] * len(images)
+        for (shape, _), numbers in alike.items():
+            together = _batch_size(batch_size, shape[-3] * shape[-2]) if len(shape) == 3 else 1
+            for start in range(0, len(numbers), together):
+                some = numbers[start : start + together]
+                if len(shape) == 3:
+                    batch = np.stack([images[number] for number in some])
+                    results = self._translate_batch(batch, direction, together)
+                else:
+                    results = [self._translate_batch(images[some[0]], direction, batch_size)]
+                for number, result in zip(some, results):
+                    translated[number] = result
+        return translated
+
+    def _translate_batch(self, images, direction, batch_size):
+        if not len(images):
+            return images
+        batch_size = _batch_size(batch_size, images.shape[1] * images.shape[2])
+        compiled = self._compiled(direction, 1 if batch_size == 1 else None)
+        translated = []
+        for start in range(0, len(images), batch_size):
+            some = images[start : start + batch_size]
+            if images.dtype == np.uint8:
+                outputs = compiled(some / np.float32(127.5) - 1).numpy()
+                translated.append(np.uint8(np.clip(np.round((outputs + 1) * 127.5), 0, 255)))
+            else:
+                translated.append(compiled(some.astype(np.float32)).numpy())
+        return np.concatenate(translated)
+
+    def _compiled(self, direction, count):
+        """One compiled function for each direction, whatever the sizes, and one for batches."""
+        generator = self.generators[direction]
+        of, compiled = self._functions.get((direction, count), (None, None))
+        if of is not generator:  # another one may have taken its place
+            channels, multiple = generator.input_shape[-1], size_multiple(generator)
+            compiled = tf.function(
+                lambda images: translate_any_size(generator, images, multiple),
+                autograph=False,
+                input_signature=[tf.TensorSpec((count, None, None, channels), tf.float32)],
+            )
+            self._functions[direction, count] = generator, compiled
+        return compiled
+
+
+def generator_of(model, direction):
+    """The generator of a `Translator`, or of a system, for `"ab"` or `"ba"`.
+
+    Raises:
+        InputError: it has none for this direction.
+    """
+    check("direction", direction, model.generators)
+    return model.generators[direction]
+
+
+def _batch_size(most, pixels):
+    """How many pictures of so many pixels each are computed at once."""
+    if pixels > _PIXELS_OF_A_SMALL_PICTURE and not has_accelerator():
+        return 1
+    return max(1, min(most, _PIXELS_AT_ONCE // pixels))
+
+
+def _check_pictures(images, input_shape):
+    if images.ndim not in (3, 4):
+        raise InputError(
+            "Pictures must have the shape (height, width, channels) or (batch, height, width, "
+            f"channels). Received: {images.shape}"
+        )
+    *size, channels = input_shape[1:]
+    if images.shape[-1] != channels:
+        raise InputError(
+            f"The generator takes pictures of {channels} channels. Received: {images.shape}"
+        )
+    if 0 in images.shape[-3:]:
+        raise InputError(f"Pictures must not be empty. Received: {images.shape}")
+    if None not in size and images.shape[-3:-1] != tuple(size):
+        raise InputError(
+            f"This generator takes pictures of {size[0]} by {size[1]} pixels alone; build it with "
+            f"an image_shape of (None, None, {channels}) for any size. Received: {images.shape}"
+        )
+    if images.dtype != np.uint8 and images.dtype.kind != "f":
+        raise InputError(
+            "Pictures must be uint8 in [0, 255] or floats in [-1, 1]. "
+            f"Received: {images.dtype.name}"
+        )
+    if images.dtype.kind == "f" and images.size:
+        value_range.check(float(images.min()), float(images.max()))
