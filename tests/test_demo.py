@@ -42,7 +42,7 @@ def test_a_short_demo_writes_everything_and_can_be_repeated(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_fifth_of_the_demo_tells_the_classes_apart(tmp_path):
+def test_an_eighth_of_the_demo_tells_the_classes_apart(tmp_path):
     scores = demo(tmp_path / "demo", epochs=3, ema_momentum=0.98)
     _check(tmp_path / "demo", scores)
     trained = scores["photo_to_labels"]

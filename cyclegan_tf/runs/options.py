@@ -96,7 +96,7 @@ PRESETS = {
     #         discriminator of label maps that sees it (docs/fidelity.md).
     "demo":   {"lambda_identity": 0.0, "crop_size": 64, "base_filters": 32,
                "fine_discriminators": "a", "learning_rate": 2e-3, "ema_momentum": 0.997,
-               "epochs": 12, "steps_per_epoch": 100},
+               "epochs": 24, "steps_per_epoch": 100},
 }  # fmt: skip
 
 
