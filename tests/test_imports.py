@@ -21,10 +21,10 @@ WINGS = [
     ["translation"],
     ["data", "metrics", "networks", "training"],
     ["losses", "precision"],
-    ["preprocessing"],
+    ["directions", "preprocessing"],
     ["replicas", "value_range"],
     ["choices", "devices", "files", "random_numbers"],
-    ["errors", "quiet_start"],
+    ["errors", "extras", "keras_internals", "pixels", "quiet_start"],
 ]
 
 

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from cyclegan_tf.data import image_files
 from cyclegan_tf.errors import InputError
+from cyclegan_tf.pixels import to_float
 from cyclegan_tf.preprocessing import Preprocessing
 
 _DOMAIN_A, _DOMAIN_B = range(2)
@@ -263,7 +264,7 @@ def _picture(source, index, preprocessing, shape, key=None):
         mirror = tf.random.stateless_uniform((), _fold(key, _FLIP)) < 0.5
         image = tf.where(mirror, image[:, ::-1], image)
     image.set_shape(shape)
-    return tf.cast(image, tf.float32) / 127.5 - 1.0
+    return to_float(image)
 
 
 def _crop(image, size, key):

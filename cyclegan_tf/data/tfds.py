@@ -6,6 +6,7 @@ import pathlib
 from cyclegan_tf.data import image_files
 from cyclegan_tf.data.pipeline import Source, pairs
 from cyclegan_tf.errors import InputError
+from cyclegan_tf.extras import required
 from cyclegan_tf.preprocessing import Preprocessing, sizes_from
 
 # TFDS makes 10 tries, each after twice the pause: 3.5 minutes without a network. 5 take 6 seconds.
@@ -69,12 +70,7 @@ def tfds_sources(name, a=None, b=None, split="train", data_dir=None, channels=3)
 
 
 def _import_tfds():
-    try:
-        import tensorflow_datasets
-    except ImportError as error:
-        raise ImportError(
-            "from_tfds needs tensorflow-datasets: pip install 'cyclegan-tf[tfds]'"
-        ) from error
+    tensorflow_datasets = required("tensorflow_datasets", "tfds", "from_tfds needs")
     if not hasattr(tensorflow_datasets, "builder"):  # it logs its own import errors and goes on
         raise ImportError(
             "tensorflow-datasets is installed but does not import. Beside TensorFlow 2.19 it needs "

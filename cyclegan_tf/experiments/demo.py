@@ -13,6 +13,7 @@ from cyclegan_tf import data, files
 from cyclegan_tf.data import image_files
 from cyclegan_tf.exporting.export import export
 from cyclegan_tf.exporting.tflite.interpreter import translated
+from cyclegan_tf.pixels import to_float
 from cyclegan_tf.runs.options import resolve
 from cyclegan_tf.runs.page import write_page
 from cyclegan_tf.runs.scores import evaluate_scenes
@@ -102,7 +103,7 @@ def _write_examples(folder, options):
 def _differences(model, written, options):
     """Mean absolute difference of each export from Keras in float32, on test scenes."""
     labels, photographs, _ = data.scene_pairs(4, options.crop_size, seed=options.seed)
-    inputs = {"ab": labels / np.float32(127.5) - 1, "ba": photographs / np.float32(127.5) - 1}
+    inputs = {"ab": to_float(labels), "ba": to_float(photographs)}
     expected = _float32_outputs(model, inputs, options)
     run = {"saved_model": _run_saved_model, "tflite": translated}
     return {

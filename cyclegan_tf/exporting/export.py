@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from cyclegan_tf import files
 from cyclegan_tf.choices import DIRECTIONS, KINDS, POLICIES, USUAL_KINDS, check
+from cyclegan_tf.directions import generator_of
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.exporting import warmup
 from cyclegan_tf.exporting.onnx import export_onnx
@@ -14,7 +15,6 @@ from cyclegan_tf.exporting.quiet import quiet
 from cyclegan_tf.exporting.signatures import signatures
 from cyclegan_tf.exporting.tflite.export import checked_size, export_tflite
 from cyclegan_tf.precision import in_precision
-from cyclegan_tf.translation.translator import generator_of
 
 
 def export(

@@ -9,11 +9,12 @@ import tensorflow as tf
 
 from cyclegan_tf import files
 from cyclegan_tf.data.image_files import colours
+from cyclegan_tf.directions import generator_of
 from cyclegan_tf.exporting.quiet import quiet
+from cyclegan_tf.extras import required
 from cyclegan_tf.networks.generators import size_multiple, translate_any_size
 from cyclegan_tf.networks.kernels import portable_kernels
 from cyclegan_tf.precision import in_precision
-from cyclegan_tf.translation.translator import generator_of
 
 
 def export_onnx(model, path, direction="ab"):
@@ -85,9 +86,5 @@ def _describe(content, direction, generator):
 
 
 def _onnx():
-    try:
-        import onnx
-        import tf2onnx  # noqa: F401, what Keras exports by
-    except ImportError as error:
-        raise ImportError("ONNX files need: pip install 'cyclegan-tf[onnx]'") from error
-    return onnx
+    required("tf2onnx", "onnx", "ONNX files need")  # by which Keras exports
+    return required("onnx", "onnx", "ONNX files need")

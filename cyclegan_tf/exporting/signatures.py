@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from cyclegan_tf import pixels
 from cyclegan_tf.networks.generators import size_multiple, translate_any_size
 
 # How files of each format begin that `tf.io.decode_image` reads.
@@ -41,13 +42,13 @@ def signatures(generator):
 
     @_signature(image=tf.TensorSpec((None, *shape), tf.uint8))
     def uint8(image):
-        return {"translated": _to_uint8(translate(_to_float(image)))}
+        return {"translated": pixels.to_uint8(translate(pixels.to_float(image)))}
 
     @_signature(image_bytes=tf.TensorSpec((None,), tf.string))
     def encoded(image_bytes):
         def one(number_and_bytes):
             image = _decoded(*number_and_bytes, channels)[None]
-            return tf.io.encode_png(_to_uint8(translate(_to_float(image)))[0])
+            return tf.io.encode_png(pixels.to_uint8(translate(pixels.to_float(image)))[0])
 
         numbers = tf.range(tf.size(image_bytes))
         translated = tf.map_fn(
@@ -91,14 +92,6 @@ def _translation(generator):
         return tf.cond(tf.equal(tf.shape(image)[0], 1), alone, lambda: whole(image))
 
     return translate
-
-
-def _to_float(pixels):
-    return tf.cast(pixels, tf.float32) / 127.5 - 1.0
-
-
-def _to_uint8(pictures):
-    return tf.cast(tf.clip_by_value(tf.round((pictures + 1.0) * 127.5), 0.0, 255.0), tf.uint8)
 
 
 def _decoded(number, encoded, channels):

@@ -6,10 +6,10 @@ import pathlib
 
 from cyclegan_tf import files
 from cyclegan_tf.data import image_files
+from cyclegan_tf.directions import from_domain, generator_of, number_of, to_domain
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.exporting import npm
 from cyclegan_tf.exporting.tflite.export import export_tflite, sides
-from cyclegan_tf.translation.translator import generator_of
 
 _CORE = npm.Package(
     "@litertjs/core",
@@ -165,7 +165,7 @@ def _channels(model, direction):
 
 
 def _read_example(examples, direction, channels):
-    path = examples["ab".index(direction[0])]
+    path = examples[number_of(from_domain(direction))]
     return None if path is None else image_files.read(path, channels)
 
 
@@ -183,10 +183,10 @@ def _write_model(model, folder, direction, of_tflite):
 
 def _write_names(folder, direction, domains, example):
     """Writes the example for a direction; returns what visitors see of it."""
-    source, target = (0, 1) if direction == "ab" else (1, 0)
-    names = {"label": f"{domains[source]} → {domains[target]}"}
+    source, target = (domains[number_of(of(direction))] for of in (from_domain, to_domain))
+    names = {"label": f"{source} → {target}"}
     if example is not None:
-        names["example"] = f"example_{direction[0]}.png"
+        names["example"] = f"example_{from_domain(direction)}.png"
         image_files.encode(example).save(folder / names["example"])
     return names
 

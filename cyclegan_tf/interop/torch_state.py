@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from cyclegan_tf.errors import InputError
+from cyclegan_tf.keras_internals import nodes_of, operation_before
 from cyclegan_tf.networks.discriminators import patchgan, pixelgan
 from cyclegan_tf.networks.generators import resnet_generator, unet_generator
 from cyclegan_tf.networks.layers import InstanceNormalization
@@ -363,8 +364,8 @@ def _looks(layer):
 
 def _wired(layer, layers):
     """Where a layer's inputs come from, as positions among the layers, in order."""
-    node = layer._inbound_nodes[0]
-    return [layers.index(tensor._keras_history.operation) for tensor in node.input_tensors]
+    node = nodes_of(layer)[0]
+    return [layers.index(operation_before(tensor)) for tensor in node.input_tensors]
 
 
 def _told(layer, other):

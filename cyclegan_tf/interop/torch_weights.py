@@ -10,8 +10,9 @@ import warnings
 import numpy as np
 
 from cyclegan_tf import files
-from cyclegan_tf.choices import check
+from cyclegan_tf.directions import generator_of, to_domain
 from cyclegan_tf.errors import InputError
+from cyclegan_tf.extras import required
 from cyclegan_tf.interop.torch_state import network_of, state_of
 from cyclegan_tf.systems.cyclegan import CycleGAN
 
@@ -194,9 +195,8 @@ def save_networks(model, folder, directions=("ab", "ba"), epoch="latest"):
     _import_torch()
     states = {}
     for direction in directions:
-        check("direction", direction, model.generators)
-        domain = direction[1]
-        networks = {f"generator_{direction}": model.generators[direction]}
+        networks = {f"generator_{direction}": generator_of(model, direction)}
+        domain = to_domain(direction)
         discriminator = model.discriminators.get(domain)
         if discriminator is not None and discriminator.output_shape[-1] > 1:
             warnings.warn(
@@ -290,11 +290,4 @@ def _array(torch, path, key, value):
 
 
 def _import_torch():
-    try:
-        import torch
-    except ImportError as error:
-        raise ImportError(
-            "Checkpoints of the PyTorch release need PyTorch: pip install 'cyclegan-tf[torch]', "
-            "or pip install torch"
-        ) from error
-    return torch
+    return required("torch", "torch", "Checkpoints of PyTorch need")

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from cyclegan_tf.keras_internals import is_plain_functional
 from cyclegan_tf.networks import kernels
 from cyclegan_tf.networks.kernels import by_two_by_two, plain_convolution, portable, reflected
 
@@ -23,7 +24,7 @@ def acts_per_picture(network):
     """
     if isinstance(network, keras.Sequential):
         return all(map(acts_per_picture, network.layers))
-    if type(network).call.__qualname__ == "Functional.call":  # and not a subclass's own
+    if is_plain_functional(network):
         return all(map(acts_per_picture, network.operations))
     if type(network) not in _PER_PICTURE:
         return False

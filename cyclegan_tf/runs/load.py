@@ -8,12 +8,13 @@ import zlib
 import h5py
 import keras
 
+from cyclegan_tf.errors import InputError
+
 # Keras knows the classes of a file once they are registered: the system, its layers and its pools.
 from cyclegan_tf.networks import layers  # noqa: F401
-from cyclegan_tf.training import replay_pool  # noqa: F401
-from cyclegan_tf.errors import InputError
 from cyclegan_tf.networks.generators import size_multiple
 from cyclegan_tf.systems import cyclegan  # noqa: F401
+from cyclegan_tf.training import replay_pool  # noqa: F401
 from cyclegan_tf.translation.translator import Translator
 
 

@@ -9,22 +9,21 @@ import shutil
 import signal
 import zipfile
 
-import numpy as np
-
 from cyclegan_tf import data, files, precision
-from cyclegan_tf.training import strategies
-from cyclegan_tf.runs.callbacks import KeepEpochs, RunPage, SampleSheet, SaveModel
-from cyclegan_tf.training.checkpoints import Checkpoints, newest_state
 from cyclegan_tf.choices import PRECISIONS
 from cyclegan_tf.errors import InputError
-from cyclegan_tf.training.optimizers import Adam
-from cyclegan_tf.runs.options import as_in_run, is_folder, options_of
+from cyclegan_tf.pixels import to_uint8
 from cyclegan_tf.replicas import process_count, process_number, same_everywhere, wait_for_all
+from cyclegan_tf.runs.callbacks import KeepEpochs, RunPage, SampleSheet, SaveModel
 from cyclegan_tf.runs.logs import RunLog, ScalarBoard
-from cyclegan_tf.training.schedules import ConstantThenLinearDecay
+from cyclegan_tf.runs.options import as_in_run, is_folder, options_of
 from cyclegan_tf.runs.sources import sources_of
-from cyclegan_tf.systems.cyclegan import CycleGAN, paper_blocks, paper_networks
 from cyclegan_tf.runs.trial import seconds_by_precision
+from cyclegan_tf.systems.cyclegan import CycleGAN, paper_blocks, paper_networks
+from cyclegan_tf.training import strategies
+from cyclegan_tf.training.checkpoints import Checkpoints, newest_state
+from cyclegan_tf.training.optimizers import Adam
+from cyclegan_tf.training.schedules import ConstantThenLinearDecay
 
 # What a run writes, and `restart` removes.
 _RUN_FOLDERS = ("samples", "logs", "checkpoints", "epochs")
@@ -230,11 +229,7 @@ def _samples(options, training_sources, rows):
         with contextlib.suppress(InputError):  # no test split, or none that can be shown
             pairs = _pairs(options, sources_of(options, "test"))
     elements = list(pairs.unbatch().take(rows))
-    return [[_to_uint8(element[domain]) for element in elements] for domain in (0, 1)]
-
-
-def _to_uint8(image):
-    return np.uint8(np.round((image.numpy() + 1) * 127.5))
+    return [[to_uint8(element[domain].numpy()) for element in elements] for domain in (0, 1)]
 
 
 def _image_shape(options, pairs):

@@ -12,11 +12,12 @@ import tensorflow as tf
 from cyclegan_tf import losses, value_range
 from cyclegan_tf.devices import has_accelerator
 from cyclegan_tf.errors import InputError
+from cyclegan_tf.keras_internals import is_default_strategy, step_counter
 from cyclegan_tf.networks.layers import acts_per_picture
 from cyclegan_tf.networks.remat import rematerialised
 from cyclegan_tf.random_numbers import fold_in
 from cyclegan_tf.replicas import of_any_share, process_count, strategy_of
-from cyclegan_tf.training.optimizers import Adam, steps_taken
+from cyclegan_tf.training.optimizers import Adam
 from cyclegan_tf.translation.translator import Translator
 
 
@@ -135,7 +136,7 @@ class System(keras.Model):
 
     def _check_strategy(self, *optimizers):
         own = strategy_of(self.weights[0])
-        if any(strategy_of(steps_taken(each)) is not own for each in optimizers):
+        if any(strategy_of(step_counter(each)) is not own for each in optimizers):
             raise ValueError(
                 "The model and its optimizers must be made in the same strategy.scope(), or all "
                 "without one; make the optimizers, and call compile, where the model is made."
@@ -149,11 +150,11 @@ class System(keras.Model):
                 "Both optimizers must accumulate gradients over as many steps. "
                 f"Received: gradient_accumulation_steps of {sorted(steps)}"
             )
-        name = type(self.distribute_strategy).__name__
-        if steps != {1} and name != "_DefaultDistributionStrategy":
+        strategy = self.distribute_strategy
+        if steps != {1} and not is_default_strategy(strategy):
             raise ValueError(
-                f"Keras does not accumulate gradients under {name}; use a larger batch_size "
-                "instead, or no strategy."
+                f"Keras does not accumulate gradients under {type(strategy).__name__}; use a "
+                "larger batch_size instead, or no strategy."
             )
 
     def _prepared(self, optimizer):
@@ -406,7 +407,7 @@ class System(keras.Model):
         """A seed that depends on (seed, stream, step, replica) alone, so that a run resumes."""
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         seed = tf.constant([self.seed, stream], tf.int32)
-        for number in (steps_taken(self.discriminator_optimizer), replica):
+        for number in (step_counter(self.discriminator_optimizer), replica):
             seed = fold_in(seed, number)
         return seed
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from cyclegan_tf import files
 from cyclegan_tf.errors import InputError
+from cyclegan_tf.keras_internals import seed_states, step_counter
 from cyclegan_tf.replicas import (
     any_process,
     assign_replica_values,
@@ -25,7 +26,6 @@ from cyclegan_tf.replicas import (
     wait_for_all,
 )
 from cyclegan_tf.training.descriptions import description, differences
-from cyclegan_tf.training.optimizers import steps_taken
 
 # Not `.weights.h5`, which HDF5 writes to the disk itself, and crashes when that is full.
 _STATE, _MODEL = "state.json", "model.keras"
@@ -114,7 +114,7 @@ class Checkpoints(keras.callbacks.Callback):
             )
         self._check_data(state)
         model.load_weights(state["path"] / _MODEL)
-        for variable, value in zip(_random_states(model), state["random"]):
+        for variable, value in zip(seed_states(model), state["random"]):
             variable.assign(value)
         self._trackers = state["trackers"] if state["pairs"] else None  # else of an epoch before
         self._damaged = [path for path in _found(self.folder) if path.name > state["path"].name]
@@ -221,8 +221,8 @@ class Checkpoints(keras.callbacks.Callback):
             "pairs": step * self._batch_size,
             "batch_size": self._batch_size,
             "data": self._data,
-            "iterations": int(steps_taken(self.model.optimizer).numpy()),
-            "random": [variable.numpy().tolist() for variable in _random_states(self.model)],
+            "iterations": int(step_counter(self.model.optimizer).numpy()),
+            "random": [variable.numpy().tolist() for variable in seed_states(self.model)],
             "trackers": trackers,
         }
         path = self.folder / f"epoch_{epoch:05d}_{state['pairs']:08d}"
@@ -292,8 +292,3 @@ def _digest(path):
 
 def _digest_of_state(state):
     return hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()
-
-
-def _random_states(model):
-    """The states of layers such as Dropout, which Keras does not save."""
-    return [v for v in model.non_trainable_variables if v.path.endswith("seed_generator_state")]

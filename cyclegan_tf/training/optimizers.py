@@ -4,6 +4,8 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from cyclegan_tf.keras_internals import averaged_variables, handle_of, moments_of
+
 
 @keras.saving.register_keras_serializable(package="cyclegan_tf")
 class Adam(keras.optimizers.Adam):
@@ -33,7 +35,7 @@ class Adam(keras.optimizers.Adam):
         `fit` ends with it, and passes the variables of the whole model, those of the other
         optimizer too.
         """
-        super().finalize_variable_values(self._trainable_variables)
+        super().finalize_variable_values(averaged_variables(self))
 
     def update_step(self, gradient, variable, learning_rate):
         gradient = ops.cast(gradient, variable.dtype)
@@ -43,13 +45,13 @@ class Adam(keras.optimizers.Adam):
             for x in (self.beta_1, self.beta_2, learning_rate, self.epsilon)
         )
         beta_1_power, beta_2_power = ops.power(beta_1, step), ops.power(beta_2, step)
-        index = self._get_variable_index(variable)
+        first, second = moments_of(self, variable)
         # One kernel in the place of a dozen. It adds ε before the bias correction, so ε is scaled
         # by what the correction will divide it by.
         tf.raw_ops.ResourceApplyAdam(
-            var=_handle(variable),
-            m=_handle(self._momentums[index]),
-            v=_handle(self._velocities[index]),
+            var=handle_of(variable),
+            m=handle_of(first),
+            v=handle_of(second),
             beta1_power=beta_1_power,
             beta2_power=beta_2_power,
             lr=rate,
@@ -58,17 +60,3 @@ class Adam(keras.optimizers.Adam):
             epsilon=epsilon * ops.sqrt(1 - beta_2_power),
             grad=gradient,
         )
-
-
-def steps_taken(optimizer):
-    """Steps of training that an optimizer has seen, as a variable: where its schedule stands.
-
-    Unlike `iterations`, it counts those whose gradients are only accumulated too, as Keras does
-    where it asks a schedule for the rate.
-    """
-    return getattr(optimizer, "inner_optimizer", optimizer)._iterations
-
-
-def _handle(variable):
-    """Of a variable of Keras's or of TensorFlow's own, which Keras passes when it distributes."""
-    return (variable.value if isinstance(variable, keras.Variable) else variable).handle

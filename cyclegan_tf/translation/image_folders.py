@@ -11,8 +11,8 @@ import re
 from cyclegan_tf import files
 from cyclegan_tf.choices import MAX_MEGAPIXELS
 from cyclegan_tf.data import image_files
+from cyclegan_tf.directions import generator_of
 from cyclegan_tf.errors import InputError
-from cyclegan_tf.translation.translator import generator_of
 
 _WITH_ALPHA = (".png", ".webp", ".tif", ".tiff")
 _WITH_QUALITY = (".jpg", ".jpeg", ".webp")

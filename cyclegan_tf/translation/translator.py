@@ -3,9 +3,9 @@
 import numpy as np
 import tensorflow as tf
 
-from cyclegan_tf import value_range
-from cyclegan_tf.choices import check
+from cyclegan_tf import pixels, value_range
 from cyclegan_tf.devices import has_accelerator
+from cyclegan_tf.directions import generator_of
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.networks.generators import size_multiple, translate_any_size
 
@@ -89,8 +89,8 @@ class Translator:
         for start in range(0, len(images), batch_size):
             some = images[start : start + batch_size]
             if images.dtype == np.uint8:
-                outputs = compiled(some / np.float32(127.5) - 1).numpy()
-                translated.append(np.uint8(np.clip(np.round((outputs + 1) * 127.5), 0, 255)))
+                outputs = compiled(pixels.to_float(some)).numpy()
+                translated.append(pixels.to_uint8(outputs))
             else:
                 translated.append(compiled(some.astype(np.float32)).numpy())
         return np.concatenate(translated)
@@ -108,16 +108,6 @@ class Translator:
             )
             self._functions[direction, count] = generator, compiled
         return compiled
-
-
-def generator_of(model, direction):
-    """The generator of a `Translator`, or of a system, for `"ab"` or `"ba"`.
-
-    Raises:
-        InputError: it has none for this direction.
-    """
-    check("direction", direction, model.generators)
-    return model.generators[direction]
 
 
 def _batch_size(most, pixels):

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from cyclegan_tf.keras_internals import nodes_of, operation_before
 from cyclegan_tf.networks.layers import InstanceNormalization
 
 CONVOLUTION_LAYERS = (keras.layers.Conv2D, keras.layers.Conv2DTranspose)
@@ -79,7 +80,7 @@ def normalised_convolutions(network):
     for layer in network.layers:
         if not isinstance(layer, InstanceNormalization) or not _is_used_once(layer):
             continue
-        before = layer.input._keras_history.operation
+        before = operation_before(layer.input)
         if (
             isinstance(before, CONVOLUTION_LAYERS)
             and before.activation is keras.activations.linear
@@ -91,11 +92,11 @@ def normalised_convolutions(network):
 
 
 def _is_used_once(layer):
-    return len(layer._inbound_nodes) == 1
+    return len(nodes_of(layer)) == 1
 
 
 def _uses(network, tensor):
-    nodes = [node for each in network.operations for node in each._inbound_nodes]
+    nodes = [node for each in network.operations for node in nodes_of(each)]
     return sum(used is tensor for node in nodes for used in node.input_tensors)
 
 

@@ -10,6 +10,7 @@ import warnings
 from cyclegan_tf import files
 from cyclegan_tf.choices import QUANTIZATIONS, check
 from cyclegan_tf.data.image_files import colours
+from cyclegan_tf.directions import generator_of
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.exporting.tflite import interpreter, metadata
 from cyclegan_tf.exporting.tflite.conversion import INPUT, OUTPUT, SIGNATURE
@@ -26,7 +27,6 @@ from cyclegan_tf.networks.generators import size_multiple
 from cyclegan_tf.precision import in_precision
 from cyclegan_tf.runs.options import options_of
 from cyclegan_tf.runs.sources import is_of_tfds
-from cyclegan_tf.translation.translator import generator_of
 
 _SIDE = 256  # of the report's pictures, where neither the file nor the model has a size
 

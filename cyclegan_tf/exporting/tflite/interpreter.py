@@ -6,6 +6,8 @@ import time
 
 import numpy as np
 
+from cyclegan_tf.extras import required
+
 
 def is_installed():
     return importlib.util.find_spec("ai_edge_litert") is not None
@@ -73,18 +75,15 @@ def operators(model):
 
 
 def _opened(model, threads=2, delegates=True):
-    try:
-        from ai_edge_litert.interpreter import Interpreter, OpResolverType
-    except ImportError as error:
-        raise ImportError(
-            "Running a .tflite needs LiteRT: pip install 'cyclegan-tf[litert]'"
-        ) from error
+    litert = required("ai_edge_litert.interpreter", "litert", "Running a .tflite needs")
     # XNNPACK is the default delegate: fast kernels of processors.
     resolver = (
-        OpResolverType.AUTO if delegates else OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+        litert.OpResolverType.AUTO
+        if delegates
+        else litert.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     )
     source = {"model_content": model} if isinstance(model, bytes) else {"model_path": str(model)}
-    return Interpreter(**source, num_threads=threads, experimental_op_resolver_type=resolver)
+    return litert.Interpreter(**source, num_threads=threads, experimental_op_resolver_type=resolver)
 
 
 def _ready(model, image, threads):

@@ -27,6 +27,7 @@ from cyclegan_tf.exporting.tflite.gptq import fewest_bits
 from cyclegan_tf.exporting.tflite.interpreter import translated
 from cyclegan_tf.exporting.tflite.quantizer import ANY, Rule, by_rules, measured_ranges
 from cyclegan_tf.exporting.tflite.report import likeness
+from cyclegan_tf.keras_internals import node_before, operation_before
 from cyclegan_tf.networks.kernels import portable_kernels
 
 NEED_OWN_PICTURES = ("int8", "auto")  # of the kind that will be translated
@@ -193,13 +194,12 @@ def _last_convolutions(network):
     """Names of the convolutions after which there are none on the way to the output."""
     names, ends, seen = [], [network.output], set()
     while ends:
-        operation = (tensor := ends.pop())._keras_history.operation
+        operation = operation_before(tensor := ends.pop())
         if isinstance(operation, CONVOLUTION_LAYERS):
             names.append(operation.name)
         elif operation not in seen:
             seen.add(operation)
-            node = operation._inbound_nodes[tensor._keras_history.node_index]
-            ends += node.input_tensors
+            ends += node_before(tensor).input_tensors
     return sorted(set(names))
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from cyclegan_tf.exporting.quiet import quiet
 from cyclegan_tf.exporting.tflite.conversion import INPUT, SIGNATURE
+from cyclegan_tf.extras import required
 
 ANY = "*"
 
@@ -100,12 +101,7 @@ def by_rules(model, rules, ranges=None):
 
 def check_installed():
     """Raises an ImportError that names the extra where ai-edge-quantizer is missing."""
-    try:
-        import ai_edge_quantizer  # noqa: F401
-    except ImportError as error:
-        raise ImportError(
-            "This quantization needs ai-edge-quantizer: pip install 'cyclegan-tf[litert]'"
-        ) from error
+    required("ai_edge_quantizer", "litert", "This quantization needs")
 
 
 def _quantizer(model, rules):

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from cyclegan_tf.exporting.tflite.interpreter import median_seconds, operators, translated
+from cyclegan_tf.pixels import to_uint8
 from cyclegan_tf.runs.sheets import contact_sheet
 
 _ROWS = 4
@@ -91,7 +92,7 @@ def sheet(pictures, expected, outputs):
     """A Pillow image: input | Keras | the file | their difference; the worst picture first."""
     rows = np.argsort(psnr(outputs, expected))[:_ROWS]
     difference = np.clip(8 * np.abs(outputs - expected) - 1, -1, 1)
-    columns = [_to_uint8(each[rows]) for each in (pictures.test, expected, outputs, difference)]
+    columns = [to_uint8(each[rows]) for each in (pictures.test, expected, outputs, difference)]
     return contact_sheet(columns, ["input", "Keras", ".tflite", "difference × 8"])
 
 
@@ -120,7 +121,3 @@ def _latency(model, float_model, image, threads):
         "float32_milliseconds": round(baseline * 1000, 2),
         "to_float32": round(seconds["this"] / baseline, 3),
     }
-
-
-def _to_uint8(images):
-    return np.uint8(np.clip(np.round((images + 1) * 127.5), 0, 255))

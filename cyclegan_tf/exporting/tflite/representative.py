@@ -9,7 +9,9 @@ import numpy as np
 from cyclegan_tf.data import image_files
 from cyclegan_tf.data.folders import folder
 from cyclegan_tf.data.scenes import scene_sources
+from cyclegan_tf.directions import from_domain, number_of
 from cyclegan_tf.errors import InputError
+from cyclegan_tf.pixels import to_float
 from cyclegan_tf.runs.options import options_of
 from cyclegan_tf.runs.sources import is_of_tfds, source_of
 
@@ -55,7 +57,7 @@ def representative_pictures(given, options, direction, size, channels, needed=Tr
     Raises:
         InputError: there are no such pictures as were given, or not of so many channels.
     """
-    domain = "ab".index(direction[0])
+    domain = number_of(from_domain(direction))
     if given is None and options is None:
         return _of_scenes(domain, size, channels, "none were given")
     if given is None and not needed and is_of_tfds(options):
@@ -151,4 +153,4 @@ def _as_channels(images, channels):
 
 
 def _floats(images):
-    return np.stack(images).astype(np.float32) / np.float32(127.5) - 1
+    return to_float(np.stack(images))

@@ -1,0 +1,21 @@
+"""Optional packages: what an extra of this package installs, imported where it is used."""
+
+import importlib
+
+
+def required(module, extra, purpose):
+    """An optional module.
+
+    Args:
+        module: its name, such as `"torch"`.
+        extra: of this package, which installs it.
+        purpose: what needs it, as the beginning of a sentence: `"ONNX files need"`.
+
+    Raises:
+        ImportError: it is not installed; the message has the line that installs it.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        package = module.partition(".")[0]
+        raise ImportError(f"{purpose} {package}: pip install 'cyclegan-tf[{extra}]'") from error

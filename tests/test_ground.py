@@ -1,0 +1,43 @@
+"""The small modules that everything stands on: scales, directions, optional packages."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from cyclegan_tf import InputError, Translator, pixels, resnet_generator
+from cyclegan_tf.directions import from_domain, generator_of, number_of, to_domain
+from cyclegan_tf.extras import required
+
+
+def test_pixels_are_scaled_by_hand_computed_values_alike_in_numpy_and_tensorflow():
+    values = np.array([0, 51, 255], np.uint8)
+    expected = np.array([-1.0, -0.6, 1.0], np.float32)
+    for scaled in (pixels.to_float(values), pixels.to_float(tf.constant(values)).numpy()):
+        assert scaled.dtype == np.float32
+        np.testing.assert_allclose(scaled, expected, rtol=1e-6)
+    floats = np.array([-1.5, -1.0, -0.6, 0.001, 1.0, 1.5], np.float32)
+    for back in (pixels.to_uint8(floats), pixels.to_uint8(tf.constant(floats)).numpy()):
+        assert back.dtype == np.uint8
+        np.testing.assert_array_equal(back, [0, 0, 51, 128, 255, 255])
+
+
+def test_every_pixel_comes_back():
+    every = np.arange(256, dtype=np.uint8)
+    np.testing.assert_array_equal(pixels.to_uint8(pixels.to_float(every)), every)
+    tensor = tf.constant(every)
+    np.testing.assert_array_equal(pixels.to_uint8(pixels.to_float(tensor)), every)
+
+
+def test_directions():
+    assert [from_domain("ba"), to_domain("ba")] == ["b", "a"]
+    assert [number_of("a"), number_of("b")] == [0, 1]
+    only = Translator({"ab": resnet_generator(base_filters=2, blocks=1)}, (8, 8, 3))
+    assert generator_of(only, "ab") is only.generators["ab"]
+    with pytest.raises(InputError, match=r"direction must be one of ab\. Received: 'ba'"):
+        generator_of(only, "ba")
+
+
+def test_an_extra_that_is_missing_is_named():
+    assert required("json", "dev", "Nothing needs") is __import__("json")
+    with pytest.raises(ImportError, match=r"^This needs no_such: pip install 'cyclegan-tf\[dev\]'"):
+        required("no_such.module", "dev", "This needs")
