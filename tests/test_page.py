@@ -1,12 +1,12 @@
 """The page of a run, from files as a run leaves them, and in a browser."""
 
-import json
 import re
 
 import pytest
 from browsers import chromium, needs_chromium
 from PIL import Image
 
+from cyclegan_tf.runs.options import resolve
 from cyclegan_tf.runs.page import write_page
 
 PANELS = {
@@ -21,8 +21,8 @@ LOG = "epoch,cycle_a,d_a,g_ab,kl_a,learning_rate\n0,3.0,0.5,0.4,7.0,0.0002\n"
 @pytest.fixture
 def run(tmp_path):
     (tmp_path / "log.csv").write_text(LOG)
-    options = {"source": "data/<horses>", "crop_size": 64, "epochs": 2, "adversarial": "lsgan"}
-    (tmp_path / "options.json").write_text(json.dumps(options))
+    options = resolve("data/<horses>", crop_size=64, epochs=2)
+    (tmp_path / "options.json").write_text(options.as_json())
     (tmp_path / "samples").mkdir()
     for epoch, color in ((1, "red"), (2, "blue")):
         Image.new("RGB", (300, 100), color).save(tmp_path / "samples" / f"epoch_{epoch:04d}.png")

@@ -8,6 +8,7 @@ import pathlib
 import numpy as np
 
 from cyclegan_tf import files
+from cyclegan_tf.runs.options import options_of
 
 
 def write_page(folder, title, panels, section=""):
@@ -22,7 +23,7 @@ def write_page(folder, title, panels, section=""):
         section: HTML to stand above the samples.
     """
     folder = pathlib.Path(folder)
-    options = _read_options(folder / "options.json")
+    options = options_of(folder)
     rows = _read_log(folder / "log.csv")
     if rows:
         _plot_losses(rows, panels, folder / "losses.png")
@@ -40,10 +41,6 @@ def write_page(folder, title, panels, section=""):
     )
 
 
-def _read_options(path):
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-
-
 def _read_log(path):
     if not path.exists():
         return []
@@ -57,19 +54,17 @@ def _read_log(path):
 
 
 def _summary(options, rows):
-    """What was trained, and how far, in a sentence or two."""
-    if not options:
+    """What was trained, and how far, in two sentences."""
+    if options is None:
         return ""
+    data = options.data
     domains = " and ".join(
-        f"<b>{html.escape(str(options[name]))}</b>"
-        for name in ("source", "domain_b")
-        if options.get(name)
+        f"<b>{html.escape(folder)}</b>" for folder in (data.source, data.domain_b) if folder
     )
     done = int(rows[-1]["epoch"]) + 1 if rows else 0
-    size = options.get("crop_size")
     return (
-        f"<p>A translator trained on {domains} at {size} x {size} pixels. "
-        f"Epoch {done} of {options.get('epochs')} is done.</p>"
+        f"<p>A {options.system} trained on {domains} at {data.crop_size} x {data.crop_size} "
+        f"pixels. Epoch {done} of {options.training.epochs} is done.</p>"
     )
 
 
@@ -134,11 +129,11 @@ def _losses(rows, panels):
 
 
 def _options(options):
-    if not options:
+    if options is None:
         return ""
     rows = "".join(
         f"<tr><th>{html.escape(name)}</th><td>{html.escape(str(value))}</td></tr>"
-        for name, value in options.items()
+        for name, value in options.values().items()
     )
     return f"<details><summary>Options</summary><table>{rows}</table></details>"
 

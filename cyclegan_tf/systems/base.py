@@ -69,10 +69,13 @@ class System(keras.Model):
         self.seed = int(seed)
         self.remat = bool(remat)
         self.loss_panels = loss_panels
-        self._groups = groups
+        self.groups = groups
         self._network_names = tuple(networks)
         for name, layer in {**networks, **(pools or {})}.items():
             setattr(self, name, layer)
+        for group in groups:
+            if group != "generator":  # that one is `optimizer`, which Keras sets
+                setattr(self, f"{group}_optimizer", None)
         self._loss_trackers = [
             keras.metrics.Mean(name=name) for panel in loss_panels.values() for name in panel
         ]
@@ -111,7 +114,7 @@ class System(keras.Model):
         """The trainable variables of a group of networks, each once."""
         variables = [
             variable
-            for name in self._groups[group]
+            for name in self.groups[group]
             for variable in getattr(self, name).trainable_variables
         ]
         return list({id(variable): variable for variable in variables}.values())
@@ -140,7 +143,7 @@ class System(keras.Model):
     @property
     def optimizers(self):
         """The optimizers by group, of a compiled system."""
-        return {group: getattr(self, f"{group}_optimizer") for group in self._groups}
+        return {group: getattr(self, f"{group}_optimizer") for group in self.groups}
 
     @property
     def generator_optimizer(self):
@@ -184,7 +187,7 @@ class System(keras.Model):
             "discriminator_optimizer": discriminator_optimizer,
             **optimizers,
         }
-        expected = [f"{group}_optimizer" for group in self._groups]
+        expected = [f"{group}_optimizer" for group in self.groups]
         others = [name for name in given if name not in expected and given[name] is not None]
         if others:
             raise TypeError(
@@ -195,7 +198,7 @@ class System(keras.Model):
         inside = tf.distribute.get_strategy() is strategy
         with contextlib.nullcontext() if inside else strategy.scope():
             self._compile(
-                {group: given.get(f"{group}_optimizer") for group in self._groups},
+                {group: given.get(f"{group}_optimizer") for group in self.groups},
                 run_eagerly=run_eagerly,
                 steps_per_execution=steps_per_execution,
                 jit_compile=jit_compile,

@@ -1,6 +1,5 @@
 """`export_tflite`: one generator as one file, with its facts inside and a report beside it."""
 
-import dataclasses
 import importlib.metadata
 import json
 import numbers
@@ -25,8 +24,7 @@ from cyclegan_tf.exporting.tflite.report import measured, sheet, summary
 from cyclegan_tf.exporting.tflite.representative import representative_pictures
 from cyclegan_tf.networks.generators import size_multiple
 from cyclegan_tf.precision import in_precision
-from cyclegan_tf.runs.options import options_of
-from cyclegan_tf.runs.sources import is_of_tfds
+from cyclegan_tf.runs.options import is_folder, options_of
 
 _SIDE = 256  # of the report's pictures, where neither the file nor the model has a size
 
@@ -213,9 +211,9 @@ def _facts(direction, network, size, quantization, recipe, options):
 
 def _public(options):
     """Options of a run, without the folders of its pictures: the file is given away."""
-    public = dataclasses.asdict(options)
+    public = {"system": options.system, **options.values()}
     del public["domain_b"]
-    if options.source != "scenes" and not is_of_tfds(options):
+    if is_folder(options.data.source):
         del public["source"]
     return public
 
