@@ -261,7 +261,7 @@ def test_other_channels_out_than_in(channels, tmp_path):
     for place, file in (("mobile", path), ("serving", folder)):
         script = runpy.run_path(str(EXPORT / place / "translate.py"))
         script["main"](str(file), tmp_path / "in.png", tmp_path / "out.png")
-        translated = data.pictures.read(tmp_path / "out.png", channels[1])
+        translated = data.image_files.read(tmp_path / "out.png", channels[1])
         with Image.open(tmp_path / "out.png") as image:
             assert image.mode == {1: "L", 3: "RGB"}[channels[1]]
         np.testing.assert_allclose(translated, expected, atol=1)
