@@ -44,9 +44,17 @@ def anchors(page):
     return {title.replace(" ", "-") for title in titles}
 
 
+# In the place of the paper's networks.
+_SMALL_NETWORKS = (
+    "*[cyclegan_tf.resnet_generator(base_filters=4, blocks=1) for _ in range(2)], "
+    "*[cyclegan_tf.patchgan(base_filters=4) for _ in range(2)], "
+)
+
+
 def small(code):
     """A block of Python with small networks, few images and one epoch."""
     for pattern, value in (
+        (r"\bCycleGAN\((?=image_shape)", f"CycleGAN({_SMALL_NETWORKS}"),
         (r"\bbase_filters=\d+", "base_filters=4"),
         (r"\bblocks=\d+", "blocks=1"),
         (r"\bcount=\d+", "count=2"),
