@@ -7,7 +7,12 @@ ROOT = pathlib.Path(__file__).parents[1]
 README = ROOT / "README.md"
 DOCS = sorted((ROOT / "docs").glob("*.md"))
 # With those that say how things are used outside the package.
-PAGES = [README, *DOCS, ROOT / "export" / "README.md", ROOT / "deploy" / "README.md"]
+PAGES = [
+    README,
+    *DOCS,
+    *sorted((ROOT / "export").glob("**/README.md")),
+    ROOT / "deploy" / "README.md",
+]
 
 
 def name_of(page):
