@@ -119,7 +119,7 @@ def test_a_checkpoint_with_the_convolutions_of_keras_resumes(tmp_path):
 
     def as_before():
         model = _model(compiled=False)
-        networks = [*model.generators.values(), *model.discriminators.values()]
+        networks = model.networks.values()
         before = [keras.models.clone_model(each, clone_function=of_keras) for each in networks]
         for network, older in zip(networks, before):
             older.set_weights(network.get_weights())

@@ -63,7 +63,7 @@ def demo(out="runs/demo", seed=0, say=print, **changes):
     with files.written_whole(out / "contact_sheet.png") as path:
         _contact_sheet(model, options).save(path)
     _write_examples(out / "examples", options)
-    write_page(out, "cyclegan_tf demo: street scenes", _section(scores))
+    write_page(out, "cyclegan_tf demo: street scenes", model.loss_panels, _section(scores))
     say(f"Done in {time.perf_counter() - begin:.0f} s. Open {out / 'index.html'}.")
     return scores
 
