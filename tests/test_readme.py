@@ -1,6 +1,7 @@
 """What a newcomer tries first: the ten lines, and all commands; see also `test_docs.py`."""
 
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -9,6 +10,7 @@ import typer
 from pages import README, ROOT, blocks, commands, small
 
 from cyclegan_tf.commands.main import app
+from cyclegan_tf.systems import meanings
 
 
 def _run(code, folder):
@@ -51,3 +53,14 @@ def test_the_sheet_at_the_top_is_there():
     text = README.read_text()
     assert pathlib.Path(ROOT, "docs/street_scenes.png").exists()
     assert text.index("(docs/street_scenes.png)") < text.index("## ")
+
+
+def test_losses_are_read_as_on_the_page_of_a_run():
+    section = README.read_text().split("## How do I know it works?")[1].split("## ")[0]
+    for objective in ("lsgan", "vanilla"):
+        for text in (
+            meanings.of_discriminator("a", objective),
+            meanings.of_generator("ab", objective),
+        ):
+            (undecided,) = re.findall(r"0\.\d+", text)
+            assert undecided in section
