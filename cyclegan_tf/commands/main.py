@@ -307,7 +307,6 @@ def launch(
     ] = 3,
 ):
     """Try out several machines on this one: `cyclegan-tf launch --workers 2 -- train …`."""
-    import_tensorflow()
     from cyclegan_tf.training.launch import launch as launch_workers
 
     raise typer.Exit(launch_workers(context.args, workers, restarts, say=typer.echo))

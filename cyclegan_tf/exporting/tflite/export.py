@@ -27,6 +27,7 @@ from cyclegan_tf.precision import in_precision
 from cyclegan_tf.runs.options import is_folder, options_of
 
 _SIDE = 256  # of the report's pictures, where neither the file nor the model has a size
+_MOST_BYTES = 2**31  # of a tensor, whose size is a signed 32-bit integer
 
 
 def export_tflite(
@@ -152,6 +153,12 @@ def checked_size(model, direction, image_size=None, any_size=False):
         raise InputError(
             f"The sizes of a .tflite of this network must be multiples of {multiple} and at least "
             f"8 pixels. Received: {height} x {width}"
+        )
+    channels = max(generator.input_shape[-1], generator.output_shape[-1])
+    if 4 * height * width * channels >= _MOST_BYTES:
+        raise InputError(
+            f"An image of {height} x {width} pixels is larger than a tensor of a .tflite can be; "
+            "give a smaller --image-size and translate large images in parts."
         )
     return (None, None) if any_size else (height, width)
 
