@@ -519,7 +519,7 @@ _NO_MEMORY = "Memory ran out; use smaller images, batches or networks."
 def main():
     """Runs the command line: 2 for input that cannot be used, 130 for Ctrl-C, no traceback."""
     warnings.showwarning = _say_warning
-    signal.signal(signal.SIGINT, _interrupt)
+    before = signal.signal(signal.SIGINT, _interrupt)
     try:
         app()
     except _Interrupted:
@@ -547,6 +547,8 @@ def main():
         if "pip install" not in str(error):
             raise
         _fail(str(error))
+    finally:
+        signal.signal(signal.SIGINT, before or signal.SIG_DFL)  # None was set by C code
 
 
 class _Interrupted(BaseException):
