@@ -149,7 +149,8 @@ def _make_folder(path):
 
 def write_text(path, text):
     with written_whole(path) as beside:
-        beside.write_text(text, encoding="utf-8")
+        # Names of files may hold what is not UTF-8.
+        beside.write_text(text, encoding="utf-8", errors="replace")
 
 
 @contextlib.contextmanager
