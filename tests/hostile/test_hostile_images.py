@@ -214,8 +214,9 @@ def test_training_leaves_out_what_translate_leaves_out(domains, tmp_path):
     """A pipe would make it wait for ever, so that it has a process of its own, soon refused."""
     for name in ("pipe.jpg", "cut.png", "zero.jpg"):
         BAD[name][0](domains / "trainA" / name)
+    large = options(batch_size=100, preset="paper", steps_per_epoch=None)
     with untouched(domains):
-        ended = command("train", domains, "--out", tmp_path / "run", *options(batch_size=100))
+        ended = command("train", domains, "--out", tmp_path / "run", *large)
     assert "needs as many" in ended.refused()
     assert "3 of 5" in ended.errors
     assert all(name in ended.errors for name in ("pipe.jpg", "cut.png", "zero.jpg"))
