@@ -17,18 +17,19 @@ class Preprocessing:
             a crop; `none`. Where nothing is cropped, both sides are rounded to multiples of 4.
         load_size, crop_size: in pixels.
         flip: mirror half of the pictures, left to right.
-        channels: 1 (grey), 3 (RGB) or as many as the source has.
+        channels: 1 (grey), 3 (RGB) or as many as the source has; two numbers if those of the
+            domains differ, `(of A, of B)`.
     """
 
     mode: str = "resize_and_crop"
     load_size: int = 286
     crop_size: int = 256
     flip: bool = True
-    channels: int = 3
+    channels: int | tuple[int, int] = 3
 
     def __post_init__(self):
         check("preprocess", self.mode, PREPROCESS)
-        if min(self.load_size, self.crop_size, self.channels) < 1:
+        if min(self.load_size, self.crop_size, *by_domain(self.channels)) < 1:
             raise InputError(
                 "load_size, crop_size and channels must be at least 1. Received: "
                 f"{self.load_size}, {self.crop_size} and {self.channels}"
@@ -63,6 +64,18 @@ class Preprocessing:
         """The same without chance: resized to the final size, and the middle where it crops."""
         load_size = self.crop_size if self.mode == "resize_and_crop" else self.load_size
         return dataclasses.replace(self, load_size=load_size, flip=False)
+
+
+def by_domain(channels):
+    """The channels of A and of B, from one number for both or from two."""
+    if not isinstance(channels, (tuple, list)):
+        return channels, channels
+    if len(channels) != 2:
+        raise InputError(
+            "channels must be one number, or two: those of domains A and B. "
+            f"Received: {tuple(channels)}"
+        )
+    return tuple(channels)
 
 
 def sizes_from(image_size, load_size, crop_size, mode):

@@ -17,6 +17,7 @@ WINGS = [
     ["experiments"],
     ["exporting"],
     ["interop", "runs"],
+    ["recipes"],
     ["systems"],
     ["translation"],
     ["data", "metrics", "networks", "training"],

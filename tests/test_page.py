@@ -1,22 +1,28 @@
 """The page of a run, from files as a run leaves them, and in a browser."""
 
-import json
 import re
 
 import pytest
 from browsers import chromium, needs_chromium
 from PIL import Image
 
+from cyclegan_tf.runs.options import resolve
 from cyclegan_tf.runs.page import write_page
 
+PANELS = {
+    "Discriminators": {"d_a": "0.25 if it cannot tell"},
+    "Generators": {"g_ab": "generator A → B"},
+    "Cycles": {"cycle_a": "it should fall"},
+    "Others": {"kl_a": ""},
+}
 LOG = "epoch,cycle_a,d_a,g_ab,kl_a,learning_rate\n0,3.0,0.5,0.4,7.0,0.0002\n"
 
 
 @pytest.fixture
 def run(tmp_path):
     (tmp_path / "log.csv").write_text(LOG)
-    options = {"source": "data/<horses>", "crop_size": 64, "epochs": 2, "adversarial": "lsgan"}
-    (tmp_path / "options.json").write_text(json.dumps(options))
+    options = resolve("data/<horses>", crop_size=64, epochs=2)
+    (tmp_path / "options.json").write_text(options.as_json())
     (tmp_path / "samples").mkdir()
     for epoch, color in ((1, "red"), (2, "blue")):
         Image.new("RGB", (300, 100), color).save(tmp_path / "samples" / f"epoch_{epoch:04d}.png")
@@ -24,13 +30,13 @@ def run(tmp_path):
 
 
 def test_it_says_what_was_trained_and_what_the_losses_mean(run):
-    write_page(run, "a run")
+    write_page(run, "a run", PANELS)
     page = (run / "index.html").read_text()
     assert "data/&lt;horses&gt;" in page
     assert "64 x 64" in page
     assert "Epoch 1 of 2" in page
     meanings = dict(re.findall(r"<tr><th>(\w+)</th><td>[\d.]+</td><td>(.*?)</td>", page))
-    assert "0.25 if it cannot" in meanings["d_a"]
+    assert "0.25 if it cannot tell" in meanings["d_a"]
     assert "A → B" in meanings["g_ab"]
     assert "should fall" in meanings["cycle_a"]
 
@@ -38,34 +44,32 @@ def test_it_says_what_was_trained_and_what_the_losses_mean(run):
 def test_rows_that_are_cut_short_are_left_out(tmp_path):
     rows = ["epoch,d_a,g_ab,cycle_a", "0,1,2,3", "1", "2,1,2,3,4", "3,0.25,0.5,0.875"]
     (tmp_path / "log.csv").write_text("\n".join(rows) + "\n")
-    write_page(tmp_path, "title")
+    write_page(tmp_path, "title", PANELS)
     page = (tmp_path / "index.html").read_text()
     assert "0.875" in page
     assert (tmp_path / "losses.png").exists()
 
 
-def test_losses_of_no_known_kind_are_plotted_too(run):
-    """Two panels more than a log of the losses of one kind alone has."""
-
+def test_each_panel_that_has_losses_is_a_plot(run):
     def width(log):
         (run / "log.csv").write_text(log)
-        write_page(run, "a run")
+        write_page(run, "a run", PANELS)
         with Image.open(run / "losses.png") as plot:
             return plot.width
 
     one = width("epoch,kl_a\n0,7.0\n")
-    assert width("epoch,kl_a,d_a,cycle_a\n0,7.0,0.1,0.2\n") == 3 * one
+    assert width("epoch,kl_a,d_a,val_d_a,cycle_a\n0,7.0,0.1,0.1,0.2\n") == 3 * one
 
 
 def test_a_run_without_files_has_a_page(tmp_path):
-    write_page(tmp_path, "nothing yet")
+    write_page(tmp_path, "nothing yet", PANELS)
     assert "nothing yet" in (tmp_path / "index.html").read_text()
 
 
 @needs_chromium
 def test_the_slider_shows_the_sheet_of_an_epoch(run):
     sync_api = pytest.importorskip("playwright.sync_api")
-    write_page(run, "a run")
+    write_page(run, "a run", PANELS)
     with sync_api.sync_playwright() as playwright, chromium(playwright) as browser:
         page = browser.new_page(viewport={"width": 360, "height": 640})
         page.goto((run / "index.html").as_uri())

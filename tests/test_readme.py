@@ -1,30 +1,16 @@
-"""What the README says is true: its Python runs, its commands parse, its files exist."""
+"""What a newcomer tries first: the ten lines, and all commands; see also `test_docs.py`."""
 
 import pathlib
 import re
-import shlex
-import shutil
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 import typer
+from pages import README, ROOT, blocks, commands, small
 
 from cyclegan_tf.commands.main import app
-from cyclegan_tf.runs.load import load
-
-ROOT = pathlib.Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text()
-
-
-def _blocks(language):
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
-
-
-def _block_with(word):
-    (block,) = [block for block in _blocks("python") if word in block]
-    return block
+from cyclegan_tf.systems import meanings
 
 
 def _run(code, folder):
@@ -32,70 +18,49 @@ def _run(code, folder):
     assert (folder / "translator.keras").exists()
 
 
+def _ten_lines():
+    (code,) = blocks(README, "python")
+    return code
+
+
+def test_the_ten_lines_are_ten():
+    lines = [line for line in _ten_lines().splitlines() if line and not line.startswith("#")]
+    assert len(lines) == 10
+
+
 @pytest.mark.twin
 def test_the_ten_lines_run_with_fewer_steps(tmp_path):
-    code = _blocks("python")[0]
-    assert len(code.strip().splitlines()) <= 14
-    assert "count=100" in code
-    _run(code.replace("count=100", "count=2"), tmp_path)
+    code = small(_ten_lines())
+    assert "count=2," in code
+    _run(code, tmp_path)
 
 
 @pytest.mark.slow
 def test_the_ten_lines_run_as_they_stand(tmp_path):
-    _run(_blocks("python")[0], tmp_path)
+    _run(_ten_lines(), tmp_path)
 
 
-def test_what_it_says_of_other_code_runs(tmp_path):
-    """On checkpoints of a plain PyTorch version and a file of the real tensorflow-addons."""
-    pytest.importorskip("torch")
-    from test_torch_weights import write_checkpoints
-
-    (tmp_path / "checkpoints").mkdir()
-    write_checkpoints(tmp_path / "checkpoints" / "horse2zebra")
-    shutil.copy(ROOT / "tests" / "fixtures" / "tfa_generator.h5", tmp_path / "generator_G.h5")
-    code = _block_with("torch_weights").replace("image_size=256", "image_size=32")
-    code = code.replace('padding="same"', 'padding="same", base_filters=4, blocks=2')
-    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True)
-    load(tmp_path / "generator_G.keras").translate(np.zeros((9, 9, 3), np.uint8))
+def test_every_subcommand_and_what_make_does_is_shown():
+    shown = [command.split() for command in commands(README)]
+    assert {words[1] for words in shown if words[0] == "cyclegan-tf"} == set(
+        typer.main.get_command(app).commands
+    )
+    targets = {words[1] for words in shown if words[0] == "make"}
+    assert targets == {"demo", "web", "test", "test-quick", "test-matrix", "lint", "bench"}
 
 
-def test_what_it_says_of_checkpoints_runs_again(tmp_path):
-    code = _block_with("Checkpoints") + "\nprint(model.optimizer.iterations.numpy())"
-    for _ in range(2):
-        output = subprocess.run(
-            [sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True, text=True
-        ).stdout
-        assert output.split()[-1] == "8"
-    assert len(list((tmp_path / "runs" / "python").iterdir())) == 1
+def test_the_sheet_at_the_top_is_there():
+    text = README.read_text()
+    assert pathlib.Path(ROOT, "docs/street_scenes.png").exists()
+    assert text.index("(docs/street_scenes.png)") < text.index("## ")
 
 
-def _commands():
-    lines = "\n".join(_blocks("bash")).replace("\\\n", " ").splitlines()
-    return [line for line in lines if line.startswith("cyclegan-tf ")]
-
-
-@pytest.mark.parametrize("line", _commands())
-def test_commands_parse(line):
-    _, name, *arguments = shlex.split(line, comments=True)
-    command = typer.main.get_command(app).commands[name]
-    command.make_context(name, arguments)  # raises for what does not exist
-
-
-def test_every_subcommand_and_make_target_is_shown():
-    shown = {line.split()[1] for line in _commands()}
-    assert shown == set(typer.main.get_command(app).commands)
-    for target in (
-        "make demo",
-        "make web",
-        "make test",
-        "make test-matrix",
-        "make lint",
-        "make bench",
-    ):
-        assert target in README
-
-
-def test_links_and_pictures_are_there():
-    for target in re.findall(r"\]\(([^)#]+)\)", README):
-        if not target.startswith("http"):
-            assert (ROOT / target).exists(), target
+def test_losses_are_read_as_on_the_page_of_a_run():
+    section = README.read_text().split("## How do I know it works?")[1].split("## ")[0]
+    for objective in ("lsgan", "vanilla"):
+        for text in (
+            meanings.of_discriminator("a", objective),
+            meanings.of_generator("ab", objective),
+        ):
+            (undecided,) = re.findall(r"0\.\d+", text)
+            assert undecided in section

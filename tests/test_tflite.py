@@ -1,6 +1,5 @@
 """The .tflite files: what Keras gives, in fewer bits; their facts; their reports."""
 
-import dataclasses
 import json
 import pathlib
 import runpy
@@ -229,12 +228,12 @@ def test_the_facts_can_be_read_by_another_program(model, exported, images, tmp_p
 def test_no_folder_of_the_run_and_no_old_report_stays(source, model, tmp_path):
     folders = {"source": str(tmp_path / "clients" / "a"), "domain_b": str(tmp_path / "b")}
     options = resolve(**folders) if source == "folders" else resolve(source)
-    (tmp_path / "options.json").write_text(json.dumps(dataclasses.asdict(options)))
+    (tmp_path / "options.json").write_text(options.as_json())
     for name in ("x.report.json", "x.report.png"):
         (tmp_path / name).write_text("of another file")
     path = export_tflite(model, tmp_path / "x.tflite", run=tmp_path, report=False)
     assert {p.name for p in tmp_path.iterdir()} == {"options.json", "x.tflite"}
-    expected = dataclasses.asdict(options)
+    expected = {"system": "cyclegan", **options.values()}
     del expected["domain_b"]
     if source == "folders":
         del expected["source"]
@@ -262,7 +261,7 @@ def test_other_channels_out_than_in(channels, tmp_path):
     for place, file in (("mobile", path), ("serving", folder)):
         script = runpy.run_path(str(EXPORT / place / "translate.py"))
         script["main"](str(file), tmp_path / "in.png", tmp_path / "out.png")
-        translated = data.pictures.read(tmp_path / "out.png", channels[1])
+        translated = data.image_files.read(tmp_path / "out.png", channels[1])
         with Image.open(tmp_path / "out.png") as image:
             assert image.mode == {1: "L", 3: "RGB"}[channels[1]]
         np.testing.assert_allclose(translated, expected, atol=1)
@@ -499,7 +498,7 @@ def test_pictures_of_a_folder_and_of_a_run(model, images, tmp_path):
         shutil.rmtree(tmp_path / name)
     gone = representative_pictures(None, resolve(tmp_path), "ab", (8, 8), 3)
     assert "trainA does not exist" in gone.lacking
-    (tmp_path / "options.json").write_text(json.dumps(dataclasses.asdict(resolve(tmp_path))))
+    (tmp_path / "options.json").write_text(resolve(tmp_path).as_json())
     with pytest.raises(InputError, match=r"trainA does not exist.* representative=…\.$"):
         export_tflite(model, tmp_path / "x.tflite", quantization="int8", run=tmp_path)
 

@@ -16,9 +16,10 @@ import typer
 # Nothing here imports TensorFlow, for which help and refusals would wait for seconds: each command
 # imports its verb.
 from cyclegan_tf import choices
+from cyclegan_tf.commands.train import check_flags, system_asked, train_command
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.quiet_start import import_tensorflow
-from cyclegan_tf.runs.options import PRESETS, options_of, resolve
+from cyclegan_tf.runs.options import options_of
 
 app = typer.Typer(
     help="Unpaired image-to-image translation: two folders of pictures in, a translator out.",
@@ -50,201 +51,16 @@ def _choice(name, values):
     return enum.StrEnum(name, {value: value for value in values})
 
 
-Preprocess = _choice("Preprocess", choices.PREPROCESS)
-Objective = _choice("Objective", choices.ADVERSARIAL_OBJECTIVES)
-Precision = _choice("Precision", choices.PRECISIONS)
 NumberFormat = _choice("NumberFormat", choices.POLICIES)
-FineDiscriminators = _choice("FineDiscriminators", choices.FINE_DISCRIMINATORS)
-Strategy = _choice("Strategy", choices.STRATEGIES)
-Preset = _choice("Preset", PRESETS)
 Direction = _choice("Direction", choices.DIRECTIONS)
 Directions = _choice("Directions", (*choices.DIRECTIONS, "both"))
 Quantization = _choice("Quantization", choices.QUANTIZATIONS)
 
-# Panels of the help text. An option that is None is as the preset says.
-_PICTURES, _NETWORKS, _OBJECTIVE, _RUN = "Pictures", "Networks", "Objective", "Run"
+app.command("train")(train_command(system_asked(sys.argv)))
 
 
 def _option(panel, text):
     return typer.Option(help=text, rich_help_panel=panel, show_default=False)
-
-
-@app.command()
-def train(
-    source: Annotated[
-        str,
-        typer.Argument(
-            help="A folder with trainA and trainB (or of domain A, see --domain-b), `scenes`, or "
-            "`tfds:` and a data set, such as tfds:cycle_gan/horse2zebra."
-        ),
-    ],
-    out: Annotated[pathlib.Path, typer.Option(help="Folder that the run is written to.")],
-    domain_b: Annotated[
-        str | None, _option(_PICTURES, "Folder of domain B (default: none).")
-    ] = None,
-    preset: Annotated[
-        Preset,
-        typer.Option(
-            help="Recipe: `paper`; `labels` (one domain is label maps: no identity loss); `demo` "
-            "(64 pixels, minutes). Other options override it."
-        ),
-    ] = Preset.paper,
-    preprocess: Annotated[
-        Preprocess | None,
-        _option(_PICTURES, "How pictures become training pictures (default: resize_and_crop)."),
-    ] = None,
-    image_size: Annotated[
-        int | None,
-        _option(
-            _PICTURES,
-            "Crop size, in pixels, with a load size in proportion 286:256 (default: 256).",
-        ),
-    ] = None,
-    load_size: Annotated[
-        int | None, _option(_PICTURES, "Side before the crop, in pixels (default: 286).")
-    ] = None,
-    crop_size: Annotated[
-        int | None, _option(_PICTURES, "Side of the training pictures, in pixels (default: 256).")
-    ] = None,
-    flip: Annotated[
-        bool | None,
-        typer.Option(
-            help="Mirror half of the pictures (default: flip).",
-            rich_help_panel=_PICTURES,
-            show_default=False,
-        ),
-    ] = None,
-    channels: Annotated[
-        int | None, _option(_PICTURES, "1 (grey), 3 (RGB) or 4 (RGBA) (default: 3).")
-    ] = None,
-    base_filters: Annotated[
-        int | None, _option(_NETWORKS, "Filters of the first layer of each network (default: 64).")
-    ] = None,
-    blocks: Annotated[
-        int | None,
-        _option(_NETWORKS, "Residual blocks (default: 6 below 256 pixels, 9 from there)."),
-    ] = None,
-    strided_layers: Annotated[
-        int | None,
-        _option(_NETWORKS, "Strided layers of the discriminators (default: 3: 70x70 patches)."),
-    ] = None,
-    fine_discriminators: Annotated[
-        FineDiscriminators | None,
-        _option(
-            _NETWORKS,
-            "Domains of small images with areas of one color, whose discriminator also judges "
-            "16x16 patches and local contrast; the paper has none (default: none).",
-        ),
-    ] = None,
-    lambda_a: Annotated[
-        float | None, _option(_OBJECTIVE, "Weight of the cycle A→B→A (default: 10).")
-    ] = None,
-    lambda_b: Annotated[
-        float | None, _option(_OBJECTIVE, "Weight of the cycle B→A→B (default: 10).")
-    ] = None,
-    lambda_identity: Annotated[
-        float | None, _option(_OBJECTIVE, "Weight of the identity loss, times λ (default: 0.5).")
-    ] = None,
-    adversarial: Annotated[
-        Objective | None, _option(_OBJECTIVE, "Adversarial objective (default: lsgan).")
-    ] = None,
-    pool_size: Annotated[
-        int | None, _option(_OBJECTIVE, "Earlier fakes kept for the discriminators (default: 50).")
-    ] = None,
-    learning_rate: Annotated[
-        float | None, _option(_RUN, "Of both Adams (default: 0.0002).")
-    ] = None,
-    epochs: Annotated[int | None, _option(_RUN, "Epochs in all (default: 200).")] = None,
-    ema_momentum: Annotated[
-        float | None,
-        _option(
-            _RUN,
-            "Of a moving average of the generators' weights, which they end with, such as 0.999; "
-            "0 turns it off (default: 0).",
-        ),
-    ] = None,
-    decay_epochs: Annotated[
-        int | None,
-        _option(_RUN, "The last epochs, in which the rate falls (default: half of --epochs)."),
-    ] = None,
-    steps_per_epoch: Annotated[
-        int | None,
-        _option(_RUN, "Steps in an epoch (default: pictures of the larger domain / batch)."),
-    ] = None,
-    batch_size: Annotated[
-        int | None,
-        _option(_RUN, "Pairs of pictures in a step for each device of --strategy (default: 1)."),
-    ] = None,
-    gradient_accumulation_steps: Annotated[
-        int | None,
-        _option(_RUN, "Steps whose gradients make one change of the weights (default: 1)."),
-    ] = None,
-    remat: Annotated[
-        bool | None,
-        typer.Option(
-            help="Compute the networks twice and keep less in memory meanwhile "
-            "(default: no-remat).",
-            rich_help_panel=_RUN,
-            show_default=False,
-        ),
-    ] = None,
-    seed: Annotated[int | None, _option(_RUN, "Of everything random (default: 0).")] = None,
-    precision: Annotated[
-        Precision | None,
-        _option(
-            _RUN,
-            "`auto` is bfloat16 or float16 where processor or GPU multiply it faster, else float32 "
-            "(default: auto).",
-        ),
-    ] = None,
-    strategy: Annotated[
-        Strategy | None,
-        _option(
-            _RUN,
-            "Devices: `auto` takes the machines that TF_CONFIG lists, else a TPU, else all GPUs, "
-            "else one device (default: auto).",
-        ),
-    ] = None,
-    checkpoint_minutes: Annotated[
-        float | None, _option(_RUN, "Minutes between two checkpoints (default: 10).")
-    ] = None,
-    keep_every: Annotated[
-        int | None,
-        _option(
-            _RUN,
-            "Epochs between two whose networks are kept in OUT/epochs, for `translate` and "
-            "`export` (default: 0, none).",
-        ),
-    ] = None,
-    restart: Annotated[
-        bool, typer.Option(help="Begin again where --out holds a run: its files are removed.")
-    ] = False,
-    allow_other_data: Annotated[
-        bool,
-        typer.Option(
-            "--allow-other-data",
-            help="Resume although images were added, removed or renamed since.",
-        ),
-    ] = False,
-):
-    """Train a CycleGAN, or go on with the run in --out.
-
-    Defaults are those of the preset `paper`. The same command again goes on with a run that was
-    stopped, exactly where it was; --epochs, --decay-epochs, --batch-size, --strategy, --remat,
-    --checkpoint-minutes and --keep-every may change.
-    """
-    of_call = {"out": out, "restart": restart, "allow_other_data": allow_other_data}
-    given = {name: value for name, value in locals().items() if name not in (*of_call, "of_call")}
-    given = {n: v.value if isinstance(v, enum.Enum) else v for n, v in given.items()}
-    options = resolve(**given)
-
-    import_tensorflow()
-    from cyclegan_tf.devices import run_directions_side_by_side
-    from cyclegan_tf.runs.train import train as train_model
-
-    run_directions_side_by_side()
-    train_model(options, **of_call, say=typer.echo)
-    typer.echo(f"Done. Open {out / 'index.html'}; the model is {out / 'model.keras'}.")
 
 
 @app.command()
@@ -491,7 +307,6 @@ def launch(
     ] = 3,
 ):
     """Try out several machines on this one: `cyclegan-tf launch --workers 2 -- train …`."""
-    import_tensorflow()
     from cyclegan_tf.training.launch import launch as launch_workers
 
     raise typer.Exit(launch_workers(context.args, workers, restarts, say=typer.echo))
@@ -523,6 +338,8 @@ def main():
         sys.stdout.reconfigure(errors="backslashreplace")
     before = signal.signal(signal.SIGINT, _interrupt)
     try:
+        if "train" in sys.argv[1:]:
+            check_flags(sys.argv)
         app()
     except _Interrupted:
         typer.echo("\nInterrupted; what was written so far is complete.", err=True)

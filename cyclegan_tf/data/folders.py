@@ -1,12 +1,13 @@
-"""Two folders of pictures as a data set."""
+"""Two folders of images as a data set."""
 
 import pathlib
 import warnings
 
 from cyclegan_tf.data import image_files
+from cyclegan_tf.data.matching import matched
 from cyclegan_tf.data.pipeline import Source, pairs
 from cyclegan_tf.errors import InputError
-from cyclegan_tf.preprocessing import Preprocessing, sizes_from
+from cyclegan_tf.preprocessing import Preprocessing, by_domain, sizes_from
 
 
 def folders(
@@ -15,6 +16,7 @@ def folders(
     *,
     split="train",
     training=None,
+    paired=False,
     preprocess="resize_and_crop",
     image_size=None,
     load_size=None,
@@ -26,7 +28,7 @@ def folders(
     seed=0,
     first_epoch=0,
 ):
-    """Unpaired pictures from two folders, nested or not.
+    """Images from two folders, nested or not; unpaired, or paired by name.
 
     Args:
         root_or_a: with `b`, the folder of domain A; alone, a folder in the layout of the PyTorch
@@ -34,13 +36,17 @@ def folders(
         b: the folder of domain B.
         split: which of the folders to take in that layout: `<split>A` and `<split>B`.
         training: draw, crop and flip at random, for `fit`. By default for the split "train".
+        paired: images of the same name show one scene. The name is the path relative to the
+            folder, without its suffix: `a/1.jpg` in one folder and `a/1.png` in the other are a
+            pair. Images without a counterpart are left out with a warning.
         preprocess: `"resize_and_crop"`, `"crop"`, `"scale_width"`, `"scale_width_and_crop"` or
             `"none"`; see `cyclegan_tf.data.Preprocessing`.
         image_size: shorthand for both of the next two, in the proportion of the paper: 256
             stands for a `load_size` of 286 and a `crop_size` of 256, which is the default.
         load_size, crop_size: in pixels.
         flip: mirror half of the training pictures, left to right.
-        channels: 1 (grey), 3 (RGB) or 4 (RGBA).
+        channels: 1 (grey), 3 (RGB) or 4 (RGBA); two numbers if those of the domains differ,
+            `(of A, of B)`.
         batch_size: pairs in a batch, over all replicas together.
         steps_per_epoch: batches in an epoch of training; by default as many as the larger domain
             fills.
@@ -53,15 +59,18 @@ def folders(
         warning; another one counts the files that are not named as images are.
 
     Raises:
-        InputError: a folder is missing or has no picture that can be read, or a size does not
-            fit.
+        InputError: a folder is missing or has no image that can be read, or a size does not
+            fit. With `paired`, also: no image has a counterpart, two of a folder have the same
+            name but for the suffix, or the images of a pair differ in size before the crop; see
+            `cyclegan_tf.data.pairs`.
     """
     load_size, crop_size = sizes_from(image_size, load_size, crop_size, preprocess)
     preprocessing = Preprocessing(preprocess, load_size, crop_size, flip, channels)
     return pairs(
-        *folder_sources(root_or_a, b, split, channels),
+        *folder_sources(root_or_a, b, split, channels, paired),
         preprocessing,
         training=split == "train" if training is None else training,
+        paired=paired,
         batch_size=batch_size,
         steps_per_epoch=steps_per_epoch,
         seed=seed,
@@ -69,26 +78,33 @@ def folders(
     )
 
 
-def folder_sources(root_or_a, b=None, split="train", channels=3):
+def folder_sources(root_or_a, b=None, split="train", channels=3, paired=False):
     """The two `Source`s of `folders`."""
-    return [folder(path, channels) for path in domain_folders(root_or_a, b, split)]
+    paths = domain_folders(root_or_a, b, split)
+    sources = [folder(path, number) for path, number in zip(paths, by_domain(channels))]
+    return matched(*sources) if paired else sources
 
 
 def folder(path, channels=3):
-    """The pictures below one folder, as a `Source`."""
+    """The images below one folder, as a `Source`."""
     image_files.check_channels(channels)
-    found = image_files.find(path)
-    for problem in found.problems.values():
-        warnings.warn(f"{problem} What it holds is left out.", stacklevel=2)
-    if found.others:
-        warnings.warn(found.passed_over(), stacklevel=2)
-    paths, sizes = image_files.readable(found.paths)
+    paths, sizes = images_below(path)
     return Source(
         str(path),
         lambda number, size: image_files.read(paths[number], channels, size),
         sizes,
         [file.relative_to(path).as_posix() for file in paths],
     )
+
+
+def images_below(path):
+    """Paths and sizes of the images below a folder; what cannot be read is left out, and named."""
+    found = image_files.find(path)
+    for problem in found.problems.values():
+        warnings.warn(f"{problem} What it holds is left out.", stacklevel=3)
+    if found.others:
+        warnings.warn(found.passed_over(), stacklevel=3)
+    return image_files.readable(found.paths)
 
 
 def domain_folders(root_or_a, b=None, split="train"):

@@ -1,4 +1,4 @@
-"""From two sources of pictures to training pairs; pair k is a pure function of (seed, k)."""
+"""From two sources of images to training pairs; pair k is a pure function of (seed, k)."""
 
 import dataclasses
 import hashlib
@@ -11,7 +11,7 @@ import tensorflow as tf
 from cyclegan_tf.data import image_files
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.pixels import to_float
-from cyclegan_tf.preprocessing import Preprocessing
+from cyclegan_tf.preprocessing import Preprocessing, by_domain
 
 _DOMAIN_A, _DOMAIN_B = range(2)
 # Streams of random numbers, and within that of an element.
@@ -40,6 +40,19 @@ class Source:
     def __len__(self):
         return len(self.sizes)
 
+    def described(self, number):
+        """What messages call the image of this number."""
+        return f"{self.names[number] if self.names else number} of {self.name}"
+
+    def subset(self, numbers):
+        """A source of only the images of these numbers, in this order."""
+        return dataclasses.replace(
+            self,
+            load=lambda number, size: self.load(numbers[number], size),
+            sizes=[self.sizes[number] for number in numbers],
+            names=[self.names[number] for number in numbers] if self.names else (),
+        )
+
 
 # Nothing here branches on tensors; to be looked through by AutoGraph takes a second.
 _plain = tf.autograph.experimental.do_not_convert
@@ -51,12 +64,13 @@ def pairs(
     preprocessing,
     *,
     training,
+    paired=False,
     batch_size=1,
     steps_per_epoch=None,
     seed=0,
     first_epoch=0,
 ):
-    """Batches of unpaired pictures for `fit`, or of pictures in order for `evaluate`.
+    """Batches of images for `fit`, or of images in order for `evaluate`.
 
     An epoch has max(|A|, |B|) pairs. In training, A runs through a permutation and B is drawn
     independently of it, so that each pass over the data set gives other pairs: the second pass
@@ -64,10 +78,17 @@ def pairs(
     systems counts its own epochs instead. Otherwise pair k is made of the k-th pictures, without
     chance.
 
+    With `paired`, the two images of a pair show one scene from edge to edge, and have one index,
+    one crop and one flip; A runs through the same permutation as without. Before the crop the two
+    must have one size: `"resize_and_crop"` always sees to that, `"scale_width"` and
+    `"scale_width_and_crop"` if their proportions are equal; for `"crop"` the images themselves
+    must have one size, and for `"none"` one up to the rounding to multiples of 4.
+
     Args:
         source_a, source_b: the two `Source`s.
         preprocessing: a `Preprocessing`.
         training: draw, crop and flip at random.
+        paired: the k-th images of both sources show one scene.
         batch_size: pairs in a batch, over all replicas together; what does not fill a batch at
             the end of an epoch is left out in training.
         steps_per_epoch: batches in an epoch of training, for an epoch of another length.
@@ -76,23 +97,53 @@ def pairs(
 
     Returns:
         A `tf.data.Dataset` of `(image_a, image_b)`, each float32 `(batch, height, width,
-        channels)` in [-1, 1], with the number of batches in an epoch as its cardinality. In
-        training, its attribute `training_pairs` holds the same as `TrainingPairs`.
+        channels)` in [-1, 1], with the number of batches in an epoch as its cardinality. Its
+        attribute `paired` is that argument; in training, `training_pairs` holds the same data as
+        `TrainingPairs`.
+
+    Raises:
+        InputError: an argument out of range; images are too small for the crop or differ in size
+            in a batch; paired sources differ in number, or the images of a pair in size.
     """
     if batch_size < 1:
         raise InputError(f"batch_size must be at least 1. Received: {batch_size}")
     if not training:
         preprocessing = preprocessing.without_augmentation()
     sources = (source_a, source_b)
-    shapes = tuple(_shape(source, preprocessing, batch_size) for source in sources)
-    if not training:
-        return _in_order(sources, shapes, preprocessing, batch_size)
-    by_number = TrainingPairs(
-        sources, shapes, preprocessing, batch_size, steps_per_epoch, seed, first_epoch
+    if paired:
+        _check_paired(sources, preprocessing)
+    shapes = tuple(
+        _shape(source, preprocessing, channels, batch_size)
+        for source, channels in zip(sources, by_domain(preprocessing.channels))
     )
-    dataset = by_number.passes()
-    dataset.training_pairs = by_number
+    if training:
+        by_number = TrainingPairs(
+            sources, shapes, preprocessing, batch_size, steps_per_epoch, seed, first_epoch, paired
+        )
+        dataset = by_number.passes()
+        dataset.training_pairs = by_number
+    else:
+        dataset = _in_order(sources, shapes, preprocessing, batch_size)
+    dataset.paired = paired
     return dataset
+
+
+def _check_paired(sources, preprocessing):
+    """Raises an InputError if the images of equal numbers cannot be the two of a pair."""
+    source_a, source_b = sources
+    if len(source_a) != len(source_b):
+        raise InputError(
+            "Paired data need an image of B for each image of A. Received: "
+            f"{len(source_a)} of {source_a.name}, {len(source_b)} of {source_b.name}"
+        )
+    for number, (size_a, size_b) in enumerate(zip(source_a.sizes, source_b.sizes)):
+        if preprocessing.resized(size_a) != preprocessing.resized(size_b):
+            raise InputError(
+                f"Image {source_a.described(number)} has {size_a[1]} x {size_a[0]} pixels and "
+                f"image {source_b.described(number)} has {size_b[1]} x {size_b[0]}; expected the "
+                f"images of a pair to have one size after preprocess={preprocessing.mode!r}, "
+                "before a crop. Resize one of them or use 'resize_and_crop'."
+            )
 
 
 def _in_order(sources, shapes, preprocessing, batch_size):
@@ -126,6 +177,7 @@ class TrainingPairs:
         seed: of everything that is drawn.
         first_epoch: that `passes` and `fit` begin with; if it is 0, `fit` begins with its
             `initial_epoch`.
+        paired: the two images of a pair have one index, one crop and one flip.
     """
 
     sources: tuple
@@ -135,6 +187,7 @@ class TrainingPairs:
     given_steps: int | None
     seed: int
     first_epoch: int = 0
+    paired: bool = False
 
     def __post_init__(self):
         if self.given_steps is not None and self.given_steps < 1:
@@ -161,10 +214,13 @@ class TrainingPairs:
 
         An image of the same name and size is taken for the same.
         """
+        preprocessing = dataclasses.asdict(self.preprocessing)
         fingerprint = {
-            "preprocessing": dataclasses.asdict(self.preprocessing),
+            # Compared with what was read from JSON, which has lists only.
+            "preprocessing": json.loads(json.dumps(preprocessing)),
             "seed": self.seed,
             "first_epoch": self.first_epoch,
+            "paired": self.paired,
         }
         for domain, source in zip("AB", self.sources):
             images = json.dumps([list(source.names), np.asarray(source.sizes).tolist()])
@@ -225,9 +281,12 @@ class TrainingPairs:
     @_plain
     def _element(self, k):
         drawn = _draw(k, *map(len, self.sources), self.seed)
+        streams = (_DOMAIN_A, _DOMAIN_B)
+        if self.paired:  # B follows A in all that is random
+            drawn, streams = drawn[:1] * 2, streams[:1] * 2
         return tuple(
-            _picture(source, index, self.preprocessing, shape, _key(self.seed, _ELEMENT, domain, k))
-            for domain, (source, index, shape) in enumerate(zip(self.sources, drawn, self.shapes))
+            _picture(source, index, self.preprocessing, shape, _key(self.seed, _ELEMENT, stream, k))
+            for source, index, shape, stream in zip(self.sources, drawn, self.shapes, streams)
         )
 
 
@@ -257,7 +316,7 @@ def _picture(source, index, preprocessing, shape, key=None):
         return image_files.resize(source.load(int(number), size), *size)
 
     image = tf.numpy_function(load, [index], tf.uint8, stateful=False)
-    image.set_shape((None, None, preprocessing.channels))
+    image.set_shape((None, None, shape[-1]))
     if preprocessing.crops:
         image = _crop(image, preprocessing.crop_size, key)
     if preprocessing.flip:
@@ -281,24 +340,24 @@ def _fold(key, stream):
     return tf.random.experimental.stateless_fold_in(key, stream)
 
 
-def _shape(source, preprocessing, batch_size):
+def _shape(source, preprocessing, channels, batch_size):
     """The static shape of a source's pictures in the end; raises for what cannot work."""
     if preprocessing.crops:
         for number, size in enumerate(source.sizes):
             if min(preprocessing.resized(size)) < preprocessing.crop_size:
                 raise InputError(
-                    f"Picture {number} of {source.name} has {size[1]} x {size[0]} pixels, too few "
+                    f"Image {source.described(number)} has {size[1]} x {size[0]} pixels, too few "
                     f"for a crop of {preprocessing.crop_size} with "
                     f"preprocess={preprocessing.mode!r}; make crop_size smaller or use "
                     "'resize_and_crop'."
                 )
     finals = {preprocessing.final(size) for size in source.sizes}
     if len(finals) == 1:
-        return *finals.pop(), preprocessing.channels
+        return *finals.pop(), channels
     if batch_size > 1:
         raise InputError(
             f"The pictures of {source.name} have different sizes, so that a batch can hold only "
             f"one with preprocess={preprocessing.mode!r}; use 'resize_and_crop' or a batch_size "
             f"of 1. Received: batch_size={batch_size}"
         )
-    return None, None, preprocessing.channels
+    return None, None, channels

@@ -1,4 +1,4 @@
-"""Procedural street scenes: label maps as domain A, "photographs" of other scenes as domain B.
+"""Procedural street scenes: label maps as domain A, "photographs" as domain B.
 
 The built-in data set: any number, any size, nothing to download, and the truth is known.
 """
@@ -40,19 +40,22 @@ def scenes(
     *,
     split="train",
     training=None,
+    paired=False,
     flip=True,
     batch_size=1,
     steps_per_epoch=None,
     seed=0,
     first_epoch=0,
 ):
-    """Label maps (domain A) and photographs of other scenes (domain B), unpaired.
+    """Label maps (domain A) and photographs (domain B), of other scenes or paired.
 
     Args:
         count: scenes in each domain.
         image_size: a number for squares or `(height, width)`, multiples of 4, at least 16 pixels.
         split: `"train"` or `"test"`; they share no scene.
         training: draw and flip at random, for `fit`. By default for the split "train".
+        paired: the photographs are those of the label maps; else of other scenes, so that no
+            photograph of a training data set shows a scene whose label map is in it.
         flip: mirror half of the training pictures, left to right.
         batch_size: pairs in a batch, over all replicas together.
         steps_per_epoch: batches in an epoch of training; by default as many as the larger domain
@@ -67,9 +70,10 @@ def scenes(
         InputError: an argument out of range.
     """
     return pairs(
-        *scene_sources(count, image_size, split, seed),
+        *scene_sources(count, image_size, split, seed, paired),
         Preprocessing("none", flip=flip),
         training=split == "train" if training is None else training,
+        paired=paired,
         batch_size=batch_size,
         steps_per_epoch=steps_per_epoch,
         seed=seed,
@@ -77,10 +81,11 @@ def scenes(
     )
 
 
-def scene_sources(count=1000, image_size=64, split="train", seed=0):
+def scene_sources(count=1000, image_size=64, split="train", seed=0, paired=False):
     """The two `Source`s of `scenes`."""
     size = _checked(count, image_size, split, seed)
     first = _first(split)
+    first_of_b = first if paired else first + count
 
     # Rendering takes longer than reading a file, so what fits is kept.
     @functools.lru_cache(maxsize=_CACHE_BYTES // (3 * size[0] * size[1]))
@@ -89,7 +94,7 @@ def scene_sources(count=1000, image_size=64, split="train", seed=0):
 
     @functools.lru_cache(maxsize=_CACHE_BYTES // (3 * size[0] * size[1]))
     def photograph(number):
-        return render(first + count + number, size, seed)[0]
+        return render(first_of_b + number, size, seed)[0]
 
     return [
         Source("the scenes of domain A", lambda number, _: label_map(number), [size] * count),

@@ -7,7 +7,7 @@ from cyclegan_tf.data import image_files
 from cyclegan_tf.data.pipeline import Source, pairs
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.extras import required
-from cyclegan_tf.preprocessing import Preprocessing, sizes_from
+from cyclegan_tf.preprocessing import Preprocessing, by_domain, sizes_from
 
 # TFDS makes 10 tries, each after twice the pause: 3.5 minutes without a network. 5 take 6 seconds.
 _TRIES = 5
@@ -64,9 +64,12 @@ def from_tfds(
 
 def tfds_sources(name, a=None, b=None, split="train", data_dir=None, channels=3):
     """The two `Source`s of `from_tfds`."""
-    image_files.check_channels(channels)
+    channels = by_domain(channels)
+    for number in channels:
+        image_files.check_channels(number)
     builder = _prepared(name, data_dir)
-    return [_source(builder, part, channels) for part in (a or f"{split}A", b or f"{split}B")]
+    parts = (a or f"{split}A", b or f"{split}B")
+    return [_source(builder, part, number) for part, number in zip(parts, channels)]
 
 
 def _import_tfds():

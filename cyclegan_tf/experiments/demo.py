@@ -1,6 +1,5 @@
 """The demo: the whole way from pictures to a deployed translator, on the built-in data."""
 
-import dataclasses
 import json
 import pathlib
 import shutil
@@ -28,16 +27,17 @@ def demo(out="runs/demo", seed=0, say=print, **changes):
         out: the folder of the run; what an earlier demo left there is replaced.
         seed: of the run.
         say: called with lines for the user.
-        **changes: fields of `cyclegan_tf.runs.options.Options`, to change the preset `demo`.
+        **changes: options of a run, as `cyclegan_tf.runs.options.resolve` takes them.
 
     Returns:
         What it wrote to `scores.json`: scores in [0, 1], differences in units of [-1, 1].
     """
     out = pathlib.Path(out)
     options = resolve("scenes", preset="demo", seed=seed, **changes)
+    size, training = options.data.crop_size, options.training
     say(
-        f"Training on procedural street scenes at {options.crop_size} pixels: {options.epochs} "
-        f"epochs of {options.steps_per_epoch} steps, some minutes; then scores and exports."
+        f"Training on procedural street scenes at {size} pixels: {training.epochs} "
+        f"epochs of {training.steps_per_epoch} steps, some minutes; then scores and exports."
     )
     begin = time.perf_counter()
     model = train(options, out, restart=True, say=say)
@@ -45,8 +45,8 @@ def demo(out="runs/demo", seed=0, say=print, **changes):
     _remove_earlier(out)
 
     say("Scoring photo → labels on test scenes.")
-    untrained = compiled_model(options, (options.crop_size, options.crop_size, 3))
-    scores = evaluate_scenes(model, untrained, options.crop_size, seed=seed)
+    untrained = compiled_model(options, (size, size, 3))
+    scores = evaluate_scenes(model, untrained, size, seed=seed)
     scores["train_seconds"] = round(seconds, 1)
     for name in ("photo_to_labels", "untrained", "copy"):
         say(f"  {name:16}" + "".join(f"{k} {v:.3f}  " for k, v in scores[name].items()))
@@ -63,7 +63,7 @@ def demo(out="runs/demo", seed=0, say=print, **changes):
     with files.written_whole(out / "contact_sheet.png") as path:
         _contact_sheet(model, options).save(path)
     _write_examples(out / "examples", options)
-    write_page(out, "cyclegan_tf demo: street scenes", _section(scores))
+    write_page(out, "cyclegan_tf demo: street scenes", model.loss_panels, _section(scores))
     say(f"Done in {time.perf_counter() - begin:.0f} s. Open {out / 'index.html'}.")
     return scores
 
@@ -82,7 +82,9 @@ def _remove_earlier(out):
 
 
 def _contact_sheet(model, options, rows=4):
-    labels, photographs, _ = data.scene_pairs(rows, options.crop_size, seed=options.seed)
+    labels, photographs, _ = data.scene_pairs(
+        rows, options.data.crop_size, seed=options.training.seed
+    )
     columns = [
         photographs,
         model.translate(photographs, "ba"),
@@ -94,7 +96,7 @@ def _contact_sheet(model, options, rows=4):
 
 def _write_examples(folder, options):
     """A picture of each domain, to try the translators on."""
-    labels, photographs, _ = data.scene_pairs(1, options.crop_size, seed=options.seed)
+    labels, photographs, _ = data.scene_pairs(1, options.data.crop_size, seed=options.training.seed)
     for name, (picture,) in (("label_map", labels), ("photograph", photographs)):
         with files.written_whole(folder / f"{name}.png") as path:
             image_files.encode(picture).save(path)
@@ -102,7 +104,7 @@ def _write_examples(folder, options):
 
 def _differences(model, written, options):
     """Mean absolute difference of each export from Keras in float32, on test scenes."""
-    labels, photographs, _ = data.scene_pairs(4, options.crop_size, seed=options.seed)
+    labels, photographs, _ = data.scene_pairs(4, options.data.crop_size, seed=options.training.seed)
     inputs = {"ab": to_float(labels), "ba": to_float(photographs)}
     expected = _float32_outputs(model, inputs, options)
     run = {"saved_model": _run_saved_model, "tflite": translated}
@@ -115,7 +117,7 @@ def _differences(model, written, options):
 
 
 def _float32_outputs(model, inputs, options):
-    twin = compiled_model(dataclasses.replace(options, precision="float32"), model.image_shape)
+    twin = compiled_model(options.changed(precision="float32"), model.image_shape)
     outputs = {}
     for direction, generator in twin.generators.items():
         generator.set_weights(model.generators[direction].get_weights())

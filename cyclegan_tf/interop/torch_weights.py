@@ -197,7 +197,7 @@ def save_networks(model, folder, directions=("ab", "ba"), epoch="latest"):
     for direction in directions:
         networks = {f"generator_{direction}": generator_of(model, direction)}
         domain = to_domain(direction)
-        discriminator = model.discriminators.get(domain)
+        discriminator = getattr(model, "networks", {}).get(f"discriminator_{domain}")
         if discriminator is not None and discriminator.output_shape[-1] > 1:
             warnings.warn(
                 f"The discriminator of domain {domain.upper()} judges at two scales "

@@ -12,7 +12,7 @@ from cyclegan_tf.runs.sheets import sample_sheet
 
 
 class SampleSheet(keras.callbacks.Callback):
-    """After each epoch a PNG of real, translated and reconstructed pictures, both directions.
+    """After each epoch a PNG of real images and what the model makes of them.
 
     Args:
         folder: where `epoch_0001.png` … are written.
@@ -24,7 +24,7 @@ class SampleSheet(keras.callbacks.Callback):
     def __init__(self, folder, images_a, images_b, period=1):
         super().__init__()
         self.folder = pathlib.Path(folder)
-        self.images = {"ab": list(images_a), "ba": list(images_b)}
+        self.images = {"a": list(images_a), "b": list(images_b)}
         self.period = period
         self._epoch = None
 
@@ -39,7 +39,7 @@ class SampleSheet(keras.callbacks.Callback):
             self._write(self.params["epochs"] - 1 if self._epoch is None else self._epoch)
 
     def _write(self, epoch):
-        sheet = sample_sheet(self.model, self.images["ab"], self.images["ba"])
+        sheet = sample_sheet(self.model, self.images)
         with files.written_whole(self.folder / f"epoch_{epoch + 1:04d}.png") as path:
             sheet.save(path)
 
@@ -134,7 +134,7 @@ class RunPage(keras.callbacks.Callback):
         self.title = title
 
     def on_epoch_end(self, epoch, logs=None):
-        write_page(self.folder, self.title)
+        write_page(self.folder, self.title, self.model.loss_panels)
 
 
 def _ends_with_averages(model):

@@ -1,223 +1,301 @@
-"""What a run is made of: the options, presets of them, and those of the run in a folder."""
+"""What a run is made of: its options in sections, and those of the run in a folder."""
 
 import dataclasses
 import json
-import math
 import os
+from typing import Annotated
 
-from cyclegan_tf.choices import FINE_DISCRIMINATORS, PRECISIONS, SCENES, STRATEGIES, TFDS, check
+from cyclegan_tf.choices import PRECISIONS, PREPROCESS, SCENES, STRATEGIES, TFDS, check
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.preprocessing import sizes_from
+from cyclegan_tf.recipes import SYSTEMS
+from cyclegan_tf.recipes.option import Option, declared
 
-# What may differ when a run goes on: how long, how fast and how often it saves, not what it learns.
-_MAY_CHANGE = {
-    "epochs",
-    "decay_epochs",
-    "batch_size",
-    "strategy",
-    "checkpoint_minutes",
-    "keep_every",
-    "remat",
-}
+_VERSION = 2  # of options.json; 1 had no sections and no system but CycleGAN
 
 
 @dataclasses.dataclass(frozen=True)
-class Options:
-    """What a run is made of, as written to its `options.json`. Defaults are the paper's.
+class DataOptions:
+    """Which images, and how they become training images.
 
     Attributes:
-        source: a folder, `scenes`, or `tfds:` and the name of a TFDS data set.
-        domain_b: the folder of domain B, if `source` is that of domain A only. `resolve` and
+        source: a folder, `scenes`, or `tfds:` and the name of a TFDS data set. `resolve` and
             `options_of` give folders as absolute paths. Links in them stay, so that a run follows
             a link that is set to another disk.
-        preprocess, load_size, crop_size, flip, channels: see `cyclegan_tf.data.Preprocessing`;
-            scenes are rendered at `crop_size`.
-        base_filters: of the first layer of generators and discriminators.
-        blocks: residual blocks of the generators; `None` for 6 below 256 pixels, 9 from there.
-        strided_layers: of the PatchGAN.
-        fine_discriminators: see `cyclegan_tf.systems.cyclegan.paper_networks`.
-        lambda_a, lambda_b, lambda_identity, adversarial, pool_size: see `CycleGAN`.
-        learning_rate: of both Adams.
-        ema_momentum: of a moving average of the generators' weights, with which they end; 0 for
-            none.
-        epochs: in all.
-        decay_epochs: the last of them, in which the rate falls; `None` for half of them.
-        steps_per_epoch: `None` for as many batches as the larger domain fills.
-        batch_size: pairs in a step for each replica of the strategy.
-        gradient_accumulation_steps: steps whose gradients are gathered for one change of the
-            weights.
-        remat: see `CycleGAN`.
-        seed: of everything random.
-        precision: see `cyclegan_tf.precision.choose`.
-        strategy: see `cyclegan_tf.training.strategies.choose`.
-        checkpoint_minutes: between two checkpoints.
-        keep_every: epochs between two of which the networks are kept; 0 keeps none but the last.
+
+    The others say themselves what they are; see `cyclegan_tf.data.Preprocessing`. Scenes are
+    rendered at `crop_size`.
     """
 
     source: str
-    domain_b: str | None = None
-    preprocess: str = "resize_and_crop"
-    load_size: int | None = None
-    crop_size: int | None = None
-    flip: bool = True
-    channels: int = 3
-    base_filters: int = 64
-    blocks: int | None = None
-    strided_layers: int = 3
-    fine_discriminators: str = "none"
-    lambda_a: float = 10.0
-    lambda_b: float = 10.0
-    lambda_identity: float = 0.5
-    adversarial: str = "lsgan"
-    pool_size: int = 50
-    learning_rate: float = 2e-4
-    ema_momentum: float = 0.0
-    epochs: int = 200
-    decay_epochs: int | None = None
-    steps_per_epoch: int | None = None
-    batch_size: int = 1
-    gradient_accumulation_steps: int = 1
-    remat: bool = False
-    seed: int = 0
-    precision: str = "auto"
-    strategy: str = "auto"
-    checkpoint_minutes: float = 10.0
-    keep_every: int = 0
+    domain_b: Annotated[str | None, Option("Folder of domain B", "none")] = None
+    preprocess: Annotated[str, Option("How images become training images", choices=PREPROCESS)] = (
+        "resize_and_crop"
+    )
+    load_size: Annotated[int | None, Option("Side before the crop, in pixels", "286")] = None
+    crop_size: Annotated[
+        int | None, Option("Side of the training images, in pixels", "256", least=1)
+    ] = None
+    flip: Annotated[bool, Option("Mirror half of the images")] = True
+    channels: Annotated[int, Option("1 (grey), 3 (RGB) or 4 (RGBA)")] = 3
 
 
-# What each recipe changes of the defaults above.
-PRESETS = {
-    #         The paper: 256 pixels, 200 epochs.
-    "paper":  {},
-    #         One domain is label maps: they look like no photograph, so nothing stays as it is.
-    "labels": {"lambda_identity": 0.0},
-    #         The same for 64 pixels and minutes: small networks, weights averaged over the last
-    #         steps, because so short a training sways, and against grain a high rate and a
-    #         discriminator of label maps that sees it (docs/fidelity.md).
-    "demo":   {"lambda_identity": 0.0, "crop_size": 64, "base_filters": 32,
-               "fine_discriminators": "a", "learning_rate": 2e-3, "ema_momentum": 0.997,
-               "epochs": 24, "steps_per_epoch": 100},
-}  # fmt: skip
+@dataclasses.dataclass(frozen=True)
+class TrainingOptions:
+    """How long, how fast and on what a run trains, whatever its system."""
+
+    learning_rate: Annotated[float, Option("Learning rate of all optimizers", above=0)] = 2e-4
+    epochs: Annotated[int, Option("Epochs in all", least=1, may_change=True)] = 200
+    decay_epochs: Annotated[
+        int | None,
+        Option("The last epochs, in which the rate falls", "half of --epochs", may_change=True),
+    ] = None
+    steps_per_epoch: Annotated[
+        int | None, Option("Steps in an epoch", "images of the larger domain / batch", least=1)
+    ] = None
+    ema_momentum: Annotated[
+        float,
+        Option(
+            "Of a moving average of the generators' weights, which they end with, such as 0.999; "
+            "0 turns it off",
+            least=0,
+            below=1,
+        ),
+    ] = 0.0
+    batch_size: Annotated[
+        int,
+        Option("Pairs of images in a step for each device of --strategy", least=1, may_change=True),
+    ] = 1
+    gradient_accumulation_steps: Annotated[
+        int, Option("Steps whose gradients make one change of the weights", least=1)
+    ] = 1
+    remat: Annotated[
+        bool,
+        Option("Compute the networks twice and keep less in memory meanwhile", may_change=True),
+    ] = False
+    seed: Annotated[int, Option("Seed of all randomness", least=0)] = 0
+    precision: Annotated[
+        str,
+        Option(
+            "`auto` is bfloat16 or float16 where processor or GPU multiply it faster, else float32",
+            choices=PRECISIONS,
+        ),
+    ] = "auto"
+    strategy: Annotated[
+        str,
+        Option(
+            "Devices: `auto` takes the machines that TF_CONFIG lists, else a TPU, else all GPUs, "
+            "else one device",
+            choices=STRATEGIES,
+            may_change=True,
+        ),
+    ] = "auto"
+    checkpoint_minutes: Annotated[
+        float, Option("Minutes between two checkpoints", least=0, may_change=True)
+    ] = 10.0
+    keep_every: Annotated[
+        int,
+        Option(
+            "Epochs between two whose networks are kept in OUT/epochs, for `translate` and "
+            "`export`; 0 keeps none",
+            least=0,
+            may_change=True,
+        ),
+    ] = 0
 
 
-def resolve(source, preset="paper", image_size=None, **options):
-    """The `Options` of a run: what is given, then the preset, then the paper.
+@dataclasses.dataclass(frozen=True)
+class RunOptions:
+    """What a run is made of, as written to its `options.json`.
+
+    Attributes:
+        system: a name in `cyclegan_tf.recipes.SYSTEMS`.
+        data, training: options that every system has.
+        model: keyword arguments of the recipe's `build`.
+    """
+
+    system: str
+    data: DataOptions
+    training: TrainingOptions
+    model: dict
+
+    def values(self):
+        """All options by name; no two sections share one."""
+        sections = (vars(self.data), vars(self.training), self.model)
+        return {name: value for section in sections for name, value in section.items()}
+
+    def changed(self, **values):
+        """The same with some options changed, whichever section they are in."""
+        data, training, model = ({}, {}, {})
+        for name, value in values.items():
+            section = data if name in vars(self.data) else training
+            (section if name not in self.model else model)[name] = value
+        return dataclasses.replace(
+            self,
+            data=dataclasses.replace(self.data, **data),
+            training=dataclasses.replace(self.training, **training),
+            model={**self.model, **model},
+        )
+
+    def as_json(self):
+        content = {"version": _VERSION, **dataclasses.asdict(self)}
+        return json.dumps(content, indent=2) + "\n"
+
+
+def declared_options(system):
+    """All options of a system's runs but `source`, by name, as `Declared`."""
+    sections = (DataOptions, SYSTEMS[system].build, TrainingOptions)
+    return {name: one for section in sections for name, one in declared(section).items()}
+
+
+def resolve(source, *, system="cyclegan", preset=None, image_size=None, **options):
+    """The `RunOptions` of a run: what is given, then the preset, then the paper.
 
     Args:
-        source: see `Options`.
-        preset: `"paper"`, `"labels"` or `"demo"`.
+        source: see `DataOptions`.
+        system: a name in `cyclegan_tf.recipes.SYSTEMS`.
+        preset: of the system's recipe; its first one, mostly `"paper"`, if `None`.
         image_size: stands for `load_size` and `crop_size`, as 256 does for 286 and 256.
-        **options: fields of `Options`; `None` is as good as not given.
+        **options: fields of `DataOptions` and `TrainingOptions`, and arguments of the recipe's
+            `build`; `None` is as good as not given.
 
     Raises:
-        InputError: no such preset, sizes given twice, or options that do not go together.
+        InputError: no such system, preset or option, or options that do not go together.
     """
-    check("preset", preset, PRESETS)
+    check("system", system, SYSTEMS)
+    presets = SYSTEMS[system].presets
+    preset = next(iter(presets)) if preset is None else preset
+    check("preset", preset, presets)
     given = {name: value for name, value in options.items() if value is not None}
+    check_names(given, system)
     if image_size is not None and {"load_size", "crop_size"} & set(given):
         raise InputError("Give either image_size or load_size and crop_size, not both.")
     if image_size is not None:
         given["crop_size"] = image_size
-    resolved = Options(source=str(source), **{**PRESETS[preset], **given})
-    if resolved.domain_b is not None and not is_folder(resolved.source):
+    resolved = _sectioned(str(source), system, {**presets[preset], **given})
+    for name, one in declared_options(system).items():
+        one.option.check(name, resolved.values()[name])
+    resolved = _with_absolute_folders(_with_sizes(resolved, given))
+    training = resolved.training
+    if training.decay_epochs is None:
+        resolved = resolved.changed(decay_epochs=training.epochs // 2)
+    elif not 0 <= training.decay_epochs <= training.epochs:
         raise InputError(
-            f"domain_b goes with a folder of domain A; {resolved.source} has both domains. "
-            f"Received: domain_b={str(resolved.domain_b)!r}"
+            f"decay_epochs must lie between 0 and the {training.epochs} epochs in all. "
+            f"Received: {training.decay_epochs}"
         )
-    resolved = _with_absolute_folders(resolved)
-    load_size, crop_size = sizes_from(
-        None, resolved.load_size, resolved.crop_size, resolved.preprocess
+    return resolved
+
+
+def check_names(names, system):
+    """Raises an `InputError` that says whose option a name is, if it is none of the system's."""
+    own = declared_options(system)
+    for name in names:
+        if name not in own:
+            others = [other for other in SYSTEMS if name in declared_options(other)]
+            flag = f"--{name.replace('_', '-')}"
+            if others:
+                raise InputError(f"{flag} is an option of {', '.join(others)}, not of {system}.")
+            raise InputError(f"{flag} is no option of {system}, nor of any other system.")
+
+
+def _sectioned(source, system, values):
+    """`RunOptions` of options by name; what is not given has its default."""
+
+    def part(target):
+        return {name: values.get(name, one.default) for name, one in declared(target).items()}
+
+    return RunOptions(
+        system,
+        DataOptions(source, **part(DataOptions)),
+        TrainingOptions(**part(TrainingOptions)),
+        part(SYSTEMS[system].build),
     )
-    if resolved.source == SCENES:
-        if {"preprocess", "load_size"} & set(given) or resolved.channels != 3:
+
+
+def _with_sizes(options, given):
+    """Both sizes, from what was given of them."""
+    data = options.data
+    load_size, crop_size = sizes_from(None, data.load_size, data.crop_size, data.preprocess)
+    if data.source == SCENES:
+        if {"preprocess", "load_size"} & set(given) or data.channels != 3:
             raise InputError(
                 "Scenes are rendered in RGB at the size that is asked for: give image_size, and "
                 "neither preprocess, load_size nor channels."
             )
-        resolved = dataclasses.replace(resolved, preprocess="none")
-        load_size = crop_size
-    resolved = dataclasses.replace(resolved, load_size=load_size, crop_size=crop_size)
-    if resolved.decay_epochs is None:
-        resolved = dataclasses.replace(resolved, decay_epochs=resolved.epochs // 2)
-    _check(resolved)
-    return resolved
+        return options.changed(preprocess="none", load_size=crop_size, crop_size=crop_size)
+    return options.changed(load_size=load_size, crop_size=crop_size)
 
 
-def _check(options):
-    at_least_one = ("crop_size", "epochs", "batch_size", "base_filters", "strided_layers")
-    for name in (*at_least_one, "gradient_accumulation_steps"):
-        if getattr(options, name) < 1:
-            raise InputError(f"{name} must be at least 1. Received: {getattr(options, name)}")
-    weights = ("lambda_a", "lambda_b", "lambda_identity")
-    for name in (*weights, "learning_rate"):
-        if not math.isfinite(getattr(options, name)):
-            raise InputError(f"{name} must be a finite number. Received: {getattr(options, name)}")
-    for name in (*weights, "pool_size", "seed", "checkpoint_minutes", "keep_every"):
-        if not getattr(options, name) >= 0:  # written so that NaN is refused too
-            raise InputError(f"{name} must not be negative. Received: {getattr(options, name)}")
-    if not 0 <= options.decay_epochs <= options.epochs:
+def _with_absolute_folders(options):
+    data = options.data
+    if is_folder(data.source):
+        names = ("source", "domain_b")
+        folders = {n: os.path.abspath(path) for n in names if (path := getattr(data, n))}
+        return options.changed(**folders)
+    if data.domain_b is not None:
         raise InputError(
-            f"decay_epochs must lie between 0 and the {options.epochs} epochs in all. "
-            f"Received: {options.decay_epochs}"
+            f"domain_b goes with a folder of domain A; {data.source} has both domains. "
+            f"Received: domain_b={str(data.domain_b)!r}"
         )
-    if options.steps_per_epoch is not None and options.steps_per_epoch < 1:
-        raise InputError(f"steps_per_epoch must be at least 1. Received: {options.steps_per_epoch}")
-    if not options.learning_rate > 0:
-        raise InputError(f"learning_rate must be positive. Received: {options.learning_rate}")
-    if not 0 <= options.ema_momentum < 1:
-        raise InputError(
-            f"ema_momentum must be from 0 to less than 1. Received: {options.ema_momentum}"
-        )
-    check("precision", options.precision, PRECISIONS)
-    check("fine_discriminators", options.fine_discriminators, FINE_DISCRIMINATORS)
-    check("strategy", options.strategy, STRATEGIES)
+    return options
+
+
+def is_folder(source):
+    """Whether the `source` of `DataOptions` names a folder."""
+    return source != SCENES and not source.startswith(TFDS)
 
 
 def options_of(out):
-    """The options of the run in a folder; `None` where there is none."""
+    """The options of the run in a folder; `None` if it holds none."""
     path = out / "options.json"
     if not path.exists():
         return None
     try:
-        # Versions before wrote folders as they were given: relative to where the run was started.
-        return _with_absolute_folders(Options(**json.loads(path.read_text(encoding="utf-8"))))
-    except (ValueError, TypeError) as error:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content.pop("version", 1) == 1:  # flat
+            source = content.pop("source")
+            check_names(content, "cyclegan")
+            options = _sectioned(source, "cyclegan", content)
+        else:
+            options = RunOptions(
+                content["system"],
+                DataOptions(**content["data"]),
+                TrainingOptions(**content["training"]),
+                content["model"],
+            )
+            check("system", options.system, SYSTEMS)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(
             f"{path} does not hold the options of a run of this version ({error}); use a new "
             "folder or --restart."
         ) from error
-
-
-def is_folder(source):
-    """Whether the `source` of `Options` names a folder."""
-    return source != SCENES and not source.startswith(TFDS)
-
-
-def _with_absolute_folders(options):
-    if not is_folder(options.source):
-        return options
-    names = ("source", "domain_b")
-    folders = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
-    return dataclasses.replace(options, **{n: os.path.abspath(path) for n, path in folders.items()})
-
-
-def _flag(name):
-    return "the source" if name == "source" else f"--{name.replace('_', '-')}"
+    # Versions before wrote folders as they were given: relative to where the run was started.
+    return _with_absolute_folders(options)
 
 
 def as_in_run(options, before):
-    """The options to go on with; raises where they differ from those of the run before."""
+    """The options to resume with; raises if they differ from those of the run before."""
     if before is None:
         return options
-    if options.precision == "auto":  # a machine that does without may be followed by another
-        options = dataclasses.replace(options, precision=before.precision)
-    if options.blocks is None:
-        options = dataclasses.replace(options, blocks=before.blocks)
+    if options.training.precision == "auto":  # a machine without may be followed by another
+        options = options.changed(precision=before.training.precision)
+    if options.system != before.system:
+        raise InputError(
+            f"--system was {before.system} in this run, now {options.system}; use a new folder or "
+            "--restart."
+        )
+    was, now = before.values(), options.values()
+    # What is left open is as it was: earlier versions wrote what it had come to.
+    options = options.changed(**{n: was[n] for n in was if n in now and now[n] is None})
+    now = options.values()
+    all_options = declared_options(options.system)
     changed = [
-        f"{_flag(field.name)} was {was} in this run, now {now}"
-        for field in dataclasses.fields(Options)
-        if (was := getattr(before, field.name)) != (now := getattr(options, field.name))
-        and field.name not in _MAY_CHANGE
+        f"{all_options[name].flag if name in all_options else 'the source'} was {was.get(name)} "
+        f"in this run, now {now[name]}"
+        for name in now
+        if was.get(name) != now[name]
+        and not (name in all_options and all_options[name].option.may_change)
     ]
     if changed:
         raise InputError(f"{'; '.join(changed)}; use a new folder or --restart.")

@@ -8,9 +8,10 @@ import pathlib
 import numpy as np
 
 from cyclegan_tf import files
+from cyclegan_tf.runs.options import options_of
 
 
-def write_page(folder, title, section=""):
+def write_page(folder, title, panels, section=""):
     """Writes `index.html` and `losses.png` from the files of a run.
 
     It reads `options.json`, `log.csv` and `samples/`, as far as they are there.
@@ -18,13 +19,14 @@ def write_page(folder, title, section=""):
     Args:
         folder: of the run.
         title: of the page.
+        panels: title of a plot -> name of a loss -> what it means; a system's `loss_panels`.
         section: HTML to stand above the samples.
     """
     folder = pathlib.Path(folder)
-    options = _read_options(folder / "options.json")
+    options = options_of(folder)
     rows = _read_log(folder / "log.csv")
     if rows:
-        _plot_losses(rows, folder / "losses.png")
+        _plot_losses(rows, panels, folder / "losses.png")
     files.write_text(
         folder / "index.html",
         _PAGE.format(
@@ -33,14 +35,10 @@ def write_page(folder, title, section=""):
             links=_links(folder),
             section=section,
             samples=_samples(folder / "samples"),
-            losses=_losses(rows, options),
+            losses=_losses(rows, panels),
             options=_options(options),
         ),
     )
-
-
-def _read_options(path):
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
 def _read_log(path):
@@ -56,19 +54,17 @@ def _read_log(path):
 
 
 def _summary(options, rows):
-    """What was trained, and how far, in a sentence or two."""
-    if not options:
+    """What was trained, and how far, in two sentences."""
+    if options is None:
         return ""
+    data = options.data
     domains = " and ".join(
-        f"<b>{html.escape(str(options[name]))}</b>"
-        for name in ("source", "domain_b")
-        if options.get(name)
+        f"<b>{html.escape(folder)}</b>" for folder in (data.source, data.domain_b) if folder
     )
     done = int(rows[-1]["epoch"]) + 1 if rows else 0
-    size = options.get("crop_size")
     return (
-        f"<p>A translator trained on {domains} at {size} x {size} pixels. "
-        f"Epoch {done} of {options.get('epochs')} is done.</p>"
+        f"<p>A {options.system} trained on {domains} at {data.crop_size} x {data.crop_size} "
+        f"pixels. Epoch {done} of {options.training.epochs} is done.</p>"
     )
 
 
@@ -113,13 +109,14 @@ def _samples(folder):
     )
 
 
-def _losses(rows, options):
+def _losses(rows, panels):
     if not rows:
         return ""
-    undecided = _UNDECIDED.get(options.get("adversarial"))
+    meanings = {name: text for panel in panels.values() for name, text in panel.items()}
+    meanings["learning_rate"] = "of the optimizers"
     cells = "".join(
         f"<tr><th>{html.escape(name)}</th><td>{value:.4g}</td>"
-        f"<td>{_meaning(name.removeprefix('val_'), undecided)}</td></tr>"
+        f"<td>{html.escape(meanings.get(name.removeprefix('val_'), ''))}</td></tr>"
         for name, value in rows[-1].items()
         if name != "epoch"
     )
@@ -131,52 +128,33 @@ def _losses(rows, options):
     )
 
 
-# A discriminator that cannot tell real from translated images; its generator has the same loss.
-_UNDECIDED = {"lsgan": 0.25, "vanilla": 0.69}
-
-
-def _meaning(name, undecided):
-    """What a loss measures and which values are good, for those who know no GANs."""
-    kind, _, of = name.partition("_")
-    of = of.upper()
-    if kind == "d":
-        text = f"discriminator of {of}, which tells real images from translated ones"
-        return text + (f"; {undecided} if it cannot, near 0 if it always can" * bool(undecided))
-    if kind == "g":
-        text = f"generator {' → '.join(of)} against the discriminator"
-        return text + (
-            f"; {undecided} if that is undecided, near 1 or more if it loses" * bool(undecided)
-        )
-    if kind == "cycle":
-        return f"images of {of} translated there and back, against the originals; it should fall"
-    if kind == "identity":
-        return f"images of {of} translated to {of}, against the originals; it should fall"
-    return "rate of the optimizers" if name == "learning_rate" else ""
-
-
 def _options(options):
-    if not options:
+    if options is None:
         return ""
     rows = "".join(
         f"<tr><th>{html.escape(name)}</th><td>{html.escape(str(value))}</td></tr>"
-        for name, value in options.items()
+        for name, value in options.values().items()
     )
     return f"<details><summary>Options</summary><table>{rows}</table></details>"
 
 
-def _plot_losses(rows, path):
-    """A panel for each kind of loss."""
+def _plot_losses(rows, panels, path):
+    """A plot for each panel, of the losses that were logged."""
     from matplotlib.figure import Figure  # here, because few commands draw
 
-    panels = _panels([name for name in rows[-1] if name not in ("epoch", "learning_rate")])
-    figure = Figure(figsize=(4.4 * len(panels), 3.6), layout="constrained")
+    logged = {
+        title: [name for name in rows[-1] if name.removeprefix("val_") in panel]
+        for title, panel in panels.items()
+    }
+    logged = {title: names for title, names in logged.items() if names}
+    figure = Figure(figsize=(4.4 * max(len(logged), 1), 3.6), layout="constrained")
     epochs = [row["epoch"] + 1 for row in rows]
-    for axes, (title, names) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels):
+    for number, (title, names) in enumerate(logged.items(), 1):
+        axes = figure.add_subplot(1, len(logged), number, title=title, xlabel="epoch")
         for name in names:
             values = [row.get(name, np.nan) for row in rows]
             style = "--" if name.startswith("val_") else "-"
             axes.plot(epochs, values, style, marker=".", label=name)
-        axes.set(title=title, xlabel="epoch")
         if axes.get_ylim()[0] > 0:  # the objectives of WGAN-GP may be negative
             axes.set_ylim(bottom=0)
         axes.xaxis.get_major_locator().set_params(integer=True)
@@ -184,19 +162,6 @@ def _plot_losses(rows, path):
         axes.legend()
     with files.written_whole(path) as beside:
         figure.savefig(beside, dpi=100)
-
-
-def _panels(names):
-    """The losses by kind, as `(title, names)`; those of no known kind come last."""
-    kinds = (("Discriminators", ("d_",)), ("Generators", ("g_",)),
-             ("Cycle and identity", ("cycle_", "identity_")))  # fmt: skip
-    panels, left = [], list(names)
-    for title, prefixes in kinds:
-        of_kind = [name for name in left if name.removeprefix("val_").startswith(prefixes)]
-        left = [name for name in left if name not in of_kind]
-        panels.append((title, of_kind))
-    panels.append(("Others", left))
-    return [(title, of_kind) for title, of_kind in panels if of_kind]
 
 
 _SAMPLES = """<h2>Samples</h2>

@@ -9,16 +9,14 @@ from PIL import Image, ImageDraw, ImageFont
 _BACKGROUND, _INK = (255, 255, 255), (40, 40, 40)
 
 
-def sample_sheet(model, images_a, images_b):
-    """A Pillow image: a row for each picture, columns real | translated | reconstructed.
+def sample_sheet(model, images):
+    """A Pillow image of a system's `sample_columns`, a row for each image.
 
-    Pictures of A and their way A→B→A stand on the left, those of B on the right.
+    Args:
+        model: a `System`.
+        images: uint8 images by domain, as many of each.
     """
-    columns = []
-    for images, there, back in ((images_a, "ab", "ba"), (images_b, "ba", "ab")):
-        translated = model.translate(list(images), there)
-        columns += [images, translated, model.translate(translated, back)]
-    titles = ["A", "A → B", "A → B → A", "B", "B → A", "B → A → B"]
+    titles, columns = zip(*model.sample_columns(images))
     return contact_sheet(columns, titles)
 
 

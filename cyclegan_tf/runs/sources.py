@@ -7,38 +7,42 @@ from cyclegan_tf.data.folders import domain_folders, folder, folder_sources
 from cyclegan_tf.data.scenes import scene_sources
 from cyclegan_tf.data.tfds import tfds_sources
 from cyclegan_tf.errors import InputError
+from cyclegan_tf.runs.options import is_folder
 
 
 def sources_of(options, split="train"):
     """The two `Source`s of a run: those of domain A and of domain B.
 
     Args:
-        options: `Options`.
+        options: `RunOptions`.
         split: `"train"`, or `"test"` where the source has one; two folders have none.
 
     Raises:
         InputError: there are no such pictures.
     """
-    if options.source == SCENES:
-        return scene_sources(image_size=options.crop_size, split=split, seed=options.seed)
+    chosen = options.data
+    if chosen.source == SCENES:
+        seed = options.training.seed
+        return scene_sources(image_size=chosen.crop_size, split=split, seed=seed)
     if is_of_tfds(options):
-        name = options.source.removeprefix(TFDS)
-        return tfds_sources(name, split=split, channels=options.channels)
-    _check_exists(options.source)
-    return folder_sources(options.source, options.domain_b, split, options.channels)
+        name = chosen.source.removeprefix(TFDS)
+        return tfds_sources(name, split=split, channels=chosen.channels)
+    _check_exists(chosen.source)
+    return folder_sources(chosen.source, chosen.domain_b, split, chosen.channels)
 
 
 def source_of(options, domain, split="train"):
     """One of the `sources_of` a run, 0 for that of domain A; of folders the other is not read."""
-    if options.source == SCENES or is_of_tfds(options):
+    chosen = options.data
+    if not is_folder(chosen.source):
         return sources_of(options, split)[domain]
-    _check_exists(options.source)
-    path = domain_folders(options.source, options.domain_b, split)[domain]
-    return folder(path, options.channels)
+    _check_exists(chosen.source)
+    path = domain_folders(chosen.source, chosen.domain_b, split)[domain]
+    return folder(path, chosen.channels)
 
 
 def is_of_tfds(options):
-    return options.source.startswith(TFDS)
+    return options.data.source.startswith(TFDS)
 
 
 def _check_exists(source):

@@ -1,9 +1,7 @@
 """The verb `train`: from a source of pictures to the folder of a run."""
 
 import contextlib
-import dataclasses
 import functools
-import json
 import pathlib
 import shutil
 import signal
@@ -13,16 +11,15 @@ from cyclegan_tf import data, files, precision
 from cyclegan_tf.choices import PRECISIONS
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.pixels import to_uint8
+from cyclegan_tf.recipes import SYSTEMS
 from cyclegan_tf.replicas import process_count, process_number, same_everywhere, wait_for_all
 from cyclegan_tf.runs.callbacks import KeepEpochs, RunPage, SampleSheet, SaveModel
 from cyclegan_tf.runs.logs import RunLog, ScalarBoard
 from cyclegan_tf.runs.options import as_in_run, is_folder, options_of
 from cyclegan_tf.runs.sources import sources_of
 from cyclegan_tf.runs.trial import seconds_by_precision
-from cyclegan_tf.systems.cyclegan import CycleGAN, paper_blocks, paper_networks
 from cyclegan_tf.training import strategies
 from cyclegan_tf.training.checkpoints import Checkpoints, newest_state
-from cyclegan_tf.training.optimizers import Adam
 from cyclegan_tf.training.schedules import ConstantThenLinearDecay
 
 # What a run writes, and `restart` removes.
@@ -42,7 +39,7 @@ def train(
     verbose="auto",
     say=print,
 ):
-    """Trains a CycleGAN and writes the folder of the run; goes on where the folder holds one.
+    """Trains a system and writes the folder of the run; goes on where the folder holds one.
 
     The folder holds `options.json`; after each epoch `model.keras`, `samples/epoch_0001.png`
     …, `log.csv`, TensorBoard's `logs/`, `losses.png` and `index.html`; `checkpoints/`; and with
@@ -53,7 +50,7 @@ def train(
     Where several processes train together, all of them call this, and the first one writes.
 
     Args:
-        options: `Options`, as `resolve` makes them.
+        options: `RunOptions`, as `resolve` makes them.
         out: the folder.
         restart: begin again where the folder holds a run already; its files are removed.
         allow_other_data: resume with images that were added, removed or renamed since, which is
@@ -63,30 +60,31 @@ def train(
         say: called with lines for the user.
 
     Returns:
-        The trained `CycleGAN`.
+        The trained system.
 
     Raises:
         InputError: the folder holds a run of other options or other files, or an option or a
             picture cannot be used.
     """
     out = pathlib.Path(out)
-    strategy, devices = strategies.choose(options.strategy)  # before TensorFlow does anything else
+    strategy, devices = strategies.choose(
+        options.training.strategy
+    )  # before TensorFlow does anything else
     chief = process_number(strategy) == 0
     _check_folder(out, restart)
     with _claimed(out) if chief else contextlib.nullcontext():
         wait_for_all(strategy)  # only now: another process may have written until it ended
         state, before = (None, None) if restart else (_state_of(out), options_of(out))
         options, why = _as_in_run(options, before, strategy)
-        batch_size = options.batch_size * strategy.num_replicas_in_sync
+        training = options.training
+        batch_size = training.batch_size * strategy.num_replicas_in_sync
         sources = sources_of(options)
         pairs = _pairs(options, sources, batch_size)
         image_shape = _image_shape(options, pairs)
-        if options.blocks is None:
-            options = dataclasses.replace(options, blocks=paper_blocks(image_shape))
-        finished = bool(state) and state["epoch"] >= options.epochs
+        finished = bool(state) and state["epoch"] >= training.epochs
         if chief:
             say(
-                f"Precision: {options.precision} ({why}). "
+                f"Precision: {training.precision} ({why}). "
                 f"Strategy: {devices}, {batch_size} per step."
             )
             if before or state:
@@ -99,14 +97,14 @@ def train(
         wait_for_all(strategy)
         checkpoints = Checkpoints(
             out / "checkpoints",
-            options.checkpoint_minutes,
+            training.checkpoint_minutes,
             signals=_STOP,
             allow_other_data=allow_other_data,
         )
         samples = _samples(options, sources, sample_rows) if chief else None
         model.fit(
             pairs,
-            epochs=options.epochs,
+            epochs=training.epochs,
             verbose=verbose if chief and not finished else 0,
             callbacks=[*_callbacks(out, options, samples, chief), checkpoints],
         )
@@ -150,12 +148,12 @@ def _is_intact(model):
 
 def _as_in_run(options, before, strategy):
     """The options to train with, those of the run before if there is one; and why its precision."""
-    asked = options.precision
+    asked = options.training.precision
     options = as_in_run(options, before)
-    of_run = options.precision != asked
+    of_run = options.training.precision != asked
     # Several processes must agree, which times that each measures may not.
     options, why = _with_precision(options, measured=process_count(strategy) == 1)
-    if not same_everywhere(PRECISIONS.index(options.precision), strategy):
+    if not same_everywhere(PRECISIONS.index(options.training.precision), strategy):
         raise InputError(
             "The machines would train in different precisions; give --precision to all of them."
         )
@@ -176,15 +174,15 @@ def _schedule(options, state, pairs):
 
     Before, an epoch may have had another number of steps, or steps of another size.
     """
-    begin = {}
+    training, begin = options.training, {}
     if state:
-        pairs_per_step = state["batch_size"] if options.steps_per_epoch else pairs.batch_size
+        pairs_per_step = state["batch_size"] if training.steps_per_epoch else pairs.batch_size
         done = min(state["pairs"] // pairs_per_step, pairs.steps_per_epoch)
         begin = {"first_epoch": state["epoch"] + 1, "first_step": state["iterations"] - done}
     return ConstantThenLinearDecay(
-        options.learning_rate,
-        options.epochs - options.decay_epochs,
-        options.decay_epochs,
+        training.learning_rate,
+        training.epochs - training.decay_epochs,
+        training.decay_epochs,
         steps_per_epoch=pairs.steps_per_epoch,
         **begin,
     )
@@ -193,11 +191,12 @@ def _schedule(options, state, pairs):
 def _callbacks(out, options, samples, chief):
     """What writes the folder of a run after each epoch, in the order in which it is written."""
     save = [SaveModel(out / "model.keras", keep=chief)]
-    if options.keep_every:
-        save.append(KeepEpochs(out / "epochs", options.keep_every, keep=chief))
+    if options.training.keep_every:
+        save.append(KeepEpochs(out / "epochs", options.training.keep_every, keep=chief))
     if not chief:
         return save
-    source = pathlib.Path(options.source).name if is_folder(options.source) else options.source
+    source = options.data.source
+    source = pathlib.Path(source).name if is_folder(source) else source
     return [
         RunLog(out / "log.csv"),
         SampleSheet(out / "samples", *samples),
@@ -209,23 +208,24 @@ def _callbacks(out, options, samples, chief):
 
 def _pairs(options, sources, batch_size=None):
     """Batches for training; without a batch size, pictures in order."""
+    chosen = options.data
     preprocessing = data.Preprocessing(
-        options.preprocess, options.load_size, options.crop_size, options.flip, options.channels
+        chosen.preprocess, chosen.load_size, chosen.crop_size, chosen.flip, chosen.channels
     )
     return data.pairs(
         *sources,
         preprocessing,
         training=batch_size is not None,
         batch_size=batch_size or 1,
-        steps_per_epoch=options.steps_per_epoch,
-        seed=options.seed,
+        steps_per_epoch=options.training.steps_per_epoch,
+        seed=options.training.seed,
     )
 
 
 def _samples(options, training_sources, rows):
     """Pictures for the sample sheets: of the test split where there is one."""
     pairs = _pairs(options, training_sources)
-    if not options.domain_b:
+    if not options.data.domain_b:
         with contextlib.suppress(InputError):  # no test split, or none that can be shown
             pairs = _pairs(options, sources_of(options, "test"))
     elements = list(pairs.unbatch().take(rows))
@@ -235,68 +235,56 @@ def _samples(options, training_sources, rows):
 def _image_shape(options, pairs):
     """The shape that the pictures of both domains share; `None` for what differs."""
     shape_a, shape_b = (tuple(spec.shape[1:]) for spec in pairs.element_spec)
-    return shape_a if shape_a == shape_b else (None, None, options.channels)
+    return shape_a if shape_a == shape_b else (None, None, options.data.channels)
 
 
 def compiled_model(options, image_shape, learning_rate=None):
     """The untrained model of a run.
 
     Args:
-        options: `Options`.
-        image_shape: `(height, width, channels)` of the training pictures.
-        learning_rate: of both Adams, a number or a schedule; that of the options if `None`.
+        options: `RunOptions`.
+        image_shape: `(height, width, channels)` of the training images.
+        learning_rate: of all optimizers, a number or a schedule; that of the options if `None`.
 
     Raises:
         InputError: the options ask for what cannot be built.
     """
     options, _ = _with_precision(options)
-    with precision.policy(options.precision):
-        return _compiled_model(options, image_shape, learning_rate or options.learning_rate)
-
-
-def _compiled_model(options, image_shape, learning_rate):
+    training = options.training
+    build = SYSTEMS[options.system].build
     try:
-        networks = paper_networks(
-            image_shape,
-            base_filters=options.base_filters,
-            blocks=options.blocks,
-            strided_layers=options.strided_layers,
-            fine_discriminators=options.fine_discriminators,
-            seed=options.seed,
-        )
-        model = CycleGAN(
-            **networks,
-            image_shape=image_shape,
-            lambda_a=options.lambda_a,
-            lambda_b=options.lambda_b,
-            lambda_identity=options.lambda_identity,
-            adversarial=options.adversarial,
-            pool_size=options.pool_size,
-            seed=options.seed,
-            remat=options.remat,
-        )
-    except ValueError as error:
-        raise InputError(str(error)) from error
-
-    steps = options.gradient_accumulation_steps
-    settings = {"gradient_accumulation_steps": steps} if steps > 1 else {}
-    # Keras averages after each step, whether it changed the weights or not.
-    average = {"use_ema": True, "ema_momentum": options.ema_momentum ** (1 / steps)}
-    try:
-        model.compile(
-            Adam(learning_rate, **settings, **(average if options.ema_momentum else {})),
-            Adam(learning_rate, **settings),
-        )
+        with precision.policy(training.precision):
+            model = build(image_shape, **options.model, seed=training.seed, remat=training.remat)
+            rate = learning_rate or training.learning_rate
+            model.compile(
+                **{
+                    f"{group}_optimizer": _optimizer(model, group, rate, training)
+                    for group in model.groups
+                }
+            )
     except ValueError as error:
         raise InputError(str(error)) from error
     return model
 
 
+def _optimizer(model, group, learning_rate, training):
+    """The paper's optimizer of a group, at the rate and with the averages of the run."""
+    optimizer = model.default_optimizer(group)
+    steps = training.gradient_accumulation_steps
+    settings = {"gradient_accumulation_steps": steps} if steps > 1 else {}
+    if group == "generator" and training.ema_momentum:
+        # Keras averages after each step, whether it changed the weights or not.
+        settings |= {"use_ema": True, "ema_momentum": training.ema_momentum ** (1 / steps)}
+    config = {**optimizer.get_config(), **settings, "learning_rate": learning_rate}
+    return type(optimizer).from_config(config)
+
+
 def _with_precision(options, measured=True):
     """The options with the precision of this machine in the place of "auto", and why it is that."""
-    trial = functools.partial(seconds_by_precision, options.base_filters, options.crop_size)
-    chosen, why = precision.choose(options.precision, trial if measured else None)
-    return dataclasses.replace(options, precision=chosen), why
+    filters = options.model.get("base_filters", 64)
+    trial = functools.partial(seconds_by_precision, filters, options.data.crop_size)
+    chosen, why = precision.choose(options.training.precision, trial if measured else None)
+    return options.changed(precision=chosen), why
 
 
 def _remove_run(out):
@@ -313,7 +301,7 @@ def _prepare(out, options, state):
         _remove_run(out)
     files.remove_unfinished(out, out / "samples", out / "checkpoints")
     (out / "checkpoints").mkdir(exist_ok=True)  # tells this run from one that had none
-    files.write_text(out / "options.json", json.dumps(dataclasses.asdict(options), indent=2) + "\n")
+    files.write_text(out / "options.json", options.as_json())
 
 
 def _check_folder(out, restart):

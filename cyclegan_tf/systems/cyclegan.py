@@ -1,21 +1,27 @@
 """CycleGAN: unpaired image-to-image translation (Zhu et al. 2017, arXiv 1703.10593)."""
 
-import numbers
-
 import keras
 import numpy as np
 import tensorflow as tf
 
 from cyclegan_tf import losses
-from cyclegan_tf.choices import ADVERSARIAL_OBJECTIVES, check
+from cyclegan_tf.choices import ADVERSARIAL_OBJECTIVES
+from cyclegan_tf.choices import check as check_choice
 from cyclegan_tf.networks.discriminators import patchgan, two_scale_patchgan
 from cyclegan_tf.networks.generators import resnet_generator
 from cyclegan_tf.precision import dtype_policy
+from cyclegan_tf.systems import meanings
 from cyclegan_tf.systems.base import System
+from cyclegan_tf.systems.checks import (
+    check_are_two,
+    check_gives_logits,
+    check_image_shape,
+    check_makes,
+    check_seed,
+    check_takes,
+    check_weights,
+)
 from cyclegan_tf.training.replay_pool import ReplayPool
-
-# Streams of random numbers; see `System._random_seed`.
-_POOL_A, _POOL_B, _PENALTY_A, _PENALTY_B = range(4)
 
 
 @keras.saving.register_keras_serializable(package="cyclegan_tf")
@@ -75,79 +81,63 @@ class CycleGAN(System):
         remat=False,
         **kwargs,
     ):
-        super().__init__(**kwargs)
         image_shape = tuple(image_shape)
-        _check_arguments(image_shape, lambda_a, lambda_b, lambda_identity, adversarial, seed)
-        self.image_shape = image_shape
-        self.lambda_a = lambda_a
-        self.lambda_b = lambda_b
-        self.lambda_identity = lambda_identity
-        self.adversarial = adversarial
-        self.pool_size = pool_size
-        self.seed = int(seed)
-        self.remat = bool(remat)
-
+        check_image_shape(image_shape)
+        check_weights(lambda_a=lambda_a, lambda_b=lambda_b, lambda_identity=lambda_identity)
+        check_choice("adversarial", adversarial, ADVERSARIAL_OBJECTIVES)
+        check_seed(seed)
         networks = {
             "generator_ab": generator_ab,
             "generator_ba": generator_ba,
             "discriminator_a": discriminator_a,
             "discriminator_b": discriminator_b,
         }
-        if None in networks.values():
-            with dtype_policy(self.dtype_policy):
+        with dtype_policy(keras.dtype_policies.get(kwargs.get("dtype"))):
+            if None in networks.values():
                 built = paper_networks(image_shape, seed=seed)
-            networks = {name: given or built[name] for name, given in networks.items()}
-        _check_are_two("generator", networks["generator_ab"], networks["generator_ba"])
-        _check_are_two("discriminator", networks["discriminator_a"], networks["discriminator_b"])
-        self.generator_ab = networks["generator_ab"]
-        self.generator_ba = networks["generator_ba"]
-        self.discriminator_a = networks["discriminator_a"]
-        self.discriminator_b = networks["discriminator_b"]
-        for network in networks.values():
-            _check_takes(network, image_shape)
-        for generator in self.generators.values():
-            _check_keeps_size(generator, image_shape)
-        for discriminator in self.discriminators.values():
-            _check_gives_logits(discriminator, image_shape)
-        with dtype_policy(self.dtype_policy):
-            self.pool_a = ReplayPool(pool_size, image_shape, name="pool_a")
-            self.pool_b = ReplayPool(pool_size, image_shape, name="pool_b")
-
-        names = ["d_a", "g_ab", "cycle_a", "identity_a", "d_b", "g_ba", "cycle_b", "identity_b"]
-        if not lambda_identity:
-            names = [name for name in names if not name.startswith("identity")]
-        self._finish(names)
-
-    @property
-    def generators(self):
-        return {"ab": self.generator_ab, "ba": self.generator_ba}
-
-    @property
-    def discriminators(self):
-        return {"a": self.discriminator_a, "b": self.discriminator_b}
+                networks = {name: given or built[name] for name, given in networks.items()}
+            pools = {
+                name: ReplayPool(pool_size, image_shape, name=name) for name in ("pool_a", "pool_b")
+            }
+        _check_networks(**networks, image_shape=image_shape)
+        super().__init__(
+            networks,
+            groups={
+                "generator": ("generator_ab", "generator_ba"),
+                "discriminator": ("discriminator_a", "discriminator_b"),
+            },
+            loss_panels=_loss_panels(adversarial, lambda_identity),
+            image_shapes=image_shape,
+            pools=pools,
+            seed=seed,
+            remat=remat,
+            **kwargs,
+        )
+        self.lambda_a = lambda_a
+        self.lambda_b = lambda_b
+        self.lambda_identity = lambda_identity
+        self.adversarial = adversarial
+        self.pool_size = pool_size
 
     def train_step(self, data):
-        image_a, image_b = self._pair(data)
+        image_a, image_b = self._images(data)
 
         # Generators: one pass with the old weights, one step for both.
-        with tf.GradientTape() as tape:
-            g_losses, fake_a, fake_b = self._generator_losses(image_a, image_b, training=True)
-            objective = self.generator_optimizer.scale_loss(sum(g_losses.values()))
-        self._apply(self.generator_optimizer, tape, objective, self.generators)
-
+        g_losses, fake_a, fake_b = self._minimize(
+            "generator", lambda: self._generator_losses(image_a, image_b, training=True)
+        )
         # Discriminators, on the fakes from before that step.
-        shown_a = self.pool_a(tf.stop_gradient(fake_a), seed=self._random_seed(_POOL_A))
-        shown_b = self.pool_b(tf.stop_gradient(fake_b), seed=self._random_seed(_POOL_B))
-        with tf.GradientTape() as tape:
-            d_losses = self._discriminator_losses(image_a, image_b, shown_a, shown_b, training=True)
-            objective = self.discriminator_optimizer.scale_loss(sum(d_losses.values()))
-        self._apply(self.discriminator_optimizer, tape, objective, self.discriminators)
-
+        shown_a = self.pool_a(tf.stop_gradient(fake_a), seed=self._seed("pool_a"))
+        shown_b = self.pool_b(tf.stop_gradient(fake_b), seed=self._seed("pool_b"))
+        d_losses = self._minimize(
+            "discriminator",
+            lambda: self._discriminator_losses(image_a, image_b, shown_a, shown_b, training=True),
+        )
         return self._log({**g_losses, **d_losses}, image_a)
 
     def test_step(self, data):
-        """The same losses without learning; the discriminators see the latest fakes."""
-        image_a, image_b = self._pair(data)
+        """The same losses without an update; the discriminators see the current fakes."""
+        image_a, image_b = self._images(data)
         g_losses, fake_a, fake_b = self._generator_losses(image_a, image_b, training=False)
         d_losses = self._discriminator_losses(image_a, image_b, fake_a, fake_b, training=False)
         return self._log({**g_losses, **d_losses}, image_a)
@@ -155,15 +145,15 @@ class CycleGAN(System):
     def _generator_losses(self, image_a, image_b, training):
         """The terms of eq. 3 that the generators minimise, and their pictures of A and of B."""
         if self.lambda_identity:
-            fake_b, same_b = self._both(self.generator_ab, image_a, image_b, training)
-            fake_a, same_a = self._both(self.generator_ba, image_b, image_a, training)
+            fake_b, same_b = self._forward_both(self.generator_ab, image_a, image_b, training)
+            fake_a, same_a = self._forward_both(self.generator_ba, image_b, image_a, training)
         else:
-            fake_b = self._output(self.generator_ab, image_a, training)
-            fake_a = self._output(self.generator_ba, image_b, training)
-        cycled_a = self._output(self.generator_ba, fake_b, training)
-        cycled_b = self._output(self.generator_ab, fake_a, training)
-        logits_a = self._output(self.discriminator_a, fake_a, training)
-        logits_b = self._output(self.discriminator_b, fake_b, training)
+            fake_b = self._forward(self.generator_ab, image_a, training)
+            fake_a = self._forward(self.generator_ba, image_b, training)
+        cycled_a = self._forward(self.generator_ba, fake_b, training)
+        cycled_b = self._forward(self.generator_ab, fake_a, training)
+        logits_a = self._forward(self.discriminator_a, fake_a, training)
+        logits_b = self._forward(self.discriminator_b, fake_b, training)
         terms = {
             "g_ab": losses.generator_adversarial(logits_b, self.adversarial),
             "g_ba": losses.generator_adversarial(logits_a, self.adversarial),
@@ -178,35 +168,27 @@ class CycleGAN(System):
 
     def _discriminator_losses(self, image_a, image_b, fake_a, fake_b, training):
         terms = {}
-        for name, discriminator, real, fake, stream in (
-            ("d_a", self.discriminator_a, image_a, fake_a, _PENALTY_A),
-            ("d_b", self.discriminator_b, image_b, fake_b, _PENALTY_B),
+        for name, discriminator, real, fake in (
+            ("d_a", self.discriminator_a, image_a, fake_a),
+            ("d_b", self.discriminator_b, image_b, fake_b),
         ):
-            logits = self._both(discriminator, real, fake, training)
+            logits = self._forward_both(discriminator, real, fake, training)
             terms[name] = losses.discriminator_adversarial(*logits, self.adversarial)
             if self.adversarial == "wgangp":
-                seed = self._random_seed(stream)
+                seed = self._seed(f"penalty of {name}")
                 terms[name] += losses.gradient_penalty(discriminator, real, fake, seed)
         return terms
 
-    def get_config(self):
-        networks = ("generator_ab", "generator_ba", "discriminator_a", "discriminator_b")
+    def settings(self):
         return {
-            **super().get_config(),
-            **{n: keras.saving.serialize_keras_object(getattr(self, n)) for n in networks},
+            **super().settings(),
             "image_shape": self.image_shape,
             "lambda_a": self.lambda_a,
             "lambda_b": self.lambda_b,
             "lambda_identity": self.lambda_identity,
             "adversarial": self.adversarial,
             "pool_size": self.pool_size,
-            "seed": self.seed,
-            "remat": self.remat,
         }
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**keras.saving.deserialize_keras_object(config))
 
 
 def paper_networks(
@@ -258,89 +240,23 @@ def paper_blocks(image_shape):
     return 6 if sizes and max(sizes) < 256 else 9
 
 
-def _check_are_two(kind, first, second):
-    if first is second:
-        raise ValueError(
-            f"A CycleGAN has two {kind}s, of which each learns its own direction or domain. "
-            f"Received '{first.name}' for both; build it twice."
-        )
+def _check_networks(generator_ab, generator_ba, discriminator_a, discriminator_b, image_shape):
+    check_are_two("CycleGAN", "generator", generator_ab, generator_ba)
+    check_are_two("CycleGAN", "discriminator", discriminator_a, discriminator_b)
+    for network in (generator_ab, generator_ba, discriminator_a, discriminator_b):
+        check_takes(network, image_shape)
+    for generator in (generator_ab, generator_ba):
+        check_makes(generator, image_shape, image_shape)
+    for discriminator in (discriminator_a, discriminator_b):
+        check_gives_logits(discriminator, image_shape)
 
 
-def _check_takes(network, image_shape):
-    """Functional models and built Sequential ones know the shape that they take; others do not."""
-    taken = getattr(network, "input_shape", None)
-    if taken is None and not network.built:
-        raise ValueError(
-            f"'{network.name}' has no weights yet; expected a functional model, or a Sequential "
-            "one that begins with keras.Input."
-        )
-    several = isinstance(taken, (list, dict))
-    if several or not tf.TensorShape(taken).is_compatible_with((None, *image_shape)):
-        raise ValueError(
-            f"'{network.name}' takes images of shape {taken if several else taken[1:]}; expected "
-            f"image_shape, which is {image_shape}."
-        )
-
-
-def _check_keeps_size(generator, image_shape):
-    """A cycle can be compared with its beginning only where the sizes agree."""
-    if getattr(generator, "output_shape", None) is None:
-        raise ValueError(
-            f"The generator '{generator.name}' does not know the shape of its images; expected a "
-            "functional model, or a Sequential one that begins with keras.Input."
-        )
-    if None in image_shape or None in generator.output_shape[1:3]:
-        output = generator.compute_output_shape((1, *image_shape))
-    else:
-        output = generator.output_shape
-    if tuple(output[1:]) != image_shape:
-        raise ValueError(
-            f"The generator '{generator.name}' makes pictures of shape {tuple(output[1:])} of "
-            f"pictures of shape {image_shape}; expected the same shape. The paper's networks need "
-            "heights and widths that are multiples of 4."
-        )
-
-
-def _check_gives_logits(discriminator, image_shape):
-    """Small pictures may leave a PatchGAN nothing to judge."""
-    try:
-        rows, columns = discriminator.compute_output_shape((1, *image_shape))[1:3]
-        fits = all(size is None or size > 0 for size in (rows, columns))
-    except NotImplementedError as error:
-        raise ValueError(
-            f"The discriminator '{discriminator.name}' does not know the shape of its logits; "
-            "expected a functional or Sequential model, or one with compute_output_shape."
-        ) from error
-    except ValueError:
-        fits = False
-    if not fits:
-        raise ValueError(
-            f"The discriminator '{discriminator.name}' gives no logits for pictures of shape "
-            f"{image_shape}, which are too small for it; use larger pictures or fewer strided "
-            "layers (a PatchGAN of n needs at least 3 x 2^n pixels)."
-        )
-
-
-def _check_arguments(image_shape, lambda_a, lambda_b, lambda_identity, adversarial, seed):
-    if len(image_shape) != 3 or image_shape[-1] is None:
-        raise ValueError(
-            "image_shape must be (height, width, channels) with a known number of channels. "
-            f"Received: {image_shape}"
-        )
-    if not all(
-        size is None or (isinstance(size, numbers.Integral) and size > 0) for size in image_shape
-    ):
-        raise ValueError(
-            "Height, width and channels of image_shape must be whole numbers from 1 on; height "
-            f"and width may be None. Received: {image_shape}"
-        )
-    for name, weight in (
-        ("lambda_a", lambda_a),
-        ("lambda_b", lambda_b),
-        ("lambda_identity", lambda_identity),
-    ):
-        if not weight >= 0:
-            raise ValueError(f"{name} must not be negative. Received: {name}={weight}")
-    check("adversarial", adversarial, ADVERSARIAL_OBJECTIVES)
-    if not isinstance(seed, numbers.Integral) or not 0 <= seed < 2**31:
-        raise ValueError(f"seed must be a whole number from 0 to 2^31 - 1. Received: {seed!r}")
+def _loss_panels(adversarial, lambda_identity):
+    panels = {
+        "Discriminators": {f"d_{d}": meanings.of_discriminator(d, adversarial) for d in "ab"},
+        "Generators": {f"g_{d}": meanings.of_generator(d, adversarial) for d in ("ab", "ba")},
+        "Cycles": {f"cycle_{d}": meanings.of_cycle(d) for d in "ab"},
+    }
+    if lambda_identity:
+        panels["Identity"] = {f"identity_{d}": meanings.of_identity(d) for d in "ab"}
+    return panels

@@ -20,13 +20,12 @@ def description(model):
     Layers, shapes of variables, names of losses, and under `settings` what trains the same shapes
     to other weights; checkpoints of earlier versions have no `settings`.
     """
-    optimizers = (model.generator_optimizer, model.discriminator_optimizer)
-    networks = _networks(model).values()
+    networks, optimizers = model.networks.values(), model.optimizers.values()
     return {
         "layers": [type(layer).__name__ for network in networks for layer in network.layers],
         "weights": [list(v.shape) for v in model.weights],
         "optimizers": [[list(v.shape) for v in each.variables] for each in optimizers],
-        "losses": [tracker.name for tracker in model.metrics],
+        "losses": sorted(tracker.name for tracker in model.metrics),
         "pools": [layer.size for layer in model.layers if isinstance(layer, ReplayPool)],
         "settings": _settings(model),
     }
@@ -38,6 +37,8 @@ def differences(before, now):
     Settings that only one of them has are of another version and no difference.
     """
     before, now = dict(before), dict(now)
+    if "losses" in before:  # of earlier versions in another order
+        before["losses"] = sorted(before["losses"])
     lines = list(_lines(before.pop("settings", {}), now.pop("settings", {})))
     if not lines and before != now:
         lines = ["its networks, optimizers or losses are others"]
@@ -45,23 +46,17 @@ def differences(before, now):
     return "; ".join(lines[:_LISTED] + more)
 
 
-def _networks(model):
-    generators = {f"generator_{key}": network for key, network in model.generators.items()}
-    return generators | {f"discriminator_{key}": n for key, n in model.discriminators.items()}
-
-
 def _settings(model):
     settings = _plain(model)
-    for name, network in _networks(model).items():
+    for name, network in model.networks.items():
         settings[name] = [
             {"class": type(layer).__name__, **_plain(layer, _OF_NO_LAYER)}
             for layer in _layers_within(network)
         ]
-    for name in ("generator_optimizer", "discriminator_optimizer"):
-        optimizer = getattr(model, name)
+    for group, optimizer in model.optimizers.items():
         optimizer = getattr(optimizer, "inner_optimizer", optimizer)
         kind = keras.saving.get_registered_name(type(optimizer))
-        settings[name] = {"class": kind, **_plain(optimizer)}
+        settings[f"{group}_optimizer"] = {"class": kind, **_plain(optimizer)}
     return settings
 
 

@@ -27,7 +27,6 @@ class Translator:
     def __init__(self, generators, image_shape):
         self.generators = generators
         self.image_shape = image_shape
-        self.discriminators = {}
         self._functions = {}
 
     def translate(self, images, direction="ab", batch_size=8):

@@ -1,6 +1,5 @@
 """`export_tflite`: one generator as one file, with its facts inside and a report beside it."""
 
-import dataclasses
 import importlib.metadata
 import json
 import numbers
@@ -25,10 +24,10 @@ from cyclegan_tf.exporting.tflite.report import measured, sheet, summary
 from cyclegan_tf.exporting.tflite.representative import representative_pictures
 from cyclegan_tf.networks.generators import size_multiple
 from cyclegan_tf.precision import in_precision
-from cyclegan_tf.runs.options import options_of
-from cyclegan_tf.runs.sources import is_of_tfds
+from cyclegan_tf.runs.options import is_folder, options_of
 
 _SIDE = 256  # of the report's pictures, where neither the file nor the model has a size
+_MOST_BYTES = 2**31  # of a tensor, whose size is a signed 32-bit integer
 
 
 def export_tflite(
@@ -155,6 +154,12 @@ def checked_size(model, direction, image_size=None, any_size=False):
             f"The sizes of a .tflite of this network must be multiples of {multiple} and at least "
             f"8 pixels. Received: {height} x {width}"
         )
+    channels = max(generator.input_shape[-1], generator.output_shape[-1])
+    if 4 * height * width * channels >= _MOST_BYTES:
+        raise InputError(
+            f"An image of {height} x {width} pixels is larger than a tensor of a .tflite can be; "
+            "give a smaller --image-size and translate large images in parts."
+        )
     return (None, None) if any_size else (height, width)
 
 
@@ -213,9 +218,9 @@ def _facts(direction, network, size, quantization, recipe, options):
 
 def _public(options):
     """Options of a run, without the folders of its pictures: the file is given away."""
-    public = dataclasses.asdict(options)
+    public = {"system": options.system, **options.values()}
     del public["domain_b"]
-    if options.source != "scenes" and not is_of_tfds(options):
+    if is_folder(options.data.source):
         del public["source"]
     return public
 

@@ -61,7 +61,9 @@ def representative_pictures(given, options, direction, size, channels, needed=Tr
     if given is None and options is None:
         return _of_scenes(domain, size, channels, "none were given")
     if given is None and not needed and is_of_tfds(options):
-        reason = f"those of {options.source} are loaded only for the quantizations int8 and auto"
+        reason = (
+            f"those of {options.data.source} are loaded only for the quantizations int8 and auto"
+        )
         return _of_scenes(domain, size, channels, reason)
     if given is None:
         try:
@@ -95,7 +97,7 @@ def _own_folder(root, domain):
 
 def _of_run(options, domain, size, name):
     training = source_of(options, domain)
-    if not options.domain_b:
+    if not options.data.domain_b:
         with contextlib.suppress(InputError):  # no test split
             test = source_of(options, domain, "test")
             return Representative(

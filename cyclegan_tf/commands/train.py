@@ -1,0 +1,158 @@
+"""`cyclegan-tf train`, with the options of the system that --system names."""
+
+import enum
+import inspect
+import pathlib
+import types
+import typing
+from typing import Annotated
+
+import typer
+
+from cyclegan_tf.quiet_start import import_tensorflow
+from cyclegan_tf.recipes import SYSTEMS
+from cyclegan_tf.recipes.option import declared
+from cyclegan_tf.runs.options import DataOptions, TrainingOptions, check_names, resolve
+
+_DEFAULT = next(iter(SYSTEMS))
+
+
+def system_asked(arguments):
+    """The system that a command line names, before it is parsed; else the first one."""
+    for argument, following in zip(arguments, [*arguments[1:], None]):
+        flag, equals, value = argument.partition("=")
+        if flag == "--system" and (name := value if equals else following) in SYSTEMS:
+            return name
+    return _DEFAULT
+
+
+def check_flags(arguments):
+    """Raises an `InputError` for an option of another system than the one that is asked for."""
+    system = system_asked(arguments)
+    elsewhere = {name for other in SYSTEMS for name in declared(SYSTEMS[other].build)}
+    flags = [each.partition("=")[0] for each in arguments if each.startswith("--")]
+    names = [flag.removeprefix("--").replace("-", "_") for flag in flags]
+    check_names([name for name in names if name in elsewhere], system)
+
+
+def train_command(system):
+    """A function for typer, whose signature has all options of a system's runs."""
+
+    def train(**values):
+        given = {n: v.value if isinstance(v, enum.Enum) else v for n, v in values.items()}
+        out = given.pop("out")
+        of_call = {name: given.pop(name) for name in ("restart", "allow_other_data")}
+        options = resolve(**given)
+
+        import_tensorflow()
+        from cyclegan_tf.devices import run_directions_side_by_side
+        from cyclegan_tf.runs.train import train as train_model
+
+        run_directions_side_by_side()
+        train_model(options, out, **of_call, say=typer.echo)
+        typer.echo(f"Done. Open {out / 'index.html'}; the model is {out / 'model.keras'}.")
+
+    parameters = _parameters(system)
+    train.__signature__ = inspect.Signature(parameters)
+    train.__annotations__ = {each.name: each.annotation for each in parameters}
+    train.__doc__ = _help(system)
+    return train
+
+
+def _help(system):
+    training = declared(TrainingOptions).values()
+    may_change = ", ".join(one.flag for one in training if one.option.may_change)
+    return (
+        "Train a translator, or resume the run in --out.\n\n"
+        "The same command again resumes a run that was stopped, exactly where it was; only "
+        f"{may_change} may change. `--system NAME --help` shows the options of another system; "
+        f"these are those of {system}: {SYSTEMS[system].summary}."
+    )
+
+
+def _parameters(system):
+    recipe = SYSTEMS[system]
+    presets = list(recipe.presets)
+    source = typer.Argument(
+        help="A folder with trainA and trainB (or of domain A, see --domain-b), `scenes`, or "
+        "`tfds:` and a data set, such as tfds:cycle_gan/horse2zebra."
+    )
+    size = "Crop size, in pixels, with a load size in proportion 286:256"
+    return [
+        _parameter("source", str, source),
+        _parameter("out", pathlib.Path, typer.Option(help="Folder that the run is written to.")),
+        _parameter(
+            "system",
+            _choice("System", SYSTEMS),
+            typer.Option(help="What is trained.", show_default=True),
+            _choice("System", SYSTEMS)(system),
+        ),
+        _parameter(
+            "preset",
+            _choice("Preset", presets) | None,
+            _option(None, "A set of options of the system; others override it", presets[0]),
+            None,
+        ),
+        *_of_section(DataOptions, "Images"),
+        _parameter("image_size", int | None, _option("Images", size, "256"), None),
+        *_of_section(recipe.build, f"System {system}"),
+        *_of_section(TrainingOptions, "Training"),
+        _parameter(
+            "restart",
+            bool,
+            typer.Option("--restart", help="Begin again; the files of the run are removed."),
+            False,
+        ),
+        _parameter(
+            "allow_other_data",
+            bool,
+            typer.Option(
+                "--allow-other-data",
+                help="Resume although images were added, removed or renamed since.",
+            ),
+            False,
+        ),
+    ]
+
+
+def _parameter(name, kind, of_typer, default=inspect.Parameter.empty):
+    return inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, of_typer]
+    )
+
+
+def _of_section(section, panel):
+    """Parameters of declared options; all are None unless given, so that a preset can be seen."""
+    return [
+        _parameter(name, _kind(one) | None, _option(panel, one.option.help, _default(one)), None)
+        for name, one in declared(section).items()
+    ]
+
+
+def _kind(one):
+    """The type of an option for typer: an enumeration if it has choices, and never optional."""
+    if one.option.choices:
+        return _choice(one.name.title().replace("_", ""), one.option.choices)
+    if isinstance(one.type, types.UnionType):
+        (kind,) = (each for each in typing.get_args(one.type) if each is not types.NoneType)
+        return kind
+    return one.type
+
+
+def _default(one):
+    if one.default is None:
+        return one.option.default_help
+    if isinstance(one.default, bool):
+        flag = one.name.replace("_", "-")
+        return flag if one.default else f"no-{flag}"
+    return f"{one.default:g}" if isinstance(one.default, float) else str(one.default)
+
+
+def _option(panel, text, default):
+    return typer.Option(
+        help=f"{text} (default: {default}).", rich_help_panel=panel, show_default=False
+    )
+
+
+def _choice(name, values):
+    return enum.StrEnum(name, {value: value for value in values})

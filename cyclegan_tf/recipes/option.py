@@ -1,0 +1,79 @@
+"""An option of a run: its name, type, default, meaning and range, declared once."""
+
+import dataclasses
+import inspect
+import math
+import typing
+
+from cyclegan_tf.choices import check
+from cyclegan_tf.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class Option:
+    """What a signature does not say of an option; stands in its `Annotated` type.
+
+    Attributes:
+        help: what it means, in a few words, for the command line.
+        default_help: what `None` stands for.
+        least: its smallest value.
+        below: what its values must be less than.
+        above: what its values must be more than.
+        choices: all of its values.
+        may_change: whether it may differ when a run resumes, because it says how long, how fast
+            and how often a run saves, and not what it learns.
+    """
+
+    help: str
+    default_help: str | None = None
+    least: float | None = None
+    below: float | None = None
+    above: float | None = None
+    choices: tuple | None = None
+    may_change: bool = False
+
+    def check(self, name, value):
+        """Raises an `InputError` that names the option if it cannot have this value."""
+        if value is None:
+            return
+        if self.choices is not None:
+            check(name, value, self.choices)
+        if isinstance(value, float) and not math.isfinite(value):
+            raise InputError(f"{name} must be a finite number. Received: {value}")
+        for fits, range_ in (
+            (self.least is None or value >= self.least, f"at least {self.least}"),
+            (self.below is None or value < self.below, f"less than {self.below}"),
+            (self.above is None or value > self.above, f"more than {self.above}"),
+        ):
+            if not fits:
+                raise InputError(f"{name} must be {range_}. Received: {value}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Declared:
+    """An `Option` with its name, its Python type and its default."""
+
+    name: str
+    type: type
+    default: object
+    option: Option
+
+    @property
+    def flag(self):
+        """Its name on the command line."""
+        return f"--{self.name.replace('_', '-')}"
+
+
+def declared(target):
+    """The options that a function or a dataclass takes, by name, in their order.
+
+    They are the parameters whose type is `Annotated[…, Option(…)]`.
+    """
+    hints = typing.get_type_hints(target, include_extras=True)
+    options = {}
+    for name, parameter in inspect.signature(target).parameters.items():
+        for extra in getattr(hints.get(name), "__metadata__", ()):
+            if isinstance(extra, Option):
+                kind = typing.get_args(hints[name])[0]
+                options[name] = Declared(name, kind, parameter.default, extra)
+    return options

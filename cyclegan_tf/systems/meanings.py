@@ -1,0 +1,29 @@
+"""What losses measure and which values are good, for those who know Keras and not GANs."""
+
+# A discriminator that cannot tell real images from translated ones, with its loss halved; its
+# generator's loss is the same then.
+_UNDECIDED = {"lsgan": "0.25", "vanilla": "0.69"}
+
+
+def of_discriminator(domain, adversarial):
+    text = f"discriminator of {domain.upper()}, which tells real images from translated ones"
+    if adversarial not in _UNDECIDED:
+        return text
+    return f"{text}; {_UNDECIDED[adversarial]} if it cannot, near 0 if it always can"
+
+
+def of_generator(direction, adversarial):
+    text = f"generator {' → '.join(direction.upper())} against the discriminator"
+    if adversarial not in _UNDECIDED:
+        return text
+    return f"{text}; {_UNDECIDED[adversarial]} if that is undecided, more if it is not fooled"
+
+
+def of_cycle(domain):
+    name = domain.upper()
+    return f"images of {name} translated there and back, against the originals; it should fall"
+
+
+def of_identity(domain):
+    name = domain.upper()
+    return f"images of {name} translated to {name}, against the originals; it should fall"
