@@ -35,9 +35,11 @@ ELSEWHERE = {
 }
 
 
-def _with(folder, **changes):
+def _with(folder, section, **changes):
     path = folder / "options.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+    options = json.loads(path.read_text())
+    options[section] |= changes
+    path.write_text(json.dumps(options))
 
 
 @pytest.mark.parametrize(
@@ -45,8 +47,11 @@ def _with(folder, **changes):
     [
         (lambda out: (out / "options.json").write_text("{"), "does not hold the options of a run"),
         (lambda out: (out / "options.json").write_text("[1]"), "does not hold the options of a r"),
-        (lambda out: _with(out, foo=1), "does not hold the options of a run"),
-        (lambda out: _with(out, lambda_a=99.0), "--lambda-a was 99.0 in this run, now 10.0"),
+        (lambda out: _with(out, "training", foo=1), "does not hold the options of a run"),
+        (
+            lambda out: _with(out, "model", lambda_a=99.0),
+            "--lambda-a was 99.0 in this run, now 10.0",
+        ),
         (lambda out: (out / "options.json").unlink(), "and no run; choose a folder that is new"),
         (lambda out: shutil.rmtree(out / "checkpoints"), "a run without checkpoints"),
     ],
