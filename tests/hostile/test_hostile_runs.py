@@ -48,6 +48,13 @@ def _with(folder, section, **changes):
         (lambda out: (out / "options.json").write_text("{"), "does not hold the options of a run"),
         (lambda out: (out / "options.json").write_text("[1]"), "does not hold the options of a r"),
         (lambda out: _with(out, "training", foo=1), "does not hold the options of a run"),
+        pytest.param(
+            lambda out: _with(out, "model", foo=1),
+            "does not hold the options of a run",
+            marks=pytest.mark.xfail(
+                strict=True, reason="names in the section of the model are not checked"
+            ),
+        ),
         (
             lambda out: _with(out, "model", lambda_a=99.0),
             "--lambda-a was 99.0 in this run, now 10.0",
@@ -55,7 +62,15 @@ def _with(folder, section, **changes):
         (lambda out: (out / "options.json").unlink(), "and no run; choose a folder that is new"),
         (lambda out: shutil.rmtree(out / "checkpoints"), "a run without checkpoints"),
     ],
-    ids=["no JSON", "a list", "another key", "another λ", "no options", "no checkpoints"],
+    ids=[
+        "no JSON",
+        "a list",
+        "another key",
+        "another key of the model",
+        "another λ",
+        "no options",
+        "no checkpoints",
+    ],
 )
 def test_a_spoilt_run_is_refused_and_kept(spoil, sentence, own_run, here):
     spoil(own_run)
