@@ -266,7 +266,7 @@ def test_folders_without_a_good_image(make, status, sentence, run, here, tmp_pat
     assert not (tmp_path / "out").exists()
 
 
-def test_the_bytes_signature_turns_no_image_which_its_readme_says(model, tmp_path):
+def test_the_bytes_signature_turns_no_image(model, tmp_path):
     served = tf.saved_model.load(str(export_saved_model(model, tmp_path / "served")))
     _turned(tmp_path / "x.png")
     content = tf.constant([(tmp_path / "x.png").read_bytes()])

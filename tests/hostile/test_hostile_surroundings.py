@@ -92,6 +92,7 @@ def _without_rights():
         ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
 
 
+@pytest.mark.slow
 def test_a_read_only_package_serves_a_user_without_rights(closed_package):
     """Trains, exports and fills a web page, with no home."""
     mine = closed_package / "mine"
