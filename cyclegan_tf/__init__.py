@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import signal
 import sys
 
 __version__ = "0.1.0"
@@ -20,6 +21,9 @@ def _is_command_line():
 # them: Python gets everything at once. The command line would wait for TensorFlow before it can
 # print its help; there a name is imported when it is first asked for.
 if _is_command_line():
+    # Before `main` answers Ctrl-C, and after it, the process ends without a traceback.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
     def __getattr__(name):
         if importlib.util.find_spec(f"{__name__}.{name}"):

@@ -334,7 +334,9 @@ _NO_MEMORY = "Memory ran out; use smaller images, batches or networks."
 def main():
     """Runs the command line: 2 for input that cannot be used, 130 for Ctrl-C, no traceback."""
     warnings.showwarning = _say_warning
-    signal.signal(signal.SIGINT, _interrupt)
+    if hasattr(sys.stdout, "reconfigure"):  # names of files may hold what stdout cannot write
+        sys.stdout.reconfigure(errors="backslashreplace")
+    before = signal.signal(signal.SIGINT, _interrupt)
     try:
         if "train" in sys.argv[1:]:
             check_flags(sys.argv)
@@ -360,10 +362,16 @@ def main():
             raise
         place = error.filename or "The output"
         _fail(f"{place} cannot be written: {error.strerror or str(error).splitlines()[0]}.")
+    except UnicodeEncodeError as error:
+        if not re.search("[\udc80-\udcff]", error.object):  # how Python holds such bytes
+            raise
+        _fail(f"{error.object!a} is not a name in UTF-8, which this needs; choose another name.")
     except ImportError as error:
         if "pip install" not in str(error):
             raise
         _fail(str(error))
+    finally:
+        signal.signal(signal.SIGINT, before or signal.SIG_DFL)  # None was set by C code
 
 
 class _Interrupted(BaseException):

@@ -80,7 +80,7 @@ class ScalarBoard(keras.callbacks.Callback):
         if self._writer is None:
             for path in self.folder.glob("events.out.tfevents.*"):
                 path.unlink()
-            self._writer = tf.summary.create_file_writer(str(self.folder))
+            self._writer = tf.summary.create_file_writer(os.fsencode(self.folder))
             for row in finished_rows(self.log, epoch):
                 values = {name: float(row[name]) for name in row if row[name] != "NA"}
                 of = int(values.pop("epoch"))

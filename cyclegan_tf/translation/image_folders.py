@@ -164,4 +164,11 @@ def _free_memory():
         limit = int((group / "memory.max").read_text())
         used = int((group / "memory.stat").read_text().split()[1])  # without what files cache
         free.append(limit - used)
+    with contextlib.suppress(OSError, ImportError):  # of a batch system, or `ulimit -v`
+        import resource  # not on Windows
+
+        limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+        if limit != resource.RLIM_INFINITY:
+            pages = int(pathlib.Path("/proc/self/statm").read_text().split()[0])
+            free.append(limit - pages * resource.getpagesize())
     return max(0, min(free))

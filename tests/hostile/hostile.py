@@ -1,0 +1,129 @@
+"""What the hostile tests share: the real command line, and folders before and after."""
+
+import contextlib
+import dataclasses
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import warnings
+
+import pytest
+
+from cyclegan_tf.commands.main import main
+
+# Of the command line: all went well, something was left out, refused; Ctrl-C and SIGTERM.
+STATUSES = (0, 1, 2, 130, 143)
+_MOST_LINES = 8  # of a sentence, a warning or two, and the bar
+
+TINY = {
+    "preset": "demo",
+    "image_size": 24,
+    "base_filters": 4,
+    "blocks": 1,
+    "strided_layers": 1,
+    "epochs": 1,
+    "steps_per_epoch": 2,
+    "precision": "float32",
+}
+
+
+def options(**changes):
+    """The options of a run of seconds, with some changed: `epochs=3` for `--epochs 3`."""
+    return [
+        part
+        for name, value in {**TINY, **changes}.items()
+        if value is not None
+        for part in (f"--{name.replace('_', '-')}", str(value))
+    ]
+
+
+@dataclasses.dataclass(frozen=True)
+class Ended:
+    """How a command ended: its exit status, and what it wrote to stdout and stderr."""
+
+    status: int
+    output: str
+    errors: str
+
+    def well(self, lines=_MOST_LINES):
+        """This, if it ended as every command has to, whatever it is given."""
+        assert "Traceback" not in self.errors, self.errors
+        assert self.status in STATUSES, (self.status, self.errors)
+        assert len(self.errors.splitlines()) <= lines, self.errors
+        return self
+
+    def refused(self):
+        """The sentence of a command that refused what it was given."""
+        assert self.status == 2, (self.status, self.output, self.errors)
+        return self.errors.strip().splitlines()[-1]
+
+
+def command(*arguments, timeout=120, lines=_MOST_LINES, **settings):
+    """Runs `python -m cyclegan_tf` in a process of its own, which must end before the timeout.
+
+    On stderr it may write that many `lines`.
+    """
+    done = subprocess.run(
+        [sys.executable, "-m", "cyclegan_tf", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        **settings,
+    )
+    return Ended(done.returncode, done.stdout, done.stderr).well(lines)
+
+
+def command_here(monkeypatch, capsys, *arguments):
+    """Runs the command line in this process, which saves its start; see the fixture `here`."""
+    capsys.readouterr()
+    monkeypatch.setattr(sys, "argv", ["cyclegan-tf", *map(str, arguments)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        with pytest.raises(SystemExit) as ended:
+            main()
+    written = capsys.readouterr()
+    return Ended(ended.value.code or 0, written.out, written.err).well()
+
+
+def contents(folder):
+    """Every path below a folder, with a digest of the file or where the link leads."""
+    found = {}
+    for parent, folders, names in os.walk(folder):
+        for name in (*folders, *names):
+            path = os.path.join(parent, name)
+            if os.path.islink(path):
+                found[path] = os.readlink(path)
+            elif os.path.isfile(path):
+                with open(path, "rb") as file:
+                    found[path] = hashlib.file_digest(file, "sha256").hexdigest()
+            else:
+                found[path] = None
+    return found
+
+
+def unfinished(folder):
+    """Paths below a folder that a command left half-written."""
+    return list(folder.rglob(".*.part*"))
+
+
+@contextlib.contextmanager
+def untouched(*folders):
+    """What these folders hold is afterwards what it was, to the byte."""
+    before = [contents(folder) for folder in folders]
+    yield
+    assert [contents(folder) for folder in folders] == before
+
+
+@contextlib.contextmanager
+def mounted(folder, *arguments):
+    """A file system at a folder, as `mount` makes it; skips where this process may mount none."""
+    folder.mkdir(exist_ok=True)
+    mount = shutil.which("mount")
+    if not mount or subprocess.run([mount, *arguments, folder], capture_output=True).returncode:
+        pytest.skip("needs the right to mount a file system")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", folder], check=True)
