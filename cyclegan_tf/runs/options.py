@@ -258,13 +258,16 @@ def options_of(out):
             check_names(content, "cyclegan")
             options = _sectioned(source, "cyclegan", content)
         else:
+            system = content["system"]
+            check("system", system, SYSTEMS)
+            check_names(content["model"], system)
+            defaults = {n: one.default for n, one in declared(SYSTEMS[system].build).items()}
             options = RunOptions(
-                content["system"],
+                system,
                 DataOptions(**content["data"]),
                 TrainingOptions(**content["training"]),
-                content["model"],
+                {**defaults, **content["model"]},
             )
-            check("system", options.system, SYSTEMS)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(
             f"{path} does not hold the options of a run of this version ({error}); use a new "

@@ -1,0 +1,74 @@
+"""Options declared once: their defaults, their ranges, and whose they are."""
+
+import inspect
+from typing import Annotated
+
+import pytest
+
+from cyclegan_tf import CycleGAN, InputError
+from cyclegan_tf.commands.train import check_flags, system_asked, train_command
+from cyclegan_tf.recipes import SYSTEMS, cyclegan
+from cyclegan_tf.recipes.option import Option, declared
+from cyclegan_tf.recipes.recipe import Recipe
+from cyclegan_tf.runs.options import (
+    DataOptions,
+    TrainingOptions,
+    declared_options,
+    options_of,
+    resolve,
+)
+
+
+@pytest.fixture
+def another_system(monkeypatch):
+    def build(image_shape, *, kl_weight: Annotated[float, Option("Weight of KL", least=0)] = 0.1):
+        raise NotImplementedError
+
+    monkeypatch.setitem(SYSTEMS, "other", Recipe(build, "another system", {"own": {"epochs": 7}}))
+
+
+def test_defaults_of_the_recipe_are_those_of_the_class():
+    of_class = inspect.signature(CycleGAN).parameters
+    shared = {name: one for name, one in declared(cyclegan.build).items() if name in of_class}
+    assert len(shared) == 5
+    for name, one in shared.items():
+        assert one.default == of_class[name].default
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_a_name_belongs_to_one_section(system):
+    sections = [declared(each) for each in (DataOptions, SYSTEMS[system].build, TrainingOptions)]
+    names = [name for section in sections for name in section]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_options_come_back_from_their_file(system, tmp_path):
+    options = resolve("scenes", system=system, image_size=24, epochs=3)
+    (tmp_path / "options.json").write_text(options.as_json())
+    assert options_of(tmp_path) == options
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_the_command_has_each_option(system):
+    parameters = inspect.signature(train_command(system)).parameters
+    assert set(declared_options(system)) < set(parameters)
+
+
+def test_an_option_of_another_system_says_whose_it_is(another_system):
+    with pytest.raises(InputError, match=r"--kl-weight is an option of other, not of cyclegan\."):
+        resolve("scenes", kl_weight=1.0)
+    with pytest.raises(InputError, match=r"--kl-weight is an option of other, not of cyclegan\."):
+        check_flags(["cyclegan-tf", "train", "scenes", "--kl-weight=1"])
+    with pytest.raises(InputError, match=r"--lambda-a is an option of cyclegan, not of other\."):
+        check_flags(["cyclegan-tf", "train", "scenes", "--system", "other", "--lambda-a", "1"])
+    check_flags(["cyclegan-tf", "train", "--system", "other", "--kl-weight", "1", "--epochs", "2"])
+
+
+def test_the_system_is_known_before_the_command_line_is_parsed(another_system):
+    assert system_asked(["train", "x", "--system", "other"]) == "other"
+    assert system_asked(["train", "x", "--system=other"]) == "other"
+    assert system_asked(["train", "x", "--system", "none"]) == "cyclegan"
+    assert system_asked(["train", "x", "--system"]) == "cyclegan"
+    options = resolve("scenes", system="other", kl_weight=0.5)
+    assert (options.model, options.training.epochs) == ({"kl_weight": 0.5}, 7)
