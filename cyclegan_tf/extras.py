@@ -14,8 +14,10 @@ def required(module, extra, purpose):
     Raises:
         ImportError: it is not installed; the message has the line that installs it.
     """
+    package = module.partition(".")[0]
     try:
         return importlib.import_module(module)
-    except ImportError as error:
-        package = module.partition(".")[0]
+    except ModuleNotFoundError as error:
+        if (error.name or package).partition(".")[0] != package:
+            raise  # it is installed, and lacks something itself
         raise ImportError(f"{purpose} {package}: pip install 'cyclegan-tf[{extra}]'") from error

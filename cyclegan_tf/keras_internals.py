@@ -1,7 +1,8 @@
 """What Keras and TensorFlow have and do not promise, and this package leans on.
 
 `tests/test_keras_internals.py` fails with a release that lacks one of these. Beside them
-`System` overrides `keras.Model._maybe_symbolic_build`.
+`System` overrides `keras.Model._maybe_symbolic_build` and
+looks for `_use_cached_eval_dataset` among the arguments of `evaluate`.
 """
 
 import keras

@@ -48,11 +48,10 @@ def _stderr_without(patterns):
     if grep is None or sys.stderr is None:  # Windows
         yield
         return
-    expressions = [option for pattern in patterns for option in ("-e", pattern)]
+    command = [grep, "-a", "--line-buffered", "-v", "-E"]
+    command += [option for pattern in patterns for option in ("-e", pattern)]
     try:
-        child = subprocess.Popen(
-            [grep, "--line-buffered", "-v", "-E", *expressions], stdin=subprocess.PIPE, stdout=2
-        )
+        child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=2)
         kept = os.dup(2)
     except OSError:  # no process may be started here, or there is no stderr
         yield

@@ -1,6 +1,11 @@
 import os
 import pathlib
+import signal
 import tempfile
+
+# A shell that starts the tests in the background has Ctrl-C ignored, in their processes too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 

@@ -281,6 +281,16 @@ def test_a_second_fit_without_checkpoints_has_new_pairs():
     _assert_equal(in_one, in_two)
 
 
+def test_a_look_by_another_fit_does_not_change_what_a_checkpoint_is_of(tmp_path):
+    dataset, model = _unpaired(), _eager()
+    _eager().fit(dataset, verbose=0)
+    model.fit(dataset, epochs=1, verbose=0, callbacks=[Checkpoints(tmp_path)])
+    resumed, unbroken = _eager(), _eager()
+    resumed.fit(_unpaired(), epochs=2, verbose=0, callbacks=[Checkpoints(tmp_path)])
+    unbroken.fit(_unpaired(), epochs=2, verbose=0)
+    _assert_equal(resumed, unbroken)
+
+
 def test_nothing_is_passed_over_after_fit(tmp_path, capsys):
     """A checkpoint of the middle of the second epoch, for a training of one."""
     _fit(tmp_path, stop_after=6)  # five steps are saved

@@ -52,7 +52,8 @@ def test_a_model_translates_as_it_did(run):
 def test_a_run_resumes_by_the_same_options(run):
     options = resolve("scenes", preset="demo", epochs=3, **SETTINGS)
     lines = []
-    model = train(options, run, verbose=0, say=lines.append)
+    with pytest.warns(UserWarning, match="of an earlier version of this package"):
+        model = train(options, run, verbose=0, say=lines.append)
     assert any("in epoch 3" in line for line in lines)
     assert int(model.generator_optimizer.iterations) == 9
     with open(run / "log.csv", newline="") as file:

@@ -338,7 +338,7 @@ def main():
         sys.stdout.reconfigure(errors="backslashreplace")
     before = signal.signal(signal.SIGINT, _interrupt)
     try:
-        if "train" in sys.argv[1:]:
+        if sys.argv[1:2] == ["train"]:
             check_flags(sys.argv)
         app()
     except _Interrupted:

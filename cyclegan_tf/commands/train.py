@@ -18,12 +18,13 @@ _DEFAULT = next(iter(SYSTEMS))
 
 
 def system_asked(arguments):
-    """The system that a command line names, before it is parsed; else the first one."""
+    """The system that a command line names last, before it is parsed; else the first one."""
+    asked = _DEFAULT
     for argument, following in zip(arguments, [*arguments[1:], None]):
         flag, equals, value = argument.partition("=")
         if flag == "--system" and (name := value if equals else following) in SYSTEMS:
-            return name
-    return _DEFAULT
+            asked = name
+    return asked
 
 
 def check_flags(arguments):
@@ -72,7 +73,7 @@ def _help(system):
 
 def _parameters(system):
     recipe = SYSTEMS[system]
-    presets = list(recipe.presets)
+    presets, systems = list(recipe.presets), _choice("System", SYSTEMS)
     source = typer.Argument(
         help="A folder with trainA and trainB (or of domain A, see --domain-b), `scenes`, or "
         "`tfds:` and a data set, such as tfds:cycle_gan/horse2zebra."
@@ -83,9 +84,9 @@ def _parameters(system):
         _parameter("out", pathlib.Path, typer.Option(help="Folder that the run is written to.")),
         _parameter(
             "system",
-            _choice("System", SYSTEMS),
+            systems,
             typer.Option(help="What is trained.", show_default=True),
-            _choice("System", SYSTEMS)(system),
+            systems(system),
         ),
         _parameter(
             "preset",

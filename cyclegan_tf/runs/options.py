@@ -73,7 +73,7 @@ class TrainingOptions:
         bool,
         Option("Compute the networks twice and keep less in memory meanwhile", may_change=True),
     ] = False
-    seed: Annotated[int, Option("Seed of all randomness", least=0)] = 0
+    seed: Annotated[int, Option("Seed of all randomness", least=0, below=2**31)] = 0
     precision: Annotated[
         str,
         Option(
@@ -167,12 +167,13 @@ def resolve(source, *, system="cyclegan", preset=None, image_size=None, **option
     preset = next(iter(presets)) if preset is None else preset
     check("preset", preset, presets)
     given = {name: value for name, value in options.items() if value is not None}
-    check_names(given, system)
     if image_size is not None and {"load_size", "crop_size"} & set(given):
         raise InputError("Give either image_size or load_size and crop_size, not both.")
     if image_size is not None:
         given["crop_size"] = image_size
-    resolved = _sectioned(str(source), system, {**presets[preset], **given})
+    values = {**presets[preset], **given}
+    check_names(values, system)
+    resolved = _sectioned(str(source), system, values)
     for name, one in declared_options(system).items():
         one.option.check(name, resolved.values()[name])
     resolved = _with_absolute_folders(_with_sizes(resolved, given))
@@ -253,7 +254,10 @@ def options_of(out):
         return None
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        if content.pop("version", 1) == 1:  # flat
+        version = content.pop("version", 1)
+        if version not in (1, _VERSION):
+            raise ValueError(f"version {version}")
+        if version == 1:  # flat
             source = content.pop("source")
             check_names(content, "cyclegan")
             options = _sectioned(source, "cyclegan", content)

@@ -24,7 +24,8 @@ from cyclegan_tf.training.schedules import ConstantThenLinearDecay
 
 # What a run writes, and `restart` removes.
 _RUN_FOLDERS = ("samples", "logs", "checkpoints", "epochs")
-_RUN_FILES = ("options.json", "log.csv", "model.keras", "losses.png", "index.html")
+# The last one tells a run from other files, and is removed last.
+_RUN_FILES = ("log.csv", "model.keras", "losses.png", "index.html", "options.json")
 
 _STOP = (signal.SIGTERM, signal.SIGINT)  # at which a run saves what it has done
 

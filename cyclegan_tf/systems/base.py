@@ -355,7 +355,8 @@ class System(keras.Model):
 
         `direction` is the first one of the system, mostly `"ab"`, if `None`.
         """
-        return self._translator.translate(images, direction or self.directions[0], batch_size)
+        direction = self.directions[0] if direction is None else direction
+        return self._translator.translate(images, direction, batch_size)
 
     def sample_columns(self, images):
         """Columns of a grid to look at: real, translated, and back if there is a way back.

@@ -24,8 +24,8 @@ def check_image_shape(image_shape):
 def check_weights(**weights):
     """Weights of terms of an objective, by the names of their arguments."""
     for name, weight in weights.items():
-        if not weight >= 0:  # written so that NaN is refused too
-            raise ValueError(f"{name} must not be negative. Received: {name}={weight}")
+        if not 0 <= weight < float("inf"):  # written so that NaN is refused too
+            raise ValueError(f"{name} must be a finite number from 0 on. Received: {name}={weight}")
 
 
 def check_seed(seed):
@@ -80,8 +80,8 @@ def check_makes(generator, from_shape, to_shape):
 def check_gives_logits(discriminator, image_shape):
     """Images that are too small leave a PatchGAN without logits."""
     try:
-        rows, columns = discriminator.compute_output_shape((1, *image_shape))[1:3]
-        fits = all(size is None or size > 0 for size in (rows, columns))
+        logits = discriminator.compute_output_shape((1, *image_shape))[1:]
+        fits = all(size is None or size > 0 for size in logits)
     except NotImplementedError as error:
         raise ValueError(
             f"The discriminator '{discriminator.name}' does not know the shape of its logits; "

@@ -68,14 +68,19 @@ def checked_call(call, system):
     validation = call.get("validation_data")
     checked = {"x": checked_data(call["x"], call.get("y"), system)}
     if isinstance(validation, (tuple, list)):
-        checked_data(*validation[:2], system)
+        image_a, image_b, _ = keras.utils.unpack_x_y_sample_weight(tuple(validation))
+        checked_data(image_a, image_b, system)
     elif validation is not None:
         checked["validation_data"] = checked_data(validation, None, system)
     return checked
 
 
 def checked_data(x, y, system):
-    """`x`; arrays are checked here, each batch of a data set as it is drawn."""
+    """`x`; arrays are checked here, each batch of a `tf.data.Dataset` as it is drawn."""
+    if system.paired and getattr(x, "paired", None) is False:
+        raise InputError(
+            f"A {type(system).__name__} trains on paired images; give paired=True to the data set."
+        )
     if isinstance(x, tf.data.Dataset) and not hasattr(x, "training_pairs"):
 
         @tf.autograph.experimental.do_not_convert  # which would wrap the errors in others

@@ -29,6 +29,7 @@ from cyclegan_tf.training.descriptions import description, differences
 
 # Not `.weights.h5`, which HDF5 writes to the disk itself, and crashes when that is full.
 _STATE, _MODEL = "state.json", "model.keras"
+_VERSION = 2  # in 1, which has no number, random numbers were drawn otherwise
 
 
 class Checkpoints(keras.callbacks.Callback):
@@ -113,10 +114,18 @@ class Checkpoints(keras.callbacks.Callback):
                 "the model as it was, or use another folder."
             )
         self._check_data(state)
+        if state.get("version", 1) < _VERSION:
+            warnings.warn(
+                f"{state['path']} is of an earlier version of this package. Training resumes, but "
+                "draws other random numbers than it would have.",
+                stacklevel=2,
+            )
         model.load_weights(state["path"] / _MODEL)
         for variable, value in zip(seed_states(model), state["random"]):
             variable.assign(value)
-        self._trackers = state["trackers"] if state["pairs"] else None  # else of an epoch before
+        # Not those of an epoch before, nor of a version that counted steps, not images.
+        counts_images = state.get("version", 1) >= _VERSION
+        self._trackers = state["trackers"] if state["pairs"] and counts_images else None
         self._damaged = [path for path in _found(self.folder) if path.name > state["path"].name]
         same_steps = pairs is None or pairs.given_steps
         pairs_per_step = state["batch_size"] if same_steps else pairs.batch_size
@@ -216,6 +225,7 @@ class Checkpoints(keras.callbacks.Callback):
                 f"{self.folder} is from before; lower the learning rate and begin again."
             )
         state = {
+            "version": _VERSION,
             "model": description(self.model),
             "epoch": epoch,
             "pairs": step * self._batch_size,

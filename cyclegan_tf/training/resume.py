@@ -16,9 +16,10 @@ def resumed(model, call):
     Args:
         model: a compiled model whose train function is made by `with_skips`.
         call: arguments of `fit` by name; changed in place, so that the data begin at the step that
-            is due and the checkpoints are the last callbacks.
+            is due and the checkpoints are the last callbacks, but for those of a `CallbackList`.
     """
     checkpoints = _put_last(call)
+    data = call["x"]
     try:
         call.update(_feed(model, call, checkpoints))
         epochs = call.get("epochs", 1)
@@ -26,6 +27,9 @@ def resumed(model, call):
         if checkpoints and done and call.get("verbose", "auto") != 0:
             print(f"Nothing is left to train: {checkpoints[0].folder} is past epoch {epochs}.")
         yield
+        if not checkpoints and hasattr(data, "training_pairs"):  # the next `fit` has new pairs
+            drawn = max(0, epochs - call["initial_epoch"])
+            data.epochs_drawn = getattr(data, "epochs_drawn", 0) + drawn
     finally:
         model.calls_to_skip = 0  # else `train_on_batch` would pass over its first calls
         for each in checkpoints:
@@ -87,9 +91,8 @@ def _feed(model, call, checkpoints):
         data = data.repeat().skip(epoch * steps + step)
     else:
         first_epoch = pairs.first_epoch or begin  # of the data set, in the epoch `begin`
-        if not checkpoints:  # the next `fit` has new pairs
-            end = first_epoch + max(0, call.get("epochs", 1) - begin)
-            data.training_pairs = dataclasses.replace(data.training_pairs, first_epoch=end)
+        if not checkpoints:
+            first_epoch += getattr(data, "epochs_drawn", 0)
         data = _distributed(pairs, first_epoch + epoch - begin, step, model.distribute_strategy)
     return {"x": data, "initial_epoch": epoch, "steps_per_epoch": steps}
 
