@@ -1,4 +1,4 @@
-"""Unpaired image-to-image translation in Keras 3 on TensorFlow 2."""
+"""Image-to-image translation in Keras 3 on TensorFlow 2."""
 
 import importlib.util
 import os

@@ -15,6 +15,7 @@ from cyclegan_tf.runs.callbacks import KeepEpochs, RunPage, SampleSheet, SaveMod
 from cyclegan_tf.runs.load import load
 from cyclegan_tf.systems.base import System
 from cyclegan_tf.systems.cyclegan import CycleGAN
+from cyclegan_tf.systems.pix2pix import Pix2Pix
 from cyclegan_tf.training.checkpoints import Checkpoints
 from cyclegan_tf.training.optimizers import Adam
 from cyclegan_tf.training.replay_pool import ReplayPool

@@ -1,7 +1,9 @@
 """The published implementation's numbers, and how its weights enter a Keras model."""
 
+import json
 import pathlib
 
+import keras
 import numpy as np
 
 from cyclegan_tf.interop import torch_state
@@ -24,3 +26,51 @@ def network(arrays, prefix, generates):
         key.removeprefix(prefix): array for key, array in arrays.items() if key.startswith(prefix)
     }
     return torch_state.network_of(state, prefix, generates=generates)
+
+
+def settings(reference):
+    """How the published code was run to record a reference of a further system."""
+    return json.loads(str(reference["settings"]))
+
+
+def assign(network, arrays, name):
+    """Gives a Keras network the weights `NAME/layer/array`, in the order of their layers."""
+    names = [key.split("/", 1)[1].rsplit("/", 1)[0] for key in arrays if key.split("/")[0] == name]
+    kinds = {"norm": [], "convolution": []}
+    for layer in dict.fromkeys(names):
+        kinds["norm" if "norm" in layer else "convolution"].append(layer)
+    layers = {
+        "norm": [each for each in network.layers if getattr(each, "gamma", None) is not None],
+        "convolution": [
+            each
+            for each in network.layers
+            if isinstance(each, (keras.layers.Conv2D, keras.layers.Conv2DTranspose))
+        ],
+    }
+    for kind, of_kind in layers.items():
+        for layer, layer_name in zip(of_kind, kinds[kind], strict=True):
+            stored = {
+                variable.name: arrays[f"{name}/{layer_name}/{variable.name}"]
+                for variable in layer.weights
+            }
+            if kind == "convolution":
+                stored["kernel"] = stored["kernel"].transpose(2, 3, 1, 0)
+            for variable in layer.weights:
+                variable.assign(stored[variable.name])
+
+
+def recorded_draws(draws, are_slots, pool_size, count):
+    """The coin and the slot of each image in turn, from what a published pool drew.
+
+    It draws nothing while it fills; then a coin for each image, and a slot if that is heads.
+    """
+    drawn = list(zip(draws, are_slots))
+    pairs = [(0.0, 0)] * pool_size
+    while drawn:
+        coin, is_slot = drawn.pop(0)
+        assert not is_slot
+        heads = bool(drawn) and drawn[0][1]
+        assert heads == (coin > 0.5)
+        pairs.append((coin, int(drawn.pop(0)[0]) if heads else 0))
+    assert len(pairs) == count
+    return pairs

@@ -104,30 +104,20 @@ def test_float32_training_gives_the_published_losses():
     _train(model, reference, steps=4, within=1e-4)
 
 
-def _recorded_draws(reference, name, pictures):
-    """The coins and slots of each picture in turn, from what the release's pool drew.
-
-    It draws nothing while it fills; then a coin for each picture, and a slot where that is heads.
-    """
-    draws = list(zip(reference[f"pool_{name}_draws"], reference[f"pool_{name}_is_randint"]))
-    pairs = [(0.0, 0)] * int(reference["pool_size"])
-    while draws:
-        coin, is_slot = draws.pop(0)
-        assert not is_slot
-        heads = bool(draws) and draws[0][1]
-        assert heads == (coin > 0.5)
-        pairs.append((coin, int(draws.pop(0)[0]) if heads else 0))
-    assert len(pairs) == pictures
-    return pairs
-
-
 def replay_draws(reference, install):
     """Has the pools exchange pictures by the random numbers that the published ones drew."""
     if not reference["pool_size"]:
         return {}
     count, batch = reference["images_a"].shape[:2]
     draws = {
-        f"pool_{domain.lower()}": iter(_recorded_draws(reference, domain, count * batch))
+        f"pool_{domain.lower()}": iter(
+            references.recorded_draws(
+                reference[f"pool_{domain}_draws"],
+                reference[f"pool_{domain}_is_randint"],
+                int(reference["pool_size"]),
+                count * batch,
+            )
+        )
         for domain in "AB"
     }
 

@@ -22,7 +22,7 @@ from cyclegan_tf.quiet_start import import_tensorflow
 from cyclegan_tf.runs.options import options_of
 
 app = typer.Typer(
-    help="Unpaired image-to-image translation: two folders of pictures in, a translator out.",
+    help="Image-to-image translation: two folders of images in, a translator out.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -97,6 +97,8 @@ def unet_generator(
     base_filters=64,
     halvings=8,
     dropout=0.0,
+    dropout_levels=None,
+    dropout_at_test=False,
     normalization="instance",
     affine=False,
     epsilon=1e-5,
@@ -115,8 +117,11 @@ def unet_generator(
         base_filters: filters of the outermost level (64 in the paper), doubled inwards up to 8
             times as many.
         halvings: 8 for 256x256 pictures ("unet_256" of the release), 7 for 128x128.
-        dropout: rate in the levels of 8 x `base_filters` filters on the way up (0.5 in pix2pix,
-            none in CycleGAN).
+        dropout: rate on the way up (0.5 in pix2pix, none in CycleGAN).
+        dropout_levels: how many levels drop, counted from the innermost one: 3 in the paper of
+            pix2pix. If `None`, those that the PyTorch release chose: all of 8 x `base_filters`
+            filters but the innermost.
+        dropout_at_test: keep dropout on at test, as pix2pix does; see `networks.noise`.
         normalization, affine, epsilon, seed: as in `resnet_generator`.
 
     Returns:
@@ -154,8 +159,12 @@ def unet_generator(
 
     for level in reversed(range(1, halvings)):
         x = make.normalised(make.upsampling(layers.ReLU()(x), widths[level - 1], 4))
-        if dropout and level < halvings - 1 and widths[level - 1] == 8 * base_filters:
-            x = make.dropout(x, dropout)
+        if dropout_levels is None:
+            drops = level < halvings - 1 and widths[level - 1] == 8 * base_filters
+        else:
+            drops = level >= halvings - dropout_levels
+        if dropout and drops:
+            x = make.dropout(x, dropout, at_test=dropout_at_test)
         x = layers.Concatenate()([skips.pop(), x])
 
     x = make.upsampling(layers.ReLU()(x), output_channels or image_shape[-1], 4, use_bias=True)

@@ -3,6 +3,7 @@
 import numpy as np
 from keras import layers
 
+from cyclegan_tf.networks.batch_normalization import BatchNormalization
 from cyclegan_tf.networks.initializers import normal_initializers
 from cyclegan_tf.networks.layers import (
     Conv2D,
@@ -10,8 +11,9 @@ from cyclegan_tf.networks.layers import (
     ReflectionPadding2D,
     UpsamplingConvolution2D,
 )
+from cyclegan_tf.networks.noise import NoiseDropout
 
-NORMALIZATIONS = ("instance", "batch")
+NORMALIZATIONS = ("instance", "batch", "test_batch")
 PADDINGS = ("torch", "same")
 
 
@@ -19,7 +21,9 @@ class LayerFactory:
     """Makes the layers of one network, all in the same manner.
 
     Args:
-        normalization: `"instance"`, or `"batch"` with the momentum of PyTorch's default.
+        normalization: `"instance"`; `"batch"` with moving averages at test and the momentum of
+            PyTorch's default; or `"test_batch"`, batch normalization by the statistics of each
+            image at test.
         affine: learn scales and offsets in instance normalisation; batch normalisation always
             does.
         epsilon: of the normalisation.
@@ -91,11 +95,14 @@ class LayerFactory:
     def normalised(self, x):
         if self.normalization == "instance":
             return InstanceNormalization(epsilon=self.epsilon, affine=self.affine)(x)
+        if self.normalization == "test_batch":
+            return BatchNormalization(self.epsilon, next(self._scale_initializers))(x)
         return layers.BatchNormalization(
             momentum=0.9,
             epsilon=self.epsilon,
             gamma_initializer=next(self._scale_initializers),  # N(1, 0.02), as in the release
         )(x)
 
-    def dropout(self, x, rate):
-        return layers.Dropout(rate, seed=int(self._dropout_seeds.integers(2**31)))(x)
+    def dropout(self, x, rate, *, at_test=False):
+        layer = NoiseDropout if at_test else layers.Dropout
+        return layer(rate, seed=int(self._dropout_seeds.integers(2**31)))(x)

@@ -1,5 +1,5 @@
 """Recipes: how each system is built and trained. This table is the only one of their names."""
 
-from cyclegan_tf.recipes import cyclegan
+from cyclegan_tf.recipes import cyclegan, pix2pix
 
-SYSTEMS = {"cyclegan": cyclegan.RECIPE}
+SYSTEMS = {"cyclegan": cyclegan.RECIPE, "pix2pix": pix2pix.RECIPE}

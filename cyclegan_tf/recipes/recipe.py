@@ -16,8 +16,10 @@ class Recipe:
         summary: what the system is, in a line, for the command line.
         presets: by name, what differs from the defaults of all options; the first one is the
             default.
+        paired: it trains on paired images.
     """
 
     build: Callable
     summary: str
     presets: Mapping[str, Mapping]
+    paired: bool = False

@@ -110,7 +110,9 @@ class KeepEpochs(keras.callbacks.Callback):
 
 def _without_training_state(model):
     """A model that shares the networks, is not compiled and has no pools."""
-    config = {**model.get_config(), "pool_size": 0}
+    config = model.get_config()
+    if "pool_size" in config:
+        config["pool_size"] = 0
     parts = {name: getattr(model, name, None) for name in config}
     networks = {name: part for name, part in parts.items() if isinstance(part, keras.Model)}
     with model.distribute_strategy.scope():

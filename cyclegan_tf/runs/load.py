@@ -1,5 +1,6 @@
 """A trained model from the folder of a run or a file."""
 
+import importlib
 import json
 import pathlib
 import zipfile
@@ -9,13 +10,13 @@ import h5py
 import keras
 
 from cyclegan_tf.errors import InputError
-
-# Keras knows the classes of a file once they are registered: the system, its layers and its pools.
-from cyclegan_tf.networks import layers  # noqa: F401
 from cyclegan_tf.networks.generators import size_multiple
-from cyclegan_tf.systems import cyclegan  # noqa: F401
-from cyclegan_tf.training import replay_pool  # noqa: F401
+from cyclegan_tf.recipes import SYSTEMS
 from cyclegan_tf.translation.translator import Translator
+
+# Keras knows the classes of a file once they are registered: the systems, their layers and pools.
+for _name in SYSTEMS:
+    importlib.import_module(f"cyclegan_tf.systems.{_name}")
 
 
 def load(path):

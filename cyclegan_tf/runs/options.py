@@ -5,7 +5,15 @@ import json
 import os
 from typing import Annotated
 
-from cyclegan_tf.choices import PRECISIONS, PREPROCESS, SCENES, STRATEGIES, TFDS, check
+from cyclegan_tf.choices import (
+    PRECISIONS,
+    PREPROCESS,
+    SCENES,
+    SIDE_BY_SIDE,
+    STRATEGIES,
+    TFDS,
+    check,
+)
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.preprocessing import sizes_from
 from cyclegan_tf.recipes import SYSTEMS
@@ -29,6 +37,14 @@ class DataOptions:
 
     source: str
     domain_b: Annotated[str | None, Option("Folder of domain B", "none")] = None
+    side_by_side: Annotated[
+        str,
+        Option(
+            "Each file in SOURCE/train and SOURCE/test holds both images: `ab` if that of A is on "
+            "the left, `ba` if that of B is",
+            choices=SIDE_BY_SIDE,
+        ),
+    ] = "none"
     preprocess: Annotated[str, Option("How images become training images", choices=PREPROCESS)] = (
         "resize_and_crop"
     )
@@ -230,6 +246,11 @@ def _with_sizes(options, given):
 
 def _with_absolute_folders(options):
     data = options.data
+    if data.side_by_side != "none" and (data.domain_b or not is_folder(data.source)):
+        raise InputError(
+            "side_by_side is for one folder whose files hold images of both domains; leave it out "
+            f"beside {'domain_b' if data.domain_b else data.source}."
+        )
     if is_folder(data.source):
         names = ("source", "domain_b")
         folders = {n: os.path.abspath(path) for n in names if (path := getattr(data, n))}

@@ -5,8 +5,10 @@ import pathlib
 from cyclegan_tf.choices import SCENES, TFDS
 from cyclegan_tf.data.folders import domain_folders, folder, folder_sources
 from cyclegan_tf.data.scenes import scene_sources
+from cyclegan_tf.data.side_by_side import side_by_side_sources
 from cyclegan_tf.data.tfds import tfds_sources
 from cyclegan_tf.errors import InputError
+from cyclegan_tf.recipes import SYSTEMS
 from cyclegan_tf.runs.options import is_folder
 
 
@@ -20,21 +22,29 @@ def sources_of(options, split="train"):
     Raises:
         InputError: there are no such pictures.
     """
-    chosen = options.data
+    chosen, paired = options.data, SYSTEMS[options.system].paired
     if chosen.source == SCENES:
         seed = options.training.seed
-        return scene_sources(image_size=chosen.crop_size, split=split, seed=seed)
+        return scene_sources(image_size=chosen.crop_size, split=split, seed=seed, paired=paired)
     if is_of_tfds(options):
+        if paired:
+            raise InputError(
+                f"{options.system} trains on paired images, and {chosen.source} does not say which "
+                "of its images are pairs; give folders in which pairs have the same name, or "
+                "--side-by-side."
+            )
         name = chosen.source.removeprefix(TFDS)
         return tfds_sources(name, split=split, channels=chosen.channels)
     _check_exists(chosen.source)
-    return folder_sources(chosen.source, chosen.domain_b, split, chosen.channels)
+    if chosen.side_by_side != "none":
+        return side_by_side_sources(chosen.source, split, chosen.side_by_side, chosen.channels)
+    return folder_sources(chosen.source, chosen.domain_b, split, chosen.channels, paired)
 
 
 def source_of(options, domain, split="train"):
     """One of the `sources_of` a run, 0 for that of domain A; of folders the other is not read."""
     chosen = options.data
-    if not is_folder(chosen.source):
+    if not is_folder(chosen.source) or chosen.side_by_side != "none":
         return sources_of(options, split)[domain]
     _check_exists(chosen.source)
     path = domain_folders(chosen.source, chosen.domain_b, split)[domain]

@@ -217,6 +217,7 @@ def _pairs(options, sources, batch_size=None):
         *sources,
         preprocessing,
         training=batch_size is not None,
+        paired=SYSTEMS[options.system].paired,
         batch_size=batch_size or 1,
         steps_per_epoch=options.training.steps_per_epoch,
         seed=options.training.seed,

@@ -12,6 +12,7 @@ import tensorflow as tf
 from cyclegan_tf import losses, value_range
 from cyclegan_tf.choices import DIRECTIONS
 from cyclegan_tf.devices import has_accelerator
+from cyclegan_tf.directions import from_domain, to_domain
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.keras_internals import is_default_strategy, step_counter
 from cyclegan_tf.networks.layers import acts_per_picture
@@ -32,14 +33,15 @@ class System(keras.Model):
     `train_step` and `test_step` in terms of `_images`, `_forward`, `_minimize`, `_seed` and `_log`.
 
     Args:
-        networks: models by name; each becomes the attribute of that name. A direction has its
-            generator under `generator_ab`, `generator_ba`.
+        networks: models by name; each becomes the attribute of that name, and must be an argument
+            of the subclass. `generators` finds them under `generator_ab` and `generator_ba`.
         groups: names of networks by the name of their group. Each group is trained by one
             optimizer, such as `generator_optimizer`. The first group is `"generator"`.
         loss_panels: title of a plot -> name of a loss -> what it means, in the order of the logs.
         image_shapes: `(height, width, channels)` of the training images by domain, `{"a": …, "b":
             …}`; one tuple stands for both.
         pools: `ReplayPool`s by name; each becomes the attribute of that name.
+        directions: those that it translates in; the first one is what `call` and `predict` do.
         seed: an integer >= 0, of everything random in a step.
         remat: keep nothing of the inside of the networks for their gradients, and compute it
             again.
@@ -47,7 +49,6 @@ class System(keras.Model):
 
     # Whether image_a and image_b of a training element must show the same scene.
     paired: ClassVar[bool] = False
-    directions: ClassVar[tuple] = DIRECTIONS
 
     def __init__(
         self,
@@ -57,15 +58,15 @@ class System(keras.Model):
         loss_panels,
         image_shapes,
         pools=None,
+        directions=DIRECTIONS,
         seed=0,
         remat=False,
         **kwargs,
     ):
         check_seed(seed)
         super().__init__(**kwargs)
-        if not isinstance(image_shapes, dict):
-            image_shapes = dict.fromkeys("ab", tuple(image_shapes))
-        self.image_shapes = image_shapes
+        self.directions = tuple(directions)
+        self.image_shapes = shapes_by_domain(image_shapes)
         self.seed = int(seed)
         self.remat = bool(remat)
         self.loss_panels = loss_panels
@@ -101,14 +102,13 @@ class System(keras.Model):
 
     @property
     def generators(self):
-        """The networks that translate, by direction: `{"ab": …}`; none if it is done otherwise."""
-        names = {direction: f"generator_{direction}" for direction in self.directions}
-        return {d: getattr(self, name) for d, name in names.items() if hasattr(self, name)}
+        """The networks that translate, by direction: `{"ab": …}`. A subclass may override it."""
+        return {each: getattr(self, f"generator_{each}") for each in self.directions}
 
     @property
     def image_shape(self):
         """`(height, width, channels)` of the images that the first direction takes."""
-        return self.image_shapes[self.directions[0][0]]
+        return self.image_shapes[from_domain(self.directions[0])]
 
     def variables_of(self, group):
         """The trainable variables of a group of networks, each once."""
@@ -369,9 +369,10 @@ class System(keras.Model):
         """
         columns = []
         for there in self.directions:
-            source, target = there.upper()
-            translated = self.translate(images[there[0]], there)
-            columns += [(source, images[there[0]]), (f"{source} → {target}", translated)]
+            shown = images[from_domain(there)]
+            translated = self.translate(shown, there)
+            source, target = from_domain(there).upper(), to_domain(there).upper()
+            columns += [(source, shown), (f"{source} → {target}", translated)]
             if there[::-1] in self.directions:
                 back = self.translate(translated, there[::-1])
                 columns.append((f"{source} → {target} → {source}", back))
@@ -448,3 +449,10 @@ class System(keras.Model):
         if process_count() > 1:  # where Keras averages over the first axis
             results = {name: tf.reshape(result, (1,)) for name, result in results.items()}
         return results
+
+
+def shapes_by_domain(image_shape):
+    """`{"a": shape, "b": shape}` of one shape for both domains, or of such a dictionary."""
+    if isinstance(image_shape, dict):
+        return {domain: tuple(image_shape[domain]) for domain in "ab"}
+    return dict.fromkeys("ab", tuple(image_shape))

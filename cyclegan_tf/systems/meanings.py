@@ -27,3 +27,19 @@ def of_cycle(domain):
 def of_identity(domain):
     name = domain.upper()
     return f"images of {name} translated to {name}, against the originals; it should fall"
+
+
+def of_pair_discriminator(direction, adversarial):
+    source, target = direction.upper()
+    text = (
+        f"discriminator of pairs, which tells true images of {target} from translated ones beside "
+        f"their image of {source}"
+    )
+    if adversarial not in _UNDECIDED:
+        return text
+    return f"{text}; {_UNDECIDED[adversarial]} if it cannot, near 0 if it always can"
+
+
+def of_distance(direction):
+    source, target = direction.upper()
+    return f"images of {source} translated to {target}, against the true ones; it should fall"

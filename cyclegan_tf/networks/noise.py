@@ -1,0 +1,26 @@
+"""Dropout that stays on at test: the noise of pix2pix."""
+
+import keras
+import tensorflow as tf
+
+
+@keras.saving.register_keras_serializable(package="cyclegan_tf")
+class NoiseDropout(keras.layers.Dropout):
+    """Dropout that is also on at test, where each image that is translated draws it anew.
+
+    Pix2pix has no other noise: "we provide noise only in the form of dropout, applied on several
+    layers of our generator at both training and test time" (Isola et al. 2017, arXiv 1611.07004,
+    3.1). Two translations of one image therefore differ slightly; after
+    `keras.utils.set_random_seed` a new model repeats them.
+
+    In training it is `keras.layers.Dropout`, whose random state is part of a checkpoint. At test
+    it draws by an operator that leaves that state as it is, and that TFLite and ONNX have too, so
+    that exported models draw as well.
+    """
+
+    def call(self, inputs, training=False):
+        if training or not self.rate:
+            return super().call(inputs, training=training)
+        drawn = tf.random.uniform(tf.shape(inputs), dtype=tf.float32)
+        kept = tf.cast(drawn >= self.rate, inputs.dtype)
+        return inputs * kept / tf.constant(1 - self.rate, inputs.dtype)

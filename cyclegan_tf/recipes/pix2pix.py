@@ -1,0 +1,89 @@
+"""Pix2pix as its paper has it (Isola et al. 2017, arXiv 1611.07004), and the CycleGAN paper."""
+
+from typing import Annotated
+
+from cyclegan_tf.choices import ADVERSARIAL_OBJECTIVES, DIRECTIONS, PAIRED_GENERATORS
+from cyclegan_tf.recipes.option import Option
+from cyclegan_tf.recipes.recipe import Recipe
+
+
+def build(
+    image_shape,
+    *,
+    direction: Annotated[
+        str, Option("`ab` translates images of A to B, `ba` of B to A", choices=DIRECTIONS)
+    ] = "ab",
+    generator: Annotated[
+        str,
+        Option("`unet` is the paper's, `resnet` CycleGAN's", choices=PAIRED_GENERATORS),
+    ] = "unet",
+    base_filters: Annotated[
+        int, Option("Filters of the first layer of each network", least=1)
+    ] = 64,
+    halvings: Annotated[
+        int | None,
+        Option("Levels of the U-Net", "as many as the size allows up to 8", least=2),
+    ] = None,
+    dropout: Annotated[
+        float, Option("Rate of the U-Net's noise, at test too", least=0, below=1)
+    ] = 0.5,
+    blocks: Annotated[
+        int | None,
+        Option("Residual blocks of the ResNet", "6 below 256 pixels, 9 from there", least=0),
+    ] = None,
+    strided_layers: Annotated[
+        int, Option("Strided layers of the discriminator; 3 see 70x70 patches", least=1)
+    ] = 3,
+    lambda_l1: Annotated[float, Option("Weight of the L1 distance", least=0)] = 100.0,
+    adversarial: Annotated[
+        str, Option("Adversarial objective", choices=ADVERSARIAL_OBJECTIVES)
+    ] = "vanilla",
+    pool_size: Annotated[int, Option("Earlier pairs kept for the discriminator", least=0)] = 0,
+    seed=0,
+    remat=False,
+):
+    """The untrained `Pix2Pix` with the networks of the paper.
+
+    Raises:
+        ValueError: the options do not go together, or not with the images.
+    """
+    from cyclegan_tf.systems.base import shapes_by_domain
+    from cyclegan_tf.systems.pix2pix import Pix2Pix, paper_networks
+
+    shapes = shapes_by_domain(image_shape)
+    source, target = direction
+    networks = paper_networks(
+        shapes[source],
+        shapes[target][-1],
+        generator=generator,
+        base_filters=base_filters,
+        halvings=halvings,
+        dropout=dropout,
+        blocks=blocks,
+        strided_layers=strided_layers,
+        seed=seed,
+    )
+    return Pix2Pix(
+        **networks,
+        direction=direction,
+        image_shape=image_shape,
+        lambda_l1=lambda_l1,
+        adversarial=adversarial,
+        pool_size=pool_size,
+        seed=seed,
+        remat=remat,
+    )
+
+
+RECIPE = Recipe(
+    build,
+    "a generator and a discriminator of pairs, for paired images",
+    presets={
+        #           The paper: 200 epochs at one rate.
+        "paper":    {"decay_epochs": 0},
+        #           What the CycleGAN paper compares with (5.1): its own networks and objective.
+        "cyclegan": {"generator": "resnet", "adversarial": "lsgan", "lambda_l1": 10.0,
+                     "pool_size": 50},
+    },
+    paired=True,
+)  # fmt: skip

@@ -1,0 +1,269 @@
+"""Pix2pix: image-to-image translation learned from pairs (Isola et al. 2017, arXiv 1611.07004)."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from cyclegan_tf import losses
+from cyclegan_tf.choices import ADVERSARIAL_OBJECTIVES, DIRECTIONS
+from cyclegan_tf.choices import check as check_choice
+from cyclegan_tf.directions import from_domain, number_of, to_domain
+from cyclegan_tf.networks.discriminators import patchgan
+from cyclegan_tf.networks.generators import resnet_generator, unet_generator
+from cyclegan_tf.precision import dtype_policy
+from cyclegan_tf.systems import meanings
+from cyclegan_tf.systems.base import System, shapes_by_domain
+from cyclegan_tf.systems.checks import (
+    check_gives_logits,
+    check_image_shape,
+    check_makes,
+    check_seed,
+    check_takes,
+    check_weights,
+)
+from cyclegan_tf.systems.cyclegan import paper_blocks
+from cyclegan_tf.training.replay_pool import ReplayPool
+
+
+@keras.saving.register_keras_serializable(package="cyclegan_tf")
+class Pix2Pix(System):
+    """A generator and a discriminator of pairs, trained on paired images.
+
+    The objective is eq. 4 of the paper: a conditional GAN and an L1 distance to the true image. A
+    training element is `(image_a, image_b)`, float images in [-1, 1] that show the same scene.
+
+    ```python
+    model = cyclegan_tf.Pix2Pix(image_shape=(128, 128, 3))
+    model.compile()
+    model.fit(cyclegan_tf.data.folders("facades", image_size=128, paired=True), epochs=200)
+    facades = model.translate(label_maps)
+    ```
+
+    Args:
+        generator: a model from images of one domain to images of the other in [-1, 1]; the
+            paper's U-Net, with dropout at test too, if `None`.
+        discriminator: a model from both images, joined along their channels, to logits of any
+            shape: first the one that is translated, then the true or the translated one. The
+            paper's 70x70 PatchGAN if `None`. Both networks are functional models, or Sequential
+            ones that begin with `keras.Input`.
+        direction: `"ab"` translates images of A to B, `"ba"` images of B to A.
+        image_shape: `(height, width, channels)` of the training images, `{"a": …, "b": …}` if
+            the channels of the domains differ. Height and width may be `None` if `pool_size` is
+            0. `translate` takes any size.
+        lambda_l1: weight of the L1 distance.
+        adversarial: `"vanilla"`, `"lsgan"` or `"wgangp"`.
+        pool_size: pairs that a replay pool holds, as in the CycleGAN paper's variant; 0 for none.
+        seed: an integer >= 0, of the initial weights, the pool and the gradient penalty.
+        remat: see `CycleGAN`. Not for the paper's U-Net: dropout would draw anew.
+
+    Raises:
+        ValueError: an argument out of range; the message names it.
+
+    `fit` and `evaluate` report, each as weighted in the objective: `d`, the discriminator; `g`,
+    the generator against it; and `l1`, the distance to the true image.
+    """
+
+    paired = True
+
+    def __init__(
+        self,
+        generator=None,
+        discriminator=None,
+        *,
+        direction="ab",
+        image_shape=(256, 256, 3),
+        lambda_l1=100.0,
+        adversarial="vanilla",
+        pool_size=0,
+        seed=0,
+        remat=False,
+        **kwargs,
+    ):
+        check_choice("direction", direction, DIRECTIONS)
+        shapes = shapes_by_domain(image_shape)
+        for shape in shapes.values():
+            check_image_shape(shape)
+        check_weights(lambda_l1=lambda_l1)
+        check_choice("adversarial", adversarial, ADVERSARIAL_OBJECTIVES)
+        check_seed(seed)
+        taken, made = shapes[from_domain(direction)], shapes[to_domain(direction)]
+        pair_shape = (*taken[:2], taken[2] + made[2])
+        with dtype_policy(keras.dtype_policies.get(kwargs.get("dtype"))):
+            if generator is None or discriminator is None:
+                built = paper_networks(taken, made[2], seed=seed)
+                generator = generator or built["generator"]
+                discriminator = discriminator or built["discriminator"]
+            pool = ReplayPool(pool_size, pair_shape, name="pool")
+        check_takes(generator, taken)
+        check_makes(generator, taken, made)
+        check_takes(discriminator, pair_shape)
+        check_gives_logits(discriminator, pair_shape)
+        super().__init__(
+            {"generator": generator, "discriminator": discriminator},
+            directions=(direction,),
+            groups={"generator": ("generator",), "discriminator": ("discriminator",)},
+            loss_panels=_loss_panels(direction, adversarial),
+            image_shapes=shapes,
+            pools={"pool": pool},
+            seed=seed,
+            remat=remat,
+            **kwargs,
+        )
+        self.lambda_l1 = lambda_l1
+        self.adversarial = adversarial
+        self.pool_size = pool_size
+
+    @property
+    def direction(self):
+        """`"ab"` or `"ba"`."""
+        return self.directions[0]
+
+    @property
+    def generators(self):
+        return {self.direction: self.generator}
+
+    def train_step(self, data):
+        source, target = self._source_and_target(data)
+
+        def generator_losses():
+            fake = self._forward(self.generator, source, training=True)
+            # The discriminator's step lies between the translation and the generator's losses.
+            shown = self.pool(
+                tf.stop_gradient(tf.concat([source, fake], -1)), seed=self._seed("pool")
+            )
+            d_losses = self._minimize(
+                "discriminator",
+                lambda: self._discriminator_losses(source, target, shown, training=True),
+            )
+            return self._generator_losses(source, target, fake, training=True), d_losses
+
+        g_losses, d_losses = self._minimize("generator", generator_losses)
+        return self._log({**g_losses, **d_losses}, source)
+
+    def test_step(self, data):
+        """The same losses without an update; the discriminator sees the current fakes."""
+        source, target = self._source_and_target(data)
+        fake = self._forward(self.generator, source, training=False)
+        pair = tf.concat([source, fake], -1)
+        g_losses = self._generator_losses(source, target, fake, training=False)
+        d_losses = self._discriminator_losses(source, target, pair, training=False)
+        return self._log({**g_losses, **d_losses}, source)
+
+    def _source_and_target(self, data):
+        images = self._images(data)
+        return tuple(images[number_of(domain)] for domain in self.direction)
+
+    def _generator_losses(self, source, target, fake, training):
+        pair = tf.concat([source, fake], -1)
+        logits = self._forward(self.discriminator, pair, training)
+        return {
+            "g": losses.generator_adversarial(logits, self.adversarial),
+            "l1": self.lambda_l1 * losses.l1(fake, target),
+        }
+
+    def _discriminator_losses(self, source, target, fake_pair, training):
+        real_pair = tf.concat([source, target], -1)
+        logits = self._forward_both(self.discriminator, real_pair, fake_pair, training)
+        loss = losses.discriminator_adversarial(*logits, self.adversarial)
+        if self.adversarial == "wgangp":
+            seed = self._seed("penalty")
+            loss += losses.gradient_penalty(self.discriminator, real_pair, fake_pair, seed)
+        return {"d": loss}
+
+    def sample_columns(self, images):
+        """Columns of a grid to look at: the image, its translation and the true image."""
+        source, target = self.direction
+        translated = self.translate(images[source])
+        return [
+            (source.upper(), images[source]),
+            (f"{source.upper()} → {target.upper()}", translated),
+            (f"{target.upper()}, true", images[target]),
+        ]
+
+    def settings(self):
+        shapes = self.image_shapes
+        return {
+            **super().settings(),
+            "direction": self.direction,
+            "image_shape": shapes["a"] if shapes["a"] == shapes["b"] else shapes,
+            "lambda_l1": self.lambda_l1,
+            "adversarial": self.adversarial,
+            "pool_size": self.pool_size,
+        }
+
+
+def paper_networks(
+    image_shape=(256, 256, 3),
+    output_channels=None,
+    *,
+    generator="unet",
+    base_filters=64,
+    halvings=None,
+    dropout=0.5,
+    blocks=None,
+    strided_layers=3,
+    seed=0,
+):
+    """Both networks of the paper (6.1), or those that the CycleGAN paper compares with (5.1).
+
+    Args:
+        image_shape: of the images that are translated.
+        output_channels: of the images that are made; as many as come in, if `None`.
+        generator: `"unet"`, with batch normalization in both networks, or `"resnet"`, CycleGAN's
+            generator, with instance normalization.
+        base_filters: of the first layer of each.
+        halvings: of the U-Net: as many as the size allows up to 8, if `None`.
+        dropout: rate in the U-Net's three innermost levels on the way up, at test too.
+        blocks: of the ResNet; 6 below 256 pixels and 9 from there, if `None`.
+        strided_layers: of the PatchGAN.
+        seed: of the initial weights.
+
+    Returns:
+        `{"generator": …, "discriminator": …}`.
+    """
+    any_size = (None, None, image_shape[-1])
+    output_channels = output_channels or image_shape[-1]
+    seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(2)]
+    common = {"output_channels": output_channels, "base_filters": base_filters, "seed": seeds[0]}
+    if generator == "unet":
+        normalization = "test_batch"
+        made = unet_generator(
+            any_size,
+            halvings=paper_halvings(image_shape) if halvings is None else halvings,
+            dropout=dropout,
+            dropout_levels=3,
+            dropout_at_test=True,
+            normalization=normalization,
+            name="generator",
+            **common,
+        )
+    else:
+        normalization = "instance"
+        blocks = paper_blocks(image_shape) if blocks is None else blocks
+        made = resnet_generator(any_size, blocks=blocks, name="generator", **common)
+    judge = patchgan(
+        (None, None, image_shape[-1] + output_channels),
+        base_filters=base_filters,
+        strided_layers=strided_layers,
+        normalization=normalization,
+        seed=seeds[1],
+        name="discriminator",
+    )
+    return {"generator": made, "discriminator": judge}
+
+
+def paper_halvings(image_shape):
+    """Down to one pixel where the size is a power of two: 8 times at 256 pixels, 7 at 128."""
+    sizes = [size for size in image_shape[:2] if size is not None]
+    halvings = 8
+    while halvings and any(size % 2**halvings for size in sizes):
+        halvings -= 1
+    return halvings
+
+
+def _loss_panels(direction, adversarial):
+    return {
+        "Discriminator": {"d": meanings.of_pair_discriminator(direction, adversarial)},
+        "Generator": {"g": meanings.of_generator(direction, adversarial)},
+        "Distance": {"l1": meanings.of_distance(direction)},
+    }
