@@ -6,7 +6,7 @@ from typing import Annotated
 import pytest
 
 from cyclegan_tf import CycleGAN, InputError
-from cyclegan_tf.commands.train import check_flags, system_asked, train_command
+from cyclegan_tf.commands.train import check_flags, system_asked, train_function
 from cyclegan_tf.recipes import SYSTEMS, cyclegan
 from cyclegan_tf.recipes.option import Option, declared
 from cyclegan_tf.recipes.recipe import Recipe
@@ -51,7 +51,7 @@ def test_options_come_back_from_their_file(system, tmp_path):
 
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_the_command_has_each_option(system):
-    parameters = inspect.signature(train_command(system)).parameters
+    parameters = inspect.signature(train_function(system)).parameters
     assert set(declared_options(system)) < set(parameters)
 
 

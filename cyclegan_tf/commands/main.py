@@ -16,7 +16,7 @@ import typer
 # Nothing here imports TensorFlow, for which help and refusals would wait for seconds: each command
 # imports its verb.
 from cyclegan_tf import choices
-from cyclegan_tf.commands.train import check_flags, system_asked, train_command
+from cyclegan_tf.commands.train import TrainCommand, train_function
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.quiet_start import import_tensorflow
 from cyclegan_tf.runs.options import options_of
@@ -56,7 +56,7 @@ Direction = _choice("Direction", choices.DIRECTIONS)
 Directions = _choice("Directions", (*choices.DIRECTIONS, "both"))
 Quantization = _choice("Quantization", choices.QUANTIZATIONS)
 
-app.command("train")(train_command(system_asked(sys.argv)))
+app.command("train", cls=TrainCommand)(train_function())
 
 
 def _option(panel, text):
@@ -338,8 +338,6 @@ def main():
         sys.stdout.reconfigure(errors="backslashreplace")
     before = signal.signal(signal.SIGINT, _interrupt)
     try:
-        if sys.argv[1:2] == ["train"]:
-            check_flags(sys.argv)
         app()
     except _Interrupted:
         typer.echo("\nInterrupted; what was written so far is complete.", err=True)

@@ -8,6 +8,7 @@ import typing
 from typing import Annotated
 
 import typer
+import typer.core
 
 from cyclegan_tf.quiet_start import import_tensorflow
 from cyclegan_tf.recipes import SYSTEMS
@@ -36,7 +37,17 @@ def check_flags(arguments):
     check_names([name for name in names if name in elsewhere], system)
 
 
-def train_command(system):
+class TrainCommand(typer.core.TyperCommand):
+    """The command `train`, of which each system has a form with its own options."""
+
+    def make_context(self, info_name, args, parent=None, **extra):
+        check_flags(args)
+        alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        alone.command("train")(train_function(system_asked(args)))
+        return typer.main.get_command(alone).make_context(info_name, args, parent, **extra)
+
+
+def train_function(system=_DEFAULT):
     """A function for typer, whose signature has all options of a system's runs."""
 
     def train(**values):
@@ -85,7 +96,7 @@ def _parameters(system):
         _parameter(
             "system",
             systems,
-            typer.Option(help="What is trained.", show_default=True),
+            typer.Option(help="What is trained.", show_default=_DEFAULT),
             systems(system),
         ),
         _parameter(

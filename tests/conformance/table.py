@@ -1,0 +1,61 @@
+"""The systems that keep the promises of `test_conformance.py`: a new one adds one line."""
+
+import numpy as np
+
+from cyclegan_tf import ReplayPool, data
+from cyclegan_tf.recipes import SYSTEMS
+from cyclegan_tf.recipes.option import declared
+
+SIZE = 16
+
+# Options that make it small: seconds, not minutes.
+TINY = {
+    "cyclegan": {"base_filters": 2, "blocks": 1, "strided_layers": 1, "pool_size": 2},
+    "pix2pix": {"base_filters": 2, "halvings": 3, "strided_layers": 1, "pool_size": 2},
+}
+
+# What draws is turned off where two computations are compared.
+_WITHOUT_DRAWS = {"dropout": 0.0, "pool_size": 0}
+
+
+def build(system, *, seed=0, draws=True, **options):
+    """A small one of a system, compiled."""
+    known = declared(SYSTEMS[system].build)
+    without = {} if draws else {n: value for n, value in _WITHOUT_DRAWS.items() if n in known}
+    given = {**TINY[system], **without, **options}
+    model = SYSTEMS[system].build((SIZE, SIZE, 3), seed=seed, **given)
+    model.compile()
+    return model
+
+
+def scenes(system, **options):
+    """Training data that the system takes."""
+    paired = SYSTEMS[system].paired
+    return data.scenes(count=6, image_size=SIZE, paired=paired, **{"seed": 1, **options})
+
+
+def images(count=1, seed=0):
+    """An image of each domain, or a batch of them, float32 in [-1, 1]."""
+    rng = np.random.default_rng(seed)
+    return rng.uniform(-1, 1, (2, count, SIZE, SIZE, 3)).astype(np.float32)
+
+
+def state(model):
+    """All that training changes, by name: weights, moments, pools, states of random layers."""
+    values = {f"{number} {v.name}": np.array(v) for number, v in enumerate(model.variables)}
+    for group, optimizer in model.optimizers.items():
+        for number, variable in enumerate(optimizer.variables):
+            values[f"{group} {number}"] = np.array(variable)
+    for layer in model.layers:
+        if isinstance(layer, ReplayPool):
+            store = {}
+            layer.save_own_variables(store)
+            values |= {f"{layer.name} {key}": value for key, value in store.items()}
+    return values
+
+
+def assert_same(first, second):
+    """Two of `state`, bit for bit."""
+    assert list(first) == list(second)
+    for name, value in first.items():
+        np.testing.assert_array_equal(value, second[name], err_msg=name)

@@ -1,0 +1,210 @@
+"""What every system promises, tried on each of the table."""
+
+import json
+import os
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from two_replicas import two_replicas
+from typer.testing import CliRunner
+
+from conformance.table import SIZE, TINY, assert_same, build, images, scenes, state
+from cyclegan_tf import Checkpoints, load
+from cyclegan_tf.commands.main import app
+from cyclegan_tf.errors import InputError
+from cyclegan_tf.exporting.export import export
+from cyclegan_tf.exporting.tflite.interpreter import translated
+from cyclegan_tf.networks.layers import acts_per_picture
+from cyclegan_tf.recipes import SYSTEMS
+from cyclegan_tf.recipes.option import declared
+from cyclegan_tf.runs.options import options_of, resolve
+
+of_each_system = pytest.mark.parametrize("system", TINY)
+
+
+def test_each_system_has_a_line():
+    assert list(TINY) == list(SYSTEMS)
+
+
+@of_each_system
+def test_logs_finite_losses_by_their_names(system):
+    model = build(system)
+    history = model.fit(scenes(system), epochs=1, verbose=0).history
+    named = [name for panel in model.loss_panels.values() for name in panel]
+    assert sorted(history) == sorted(named)
+    assert np.isfinite(list(history.values())).all()
+    evaluated = model.evaluate(scenes(system), return_dict=True, verbose=0)
+    assert sorted(evaluated) == sorted(named)
+
+
+@of_each_system
+def test_trains_all_of_its_weights_and_no_other(system):
+    """Each group's step changes its own variables; what no group trains stays."""
+    model = build(system, draws=False)
+    before = [np.array(v) for v in model.trainable_weights]
+    model.train_on_batch(*images())
+    for variable, value in zip(model.trainable_weights, before):
+        # Offsets before an instance normalization have no gradient, and there are none here.
+        assert np.any(np.array(variable) != value), variable.path
+    trained = [id(v) for group in model.groups for v in model.variables_of(group)]
+    assert len(trained) == len(set(trained)) == len(model.trainable_weights)
+
+
+@of_each_system
+def test_saves_and_loads_bit_for_bit(system, tmp_path):
+    model = build(system, draws=False)
+    model.train_on_batch(*images())
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert_same(state(model), state(loaded))
+    assert loaded.settings() == model.settings()
+    for each in (model, loaded):
+        each.train_on_batch(*images(seed=1))
+    assert_same(state(model), state(loaded))
+    for direction in model.directions:
+        first, second = (each.translate(images()[0], direction) for each in (model, loaded))
+        np.testing.assert_array_equal(first, second)
+
+
+class _Stopped(Exception):
+    pass
+
+
+class _StopAfter(keras.callbacks.Callback):
+    def __init__(self, step):
+        super().__init__()
+        self.step = step
+
+    def on_train_batch_end(self, batch, logs=None):
+        if batch + 1 == self.step:
+            raise _Stopped
+
+
+@of_each_system
+def test_resumes_bit_for_bit_within_an_epoch(system, tmp_path):
+    def fit(model, folder, *callbacks):
+        checkpoints = Checkpoints(tmp_path / folder, minutes=0)
+        model.fit(scenes(system), epochs=1, verbose=0, callbacks=[checkpoints, *callbacks])
+        return state(model)
+
+    unbroken = fit(build(system), "unbroken")
+    with pytest.raises(_Stopped):
+        fit(build(system), "broken", _StopAfter(4))
+    assert_same(fit(build(system), "broken"), unbroken)
+
+
+@of_each_system
+def test_two_replicas_train_as_one_device(system):
+    alone = build(system, draws=False)
+    with two_replicas().scope():
+        shared = build(system, draws=False)
+    first, second = images(count=2)
+    # Statistics of a batch are those of each replica's share: equal for equal images alone.
+    if not all(map(acts_per_picture, alone.networks.values())):
+        first, second = (np.repeat(each[:1], 2, 0) for each in (first, second))
+    batches = tf.data.Dataset.from_tensor_slices((first, second)).batch(2)
+    logs = [each.fit(batches, epochs=2, verbose=0).history for each in (alone, shared)]
+    for name, values in logs[0].items():
+        np.testing.assert_allclose(logs[1][name], values, rtol=2e-4, err_msg=name)
+    for ours, theirs in zip(alone.trainable_weights, shared.trainable_weights):
+        # Adam's first steps are of one size whatever the gradient: 2e-4 each.
+        np.testing.assert_allclose(ours, theirs, atol=4e-5, err_msg=ours.path)
+
+
+@of_each_system
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_half_precision_gives_nearly_the_same_losses(system, policy):
+    expected = build(system, draws=False).train_on_batch(*images(), return_dict=True)
+    keras.config.set_dtype_policy(policy)
+    model = build(system, draws=False)
+    losses = model.train_on_batch(*images(), return_dict=True)
+    for name, value in expected.items():
+        assert losses[name] == pytest.approx(value, rel=2**-5, abs=2**-7), name
+    assert all(v.dtype == "float32" for v in model.trainable_weights)
+
+
+@of_each_system
+def test_each_direction_is_exported_to_what_other_runtimes_read(system, tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    model = build(system, draws=False)
+    image = images()[0]
+    export(model, tmp_path, model.directions, kinds=("saved_model", "tflite", "onnx", "keras"))
+    for direction in model.directions:
+        expected = model.translate(image, direction)
+        name = tmp_path / f"generator_{direction}"
+        served = tf.saved_model.load(name / "1").signatures["serving_default"]
+        session = onnxruntime.InferenceSession(f"{name}.onnx")
+        outputs = {
+            "SavedModel": served(image=tf.constant(image))["translated"],
+            "TFLite": translated(name.with_suffix(".tflite").read_bytes(), image),
+            "ONNX": session.run(["translated"], {"image": image})[0],
+            "Keras": load(name.with_suffix(".keras")).translate(image),
+        }
+        for kind, output in outputs.items():
+            np.testing.assert_allclose(output, expected, rtol=0, atol=1e-4, err_msg=kind)
+
+
+def _flags(options):
+    for name, value in options.items():
+        yield from (f"--{name.replace('_', '-')}", str(value))
+
+
+@of_each_system
+def test_trains_and_resumes_by_command(system, tmp_path):
+    flags = {
+        "system": system,
+        "image_size": SIZE,
+        "steps_per_epoch": 2,
+        "precision": "float32",
+        **TINY[system],
+    }
+
+    def run(epochs):
+        arguments = ["train", "scenes", "--out", str(tmp_path / "run")]
+        given = _flags({**flags, "epochs": epochs, "decay_epochs": 0})
+        result = CliRunner().invoke(app, [*arguments, *given], catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    assert "Done." in run(epochs=1)
+    assert "in epoch 2" in run(epochs=2)
+    names = set(os.listdir(tmp_path / "run"))
+    assert names > {"model.keras", "samples", "log.csv", "index.html", "options.json", "losses.png"}
+    assert options_of(tmp_path / "run").system == system
+    model = load(tmp_path / "run")
+    for direction in model.directions:
+        assert model.translate(images()[0], direction).shape == (1, SIZE, SIZE, 3)
+
+
+@of_each_system
+def test_its_options_are_written_and_read_again(system, tmp_path):
+    options = resolve("scenes", system=system, image_size=SIZE, **TINY[system])
+    (tmp_path / "options.json").write_text(options.as_json())
+    assert options_of(tmp_path) == options
+    assert json.loads(options.as_json())["model"].keys() == declared(SYSTEMS[system].build).keys()
+    for preset in SYSTEMS[system].presets:
+        resolve("scenes", system=system, preset=preset)
+
+
+@of_each_system
+def test_bad_input_gets_its_sentence(system):
+    for name, one in declared(SYSTEMS[system].build).items():
+        for value in (
+            *((one.option.least - 1,) if one.option.least is not None else ()),
+            *(("nothing of the kind",) if one.option.choices else ()),
+        ):
+            with pytest.raises(InputError, match=rf"^{name} must be .* Received: "):
+                resolve("scenes", system=system, **{name: value})
+    model = build(system)
+    first, second = images()
+    for bad, sentence in (
+        (first[..., :2], "was built for images of shape"),
+        (first * 127, r"\[-1, 1\]"),
+        ((first * 127).astype(np.int32), "must be floats"),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            model.fit(bad, second, batch_size=1, verbose=0)
+    with pytest.raises(InputError, match="direction must be one of"):
+        model.translate(first, "backwards")
