@@ -3,7 +3,7 @@
     python benchmarks/tflite.py [RUN] [--direction ab] [--representative FOLDER]
 
 One table, a row for each quantization: sizes and times (LiteRT with XNNPACK) as parts of those in
-float32, PSNR to Keras in decibels on test pictures. Without a run's folder it is a generator of
+float32, PSNR to Keras in decibels on test images. Without a run's folder it is a generator of
 random weights, on procedural scenes.
 """
 
@@ -55,7 +55,7 @@ def main():
     parser.add_argument("run", nargs="?", help="folder of a run or a .keras file")
     parser.add_argument("--direction", default="ab", choices=["ab", "ba"])
     parser.add_argument("--quantization", nargs="*", default=list(QUANTIZATIONS))
-    parser.add_argument("--representative", help="a folder of pictures")
+    parser.add_argument("--representative", help="a folder of images")
     parser.add_argument("--size", type=int, default=256, help="without a run, in pixels")
     parser.add_argument("--filters", type=int, default=64, help="without a run")
     arguments = parser.parse_args()

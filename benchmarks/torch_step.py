@@ -48,7 +48,7 @@ def discriminator(base_filters=64):
 
 
 class TorchStep:
-    """Call it with nothing for one step on random pictures.
+    """Call it with nothing for one step on random images.
 
     Args:
         size, base_filters, blocks, lambda_identity: as in ours.

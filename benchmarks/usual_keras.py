@@ -1,8 +1,8 @@
 """CycleGAN as usual Keras code has it: what `train_step.py` and others compare with.
 
 After the example of keras.io: normalisation by `GroupNormalization(groups=1)`, each network called
-on one picture at a time, biases everywhere, four optimizers, Keras's defaults otherwise. The
-networks have the sizes of ours, and the losses are the same; no pool of earlier pictures.
+on one image at a time, biases everywhere, four optimizers, Keras's defaults otherwise. The
+networks have the sizes of ours, and the losses are the same; no pool of earlier images.
 """
 
 import keras

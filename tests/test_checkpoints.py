@@ -85,7 +85,7 @@ def _fit(folder, make=_eager, pairs=_unpaired, stop_after=None, epochs=2, minute
 def _all_variables(model):
     optimizers = (model.generator_optimizer, model.discriminator_optimizer)
     variables = [*model.weights, *(v for each in optimizers for v in each.variables)]
-    pools = [pool.pictures.numpy() for pool in (model.pool_a, model.pool_b)]
+    pools = [pool.images.numpy() for pool in (model.pool_a, model.pool_b)]
     return [*(v.numpy() for v in variables), *pools]
 
 
@@ -365,7 +365,7 @@ def test_two_replicas_go_on_with_a_pool_each(tmp_path):
     _fit(tmp_path / "broken", make, pairs, stop_after=5)
     model, history = _fit(tmp_path / "broken", make, pairs)
     expected, expected_history = _fit(tmp_path / "unbroken", make, pairs)
-    for ours, theirs in zip(model.pool_a.pictures.values, expected.pool_a.pictures.values):
+    for ours, theirs in zip(model.pool_a.images.values, expected.pool_a.images.values):
         np.testing.assert_array_equal(ours, theirs)
     for ours, theirs in zip(model.get_weights(), expected.get_weights()):
         np.testing.assert_array_equal(ours, theirs)

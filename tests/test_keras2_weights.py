@@ -45,7 +45,7 @@ def _matching(**options):
     return resnet_generator(**{**MATCHING, "blocks": 2, **options})
 
 
-def test_a_generator_of_tensorflow_addons_gives_the_same_pictures():
+def test_a_generator_of_tensorflow_addons_gives_the_same_images():
     recorded = references.load("tfa_generator")
     generator = _matching()
     load_weights(generator, FILE)
@@ -62,7 +62,7 @@ def test_a_discriminator_of_tensorflow_addons_gives_the_same_logits():
 
 
 @pytest.mark.parametrize("options", [{"padding": "torch"}, {"epsilon": 1e-5}])
-def test_other_options_give_other_pictures(options):
+def test_other_options_give_other_images(options):
     """So that the test above would notice a padding or an epsilon of another kind."""
     recorded = references.load("tfa_generator")
     generator = _matching(**options)

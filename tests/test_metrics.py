@@ -22,9 +22,9 @@ def test_classes_that_do_not_occur_do_not_count():
 def test_nearest_colour_by_brute_force():
     rng = np.random.default_rng(0)
     colours = rng.integers(0, 256, (6, 3))
-    pictures = rng.integers(0, 256, (2, 5, 7, 3)).astype(np.uint8)
-    distances = np.square(pictures[..., None, :].astype(float) - colours).sum(-1)
-    np.testing.assert_array_equal(nearest_class(pictures, colours), distances.argmin(-1))
+    images = rng.integers(0, 256, (2, 5, 7, 3)).astype(np.uint8)
+    distances = np.square(images[..., None, :].astype(float) - colours).sum(-1)
+    np.testing.assert_array_equal(nearest_class(images, colours), distances.argmin(-1))
 
 
 def test_true_label_maps_score_1():

@@ -41,7 +41,7 @@ def test_checkpoints_give_the_published_outputs(path):
     np.testing.assert_allclose(output, expected, rtol=0, atol=within)
 
 
-# The release's name of each loss; its D_A judges pictures of B.
+# The release's name of each loss; its D_A judges images of B.
 RELEASE_NAMES = {
     "d_b": "D_A",
     "g_ab": "G_A",
@@ -87,7 +87,7 @@ def _check_probes(model, reference, within):
         np.testing.assert_allclose(generator(probe), expected, rtol=0, atol=within)
 
 
-def test_float64_training_gives_the_published_losses_and_pictures():
+def test_float64_training_gives_the_published_losses_and_images():
     keras.config.set_dtype_policy("float64")
     reference = references.load("train_lsgan_identity")
     model = _model(reference)
@@ -104,10 +104,10 @@ def test_float32_training_gives_the_published_losses():
     _train(model, reference, steps=4, within=1e-4)
 
 
-def _recorded_draws(reference, name, pictures):
-    """The coins and slots of each picture in turn, from what the release's pool drew.
+def _recorded_draws(reference, name, images):
+    """The coins and slots of each image in turn, from what the release's pool drew.
 
-    It draws nothing while it fills; then a coin for each picture, and a slot where that is heads.
+    It draws nothing while it fills; then a coin for each image, and a slot where that is heads.
     """
     draws = list(zip(reference[f"pool_{name}_draws"], reference[f"pool_{name}_is_randint"]))
     pairs = [(0.0, 0)] * int(reference["pool_size"])
@@ -117,12 +117,12 @@ def _recorded_draws(reference, name, pictures):
         heads = bool(draws) and draws[0][1]
         assert heads == (coin > 0.5)
         pairs.append((coin, int(draws.pop(0)[0]) if heads else 0))
-    assert len(pairs) == pictures
+    assert len(pairs) == images
     return pairs
 
 
 def replay_draws(reference, install):
-    """Has the pools exchange pictures by the random numbers that the published ones drew."""
+    """Has the pools exchange images by the random numbers that the published ones drew."""
     if not reference["pool_size"]:
         return {}
     count, batch = reference["images_a"].shape[:2]
@@ -131,10 +131,10 @@ def replay_draws(reference, install):
         for domain in "AB"
     }
 
-    def call(pool, pictures, seed):
+    def call(pool, images, seed):
         coins, slots = zip(*(next(draws[pool.name]) for _ in range(batch)))
-        coins = np.array(coins, pictures.dtype.name)
-        return pool.exchange(pictures, coins, np.array(slots, np.int32))
+        coins = np.array(coins, images.dtype.name)
+        return pool.exchange(images, coins, np.array(slots, np.int32))
 
     install(call)
     return draws

@@ -28,8 +28,8 @@ def _graph(call):
             objective = tf.reduce_sum(call(network, one)) + tf.reduce_sum(call(network, other))
         return tape.gradient(objective, network.trainable_variables)
 
-    picture = tf.TensorSpec((1, 8, 8, 3))
-    return gradients.get_concrete_function(picture, picture).graph.get_operations()
+    image = tf.TensorSpec((1, 8, 8, 3))
+    return gradients.get_concrete_function(image, image).graph.get_operations()
 
 
 def test_the_inside_is_computed_again_one_call_after_the_other():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
-from test_pictures import smooth
+from test_image_files import smooth
 
 from cyclegan_tf import export_saved_model, resnet_generator
 from cyclegan_tf.data import image_files
@@ -76,8 +76,8 @@ def test_webp(model, served):
     np.testing.assert_allclose(answer.astype(int), model.translate(smooth(24, 32)), atol=1)
 
 
-@pytest.mark.parametrize("bad", [b"", b"no picture", b"\x89PN"])
-def test_bytes_that_are_no_picture_are_named_by_their_number(served, bad):
+@pytest.mark.parametrize("bad", [b"", b"no image", b"\x89PN"])
+def test_bytes_that_are_no_image_are_named_by_their_number(served, bad):
     good = _encoded(Image.fromarray(smooth()), "PNG")
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"image_bytes number.*\[1\].*none of"):
         _answers(served, [good, bad])

@@ -56,7 +56,7 @@ def scenes(
         training: draw and flip at random, for `fit`. By default for the split "train".
         paired: the photographs are those of the label maps; else of other scenes, so that no
             photograph of a training data set shows a scene whose label map is in it.
-        flip: mirror half of the training pictures, left to right.
+        flip: mirror half of the training images, left to right.
         batch_size: pairs in a batch, over all replicas together.
         steps_per_epoch: batches in an epoch of training; by default as many as the larger domain
             fills.
@@ -157,7 +157,7 @@ class _Wall:
 class _Scene:
     """A street seen along its middle, painted from the back to the front.
 
-    Lengths are in units of the picture's height, so that x runs from 0 to `width / height`;
+    Lengths are in units of the image's height, so that x runs from 0 to `width / height`;
     y runs downwards. `depth` is 0 at the camera and 1 at the horizon.
     """
 
@@ -196,7 +196,7 @@ class _Scene:
         np.copyto(self.depth, depth, where=where)
 
     def _noise(self, cells, octaves=1):
-        """Smooth noise in [0, 1]: `cells` bumps to the height of the picture, and finer ones."""
+        """Smooth noise in [0, 1]: `cells` bumps to the height of the image, and finer ones."""
         total = weight = 0.0
         for octave in range(octaves):
             n = cells * 2**octave

@@ -1,4 +1,4 @@
-"""The demo: the whole way from pictures to a deployed translator, on the built-in data."""
+"""The demo: the whole way from images to a deployed translator, on the built-in data."""
 
 import json
 import pathlib
@@ -95,11 +95,11 @@ def _contact_sheet(model, options, rows=4):
 
 
 def _write_examples(folder, options):
-    """A picture of each domain, to try the translators on."""
+    """An image of each domain, to try the translators on."""
     labels, photographs, _ = data.scene_pairs(1, options.data.crop_size, seed=options.training.seed)
-    for name, (picture,) in (("label_map", labels), ("photograph", photographs)):
+    for name, (image,) in (("label_map", labels), ("photograph", photographs)):
         with files.written_whole(folder / f"{name}.png") as path:
-            image_files.encode(picture).save(path)
+            image_files.encode(image).save(path)
 
 
 def _differences(model, written, options):

@@ -37,7 +37,7 @@ def export(
             `generator_ab.onnx` and `generator_ab.keras`.
         directions: `"ab"`, `"ba"` or both.
         image_size: of the .tflite, a number for squares or `(height, width)`; that of the
-            training pictures if `None`.
+            training images if `None`.
         precision: of the SavedModel and the .keras file; see `export_saved_model`.
         kinds: any of `"saved_model"`, `"tflite"`, `"onnx"` and `"keras"`.
         **of_tflite: further arguments of `export_tflite`, if that is among the kinds.
@@ -124,7 +124,7 @@ def _check_keras_path(path):
 def export_saved_model(model, path, direction="ab", version=None, precision="float32"):
     """Writes one generator as a SavedModel.
 
-    Its signatures take pictures of any size (of its own, if the network has one) as float32,
+    Its signatures take images of any size (of its own, if the network has one) as float32,
     as uint8 or as the bytes of encoded files; see `cyclegan_tf.exporting.signatures.signatures`.
 
     Args:
@@ -135,7 +135,7 @@ def export_saved_model(model, path, direction="ab", version=None, precision="flo
         version: number of the version's folder, 1 or more; the next one if `None`. The folder
             appears whole or not at all.
         precision: `"float32"`, or `"bfloat16"` or `"float16"` for the arithmetic inside, on
-            servers that multiply it faster; pictures stay float32.
+            servers that multiply it faster; images stay float32.
 
     Returns:
         The path of the version.
@@ -159,7 +159,7 @@ def export_saved_model(model, path, direction="ab", version=None, precision="flo
 
 
 def _usual_size(model, generator):
-    """Height, width and channels of the pictures that a server will mostly get."""
+    """Height, width and channels of the images that a server will mostly get."""
     height, width, channels = generator.input_shape[1:]
     return height or model.image_shape[0] or 256, width or model.image_shape[1] or 256, channels
 

@@ -53,7 +53,7 @@ def export_onnx(model, path, direction="ab"):
 
 
 class _Served(keras.Model):
-    """What the file computes: a generator for pictures of any size, or of its own."""
+    """What the file computes: a generator for images of any size, or of its own."""
 
     def __init__(self, generator):
         super().__init__(name=generator.name)

@@ -1,4 +1,4 @@
-"""What a server calls of a SavedModel: pictures as numbers, as whole numbers, as encoded files."""
+"""What a server calls of a SavedModel: images as numbers, as whole numbers, as encoded files."""
 
 import tensorflow as tf
 
@@ -21,11 +21,11 @@ def signatures(generator):
     - `serving_default`: `image`, float32 `(batch, height, width, channels)` in [-1, 1], to
       `translated`, the same.
     - `uint8`: the same in whole numbers of [0, 255].
-    - `bytes`, for networks between pictures of 1, 3 or 4 channels: `image_bytes`, strings
+    - `bytes`, for networks between images of 1, 3 or 4 channels: `image_bytes`, strings
       `(batch,)` of encoded JPEG, PNG, GIF, BMP or WebP files (which TensorFlow 2.19 cannot read)
       of any sizes, to `translated_bytes`, PNG files of the same sizes. Transparent pixels lie on
       white where the network has no fourth channel. The camera's orientation tag is not applied.
-      Bytes that are no picture raise InvalidArgument with their number in the batch.
+      Bytes that are no image raise InvalidArgument with their number in the batch.
 
     Args:
         generator: a fully convolutional Keras model, or one of a fixed size.
@@ -69,7 +69,7 @@ def _signature(**specs):
 
 
 def _translation(generator):
-    """Translates float pictures of any size, or of the generator's own."""
+    """Translates float images of any size, or of the generator's own."""
     fixed = None not in generator.input_shape[1:3]
     multiple = size_multiple(generator)
 
@@ -88,7 +88,7 @@ def _translation(generator):
         def alone():
             return whole(tf.ensure_shape(image, (1, *image.shape[1:])))
 
-        # A picture alone takes the faster kernels of `InstanceNormalization`.
+        # An image alone takes the faster kernels of `InstanceNormalization`.
         return tf.cond(tf.equal(tf.shape(image)[0], 1), alone, lambda: whole(image))
 
     return translate

@@ -93,7 +93,7 @@ class _Architecture:
         options: of `build`, as far as the names of the tensors tell.
         slots: the prefixes of the keys of each convolution and of the normalisation after it
             (None where there is none), in the order of the Keras model's convolutions.
-        generates: pictures, rather than logits.
+        generates: images, rather than logits.
     """
 
     name: str

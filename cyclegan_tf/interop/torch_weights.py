@@ -53,7 +53,7 @@ def load_generator(path, *, dropout=None, name=None):
 def load_discriminator(path, *, name=None):
     """Reads a discriminator of the PyTorch release: a PatchGAN of any depth or a PixelGAN.
 
-    Mind that `D_A` of the release judges pictures of domain **B**.
+    Mind that `D_A` of the release judges images of domain **B**.
 
     Args:
         path: of a `.pth` file with a state dict, such as `latest_net_D_A.pth`.
@@ -78,7 +78,7 @@ def load_cyclegan(folder, epoch="latest", *, image_size=256, **options):
     Args:
         folder: with `<epoch>_net_G_A.pth`, `…_G_B.pth`, `…_D_A.pth` and `…_D_B.pth`.
         epoch: a number or `"latest"`.
-        image_size: side of the training pictures, in pixels, or `(height, width)`.
+        image_size: side of the training images, in pixels, or `(height, width)`.
         **options: the other arguments of `CycleGAN`.
 
     Raises:
@@ -100,7 +100,7 @@ def load_cyclegan(folder, epoch="latest", *, image_size=256, **options):
     shapes = {name: network.input_shape[-1] for name, network in networks.items()}
     if len(set(shapes.values())) > 1:
         raise InputError(
-            f"The networks in {folder} take pictures of different numbers of channels: {shapes}."
+            f"The networks in {folder} take images of different numbers of channels: {shapes}."
         )
     image_shape = (*map(int, size), shapes["generator_ab"])
     return CycleGAN(**networks, image_shape=image_shape, **options)
@@ -113,7 +113,7 @@ def import_checkpoints(source, out, epoch=None, image_size=None):
         source: a file for `load_generator` or a folder for `load_cyclegan`.
         out: path of the `.keras` file, which must be new; it appears whole or not at all.
         epoch: of a run's folder: which of its checkpoints, a number or `"latest"` (if `None`).
-        image_size: of a run's folder: side of the training pictures, in pixels; 256 if `None`.
+        image_size: of a run's folder: side of the training images, in pixels; 256 if `None`.
 
     Returns:
         The model written: a generator or a `CycleGAN`.

@@ -38,14 +38,14 @@ def resnet_generator(
             next multiple. At least 8 by 8 pixels.
         output_channels: as many as come in, if `None`.
         base_filters: filters of the first layer (64 in the paper).
-        blocks: residual blocks; 6 for 128x128 pictures and 9 from 256x256 in the paper.
+        blocks: residual blocks; 6 for 128x128 images and 9 from 256x256 in the paper.
         dropout: rate inside the blocks, between the two convolutions; 0.5 is what the PyTorch
             release's option `dropout` means.
         normalization: `"instance"` or `"batch"`.
         affine: learn scales and offsets in instance normalisation.
         epsilon: of the normalisation.
         padding: `"torch"` for zeros on every side, as published; `"same"` for TensorFlow's, which
-            moves the picture. Generators trained with tensorflow-addons, as in the Keras example
+            moves the image. Generators trained with tensorflow-addons, as in the Keras example
             of 2020, have `padding="same", affine=True, epsilon=1e-3`.
         seed: of the initial weights.
 
@@ -58,7 +58,7 @@ def resnet_generator(
     _check_counts(base_filters=base_filters, blocks=blocks)
     if any(size is not None and size < 8 for size in image_shape[:2]):
         raise ValueError(
-            "A ResNet generator needs pictures of at least 8 by 8 pixels. "
+            "A ResNet generator needs images of at least 8 by 8 pixels. "
             f"Received: image_shape={tuple(image_shape)}"
         )
     make = LayerFactory(
@@ -87,7 +87,7 @@ def resnet_generator(
         x = layers.ReLU()(make.normalised(x))  # (B, H/2, W/2, 128), then (B, H, W, 64)
 
     x = make.convolution(x, output_channels or image_shape[-1], 7, reflect=3, use_bias=True)
-    return keras.Model(inputs, _to_picture(x), name=name)
+    return keras.Model(inputs, _to_image(x), name=name)
 
 
 def unet_generator(
@@ -114,7 +114,7 @@ def unet_generator(
         output_channels: as many as come in, if `None`.
         base_filters: filters of the outermost level (64 in the paper), doubled inwards up to 8
             times as many.
-        halvings: 8 for 256x256 pictures ("unet_256" of the release), 7 for 128x128.
+        halvings: 8 for 256x256 images ("unet_256" of the release), 7 for 128x128.
         dropout: rate in the levels of 8 x `base_filters` filters on the way up (0.5 in pix2pix,
             none in CycleGAN).
         normalization, affine, epsilon, seed: as in `resnet_generator`.
@@ -159,7 +159,7 @@ def unet_generator(
         x = layers.Concatenate()([skips.pop(), x])
 
     x = make.upsampling(layers.ReLU()(x), output_channels or image_shape[-1], 4, use_bias=True)
-    return keras.Model(inputs, _to_picture(x), name=name)
+    return keras.Model(inputs, _to_image(x), name=name)
 
 
 def size_multiple(generator):
@@ -169,7 +169,7 @@ def size_multiple(generator):
     for a ResNet generator, 256 for a U-Net of 8 halvings.
 
     Returns:
-        The multiple; 1 for a network that takes pictures of one size alone.
+        The multiple; 1 for a network that takes images of one size alone.
 
     Raises:
         ValueError: no power of two up to 1024 keeps the size.
@@ -196,15 +196,15 @@ def _found_size_multiple(generator):
         if tuple(traced.output_shapes[1:3]) == (size, size):
             return multiple
     raise ValueError(
-        f"The generator '{generator.name}' gives pictures of another size than it takes for every "
+        f"The generator '{generator.name}' gives images of another size than it takes for every "
         "power of two up to 1024; expected a network whose output is as large as its input."
     )
 
 
 def translate_any_size(generator, images, multiple):
-    """Runs a generator on pictures of any size, inside a graph too.
+    """Runs a generator on images of any size, inside a graph too.
 
-    The pictures are reflected at their borders to the next size that the network keeps, and the
+    The images are reflected at their borders to the next size that the network keeps, and the
     result is cropped back.
 
     Args:
@@ -213,7 +213,7 @@ def translate_any_size(generator, images, multiple):
         multiple: what `size_multiple(generator)` says.
 
     Returns:
-        Pictures in [-1, 1] of the same height and width.
+        Images in [-1, 1] of the same height and width.
     """
     height, width = tf.shape(images)[1], tf.shape(images)[2]
     rows, top = _reflected_indices(height, multiple)
@@ -236,8 +236,8 @@ def _reflected_indices(size, multiple):
     return tf.minimum(position, period - position), before
 
 
-def _to_picture(x):
-    """tanh in float32 under every dtype policy: pictures lose visible steps in bfloat16."""
+def _to_image(x):
+    """tanh in float32 under every dtype policy: images lose visible steps in bfloat16."""
     return layers.Activation("tanh", dtype="float64" if x.dtype == "float64" else "float32")(x)
 
 

@@ -25,7 +25,7 @@ class LayerFactory:
         epsilon: of the normalisation.
         padding: of convolutions that do not reflect. `"torch"`: one zero on every side, and what
             PyTorch's transposed convolutions do. `"same"`: TensorFlow's, which on even sizes pads
-            below and on the right alone, so that the picture moves by half a pixel.
+            below and on the right alone, so that the image moves by half a pixel.
         seed: of the initial weights.
 
     Raises:

@@ -12,7 +12,7 @@ def rematerialised(network, images):
     """`network(images, training=True)`, with the inside computed again for its gradient.
 
     Args:
-        network: a Keras model that gives the same each time; see `layers.acts_per_picture`.
+        network: a Keras model that gives the same each time; see `layers.acts_per_image`.
         images: `(batch, height, width, channels)`.
 
     Returns:
@@ -37,7 +37,7 @@ def rematerialised(network, images):
                 upstream,
                 unconnected_gradients=tf.UnconnectedGradients.ZERO,
             )
-            # That of the pictures may not be needed, and is not computed then.
+            # That of the images may not be needed, and is not computed then.
             last[:] = of_variables or [of_images]
             return (of_images, of_variables) if variables else of_images
 

@@ -16,7 +16,7 @@ class SampleSheet(keras.callbacks.Callback):
 
     Args:
         folder: where `epoch_0001.png` … are written.
-        images_a, images_b: pictures to show, uint8 `(height, width, channels)`, as many of each
+        images_a, images_b: images to show, uint8 `(height, width, channels)`, as many of each
             as there shall be rows.
         period: epochs between two sheets; the first and the last epoch always have one.
     """

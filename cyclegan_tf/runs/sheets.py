@@ -1,4 +1,4 @@
-"""Sheets of pictures side by side, to look at."""
+"""Sheets of images side by side, to look at."""
 
 import pathlib
 
@@ -21,12 +21,12 @@ def sample_sheet(model, images):
 
 
 def contact_sheet(columns, titles, cell=None):
-    """A Pillow image of titled columns of pictures.
+    """A Pillow image of titled columns of images.
 
     Args:
-        columns: lists of uint8 `(height, width, channels)` pictures.
+        columns: lists of uint8 `(height, width, channels)` images.
         titles: one for each column.
-        cell: width of a picture in pixels; by default that of the widest, between 128 and 256.
+        cell: width of an image in pixels; by default that of the widest, between 128 and 256.
     """
     widest = max(image.shape[1] for column in columns for image in column)
     cell = cell or min(max(widest, 128), 256)

@@ -1,4 +1,4 @@
-"""The verb `train`: from a source of pictures to the folder of a run."""
+"""The verb `train`: from a source of images to the folder of a run."""
 
 import contextlib
 import functools
@@ -56,7 +56,7 @@ def train(
         restart: begin again where the folder holds a run already; its files are removed.
         allow_other_data: resume with images that were added, removed or renamed since, which is
             refused otherwise.
-        sample_rows: pictures of each domain in a sample sheet.
+        sample_rows: images of each domain in a sample sheet.
         verbose: as in `keras.Model.fit`.
         say: called with lines for the user.
 
@@ -64,8 +64,8 @@ def train(
         The trained system.
 
     Raises:
-        InputError: the folder holds a run of other options or other files, or an option or a
-            picture cannot be used.
+        InputError: the folder holds a run of other options or other files, or an option or an
+            image cannot be used.
     """
     out = pathlib.Path(out)
     strategy, devices = strategies.choose(
@@ -208,7 +208,7 @@ def _callbacks(out, options, samples, chief):
 
 
 def _pairs(options, sources, batch_size=None):
-    """Batches for training; without a batch size, pictures in order."""
+    """Batches for training; without a batch size, images in order."""
     chosen = options.data
     preprocessing = data.Preprocessing(
         chosen.preprocess, chosen.load_size, chosen.crop_size, chosen.flip, chosen.channels
@@ -224,7 +224,7 @@ def _pairs(options, sources, batch_size=None):
 
 
 def _samples(options, training_sources, rows):
-    """Pictures for the sample sheets: of the test split where there is one."""
+    """Images for the sample sheets: of the test split where there is one."""
     pairs = _pairs(options, training_sources)
     if not options.data.domain_b:
         with contextlib.suppress(InputError):  # no test split, or none that can be shown
@@ -234,7 +234,7 @@ def _samples(options, training_sources, rows):
 
 
 def _image_shape(options, pairs):
-    """The shape that the pictures of both domains share; `None` for what differs."""
+    """The shape that the images of both domains share; `None` for what differs."""
     shape_a, shape_b = (tuple(spec.shape[1:]) for spec in pairs.element_spec)
     return shape_a if shape_a == shape_b else (None, None, options.data.channels)
 

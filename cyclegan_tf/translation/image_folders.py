@@ -1,4 +1,4 @@
-"""The verb `translate`: picture files through a trained model."""
+"""The verb `translate`: image files through a trained model."""
 
 import contextlib
 import dataclasses
@@ -68,7 +68,7 @@ def translate(model, source, output, direction="ab", max_megapixels=None, say=pr
         image_files.check_channels(shape[-1])
     if max_megapixels is not None and not max_megapixels > 0:  # NaN too
         raise InputError(f"max_megapixels must be above 0. Received: {max_megapixels:g}")
-    if files.is_folder(source, "a picture or a folder of pictures"):
+    if files.is_folder(source, "an image or a folder of images"):
         jobs, problems = _jobs_of_folder(source, output, say)
     else:
         jobs, problems = [_job_of_file(source, output)], []
@@ -87,7 +87,7 @@ def translate(model, source, output, direction="ab", max_megapixels=None, say=pr
 def _jobs_of_folder(source, output, say):
     """Pairs of an image and where its result goes; and outcomes of closed folders."""
     if output.exists() and not output.is_dir():
-        raise InputError(f"{output} is a file; expected a folder to write pictures to.")
+        raise InputError(f"{output} is a file; expected a folder to write images to.")
     places = [pathlib.Path(os.path.realpath(path)) for path in (source, output)]
     if places[0] == places[1]:
         raise InputError(f"{output} would overwrite the originals; choose another place.")
@@ -108,7 +108,7 @@ def _job_of_file(source, output):
         return source, output
     if output.suffix and not output.is_dir():
         raise InputError(
-            f"{output} has no ending of a picture; expected a folder or a name that ends in "
+            f"{output} has no ending of an image; expected a folder or a name that ends in "
             f"{', '.join(image_files.SUFFIXES)}."
         )
     return source, output / source.name

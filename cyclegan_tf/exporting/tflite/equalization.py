@@ -13,7 +13,7 @@ from cyclegan_tf.networks.layers import InstanceNormalization
 
 CONVOLUTION_LAYERS = (keras.layers.Conv2D, keras.layers.Conv2DTranspose)
 
-# Without pictures: the Euclidean norm of the weights of a channel. What comes out is then about
+# Without images: the Euclidean norm of the weights of a channel. What comes out is then about
 # as large as one input times this, and its squares, added over a row of pixels in float16, stay
 # far below 65504.
 _NORM = 0.25

@@ -14,19 +14,19 @@ from cyclegan_tf.errors import InputError
 from cyclegan_tf.exporting.tflite import interpreter, metadata
 from cyclegan_tf.exporting.tflite.conversion import INPUT, OUTPUT, SIGNATURE
 from cyclegan_tf.exporting.tflite.quantization import (
-    CHOSEN_BY_PICTURES,
-    NEED_OWN_PICTURES,
+    CHOSEN_BY_IMAGES,
+    NEED_OWN_IMAGES,
     Material,
     quantized,
 )
 from cyclegan_tf.exporting.tflite.quantizer import check_installed
 from cyclegan_tf.exporting.tflite.report import measured, sheet, summary
-from cyclegan_tf.exporting.tflite.representative import representative_pictures
+from cyclegan_tf.exporting.tflite.representative import representative_images
 from cyclegan_tf.networks.generators import size_multiple
 from cyclegan_tf.precision import in_precision
 from cyclegan_tf.runs.options import is_folder, options_of
 
-_SIDE = 256  # of the report's pictures, where neither the file nor the model has a size
+_SIDE = 256  # of the report's images, where neither the file nor the model has a size
 _MOST_BYTES = 2**31  # of a tensor, whose size is a signed 32-bit integer
 
 
@@ -57,12 +57,12 @@ def export_tflite(
         direction: `"ab"` or `"ba"`.
         quantization: `"none"`, `"float16"`, `"dynamic"`, `"int8"` or `"auto"`; see
             `cyclegan_tf.exporting.tflite.quantization`.
-        representative: pictures of the domain that is translated, to measure ranges and likeness
+        representative: images of the domain that is translated, to measure ranges and likeness
             with: a folder, the folder of a run for its training data, `"scenes"`, or uint8
-            pictures `(height, width, channels)`. By default those of `run`; but scenes where they
+            images `(height, width, channels)`. By default those of `run`; but scenes where they
             are a TFDS data set and only the report or the choice of `"dynamic"` needs them.
         image_size: a number for squares or `(height, width)`, multiples of what the network needs
-            (4 for a ResNet); that of the training pictures if `None`.
+            (4 for a ResNet); that of the training images if `None`.
         any_size: let callers resize the input. Slower, and not for every runtime.
         run: the folder of the run that the model comes from.
         with_options: put the options of the run into the file.
@@ -74,27 +74,27 @@ def export_tflite(
 
     Raises:
         InputError: the size is not known or not one that the network keeps; no such direction or
-            quantization, or one that needs pictures and has none.
+            quantization, or one that needs images and has none.
         ImportError: `"dynamic"`, `"int8"` or `"auto"` without the extra `litert`.
     """
     path = pathlib.Path(path)
     image_size = sides(image_size)
     size = checked_size(model, direction, image_size, any_size)
     _check(quantization, any_size)
-    if quantization in CHOSEN_BY_PICTURES:
+    if quantization in CHOSEN_BY_IMAGES:
         check_installed()
     options = options_of(pathlib.Path(run)) if run else None
     report = report and _can_report()
     network = in_precision(generator_of(model, direction), "float32")
-    pictures = None
-    if report or quantization in CHOSEN_BY_PICTURES:
+    images = None
+    if report or quantization in CHOSEN_BY_IMAGES:
         at = tuple(side or _SIDE for side in image_size or model.image_shape[:2])
         channels = network.input_shape[-1]
-        pictures = representative_pictures(
-            representative, options, direction, at, channels, quantization in NEED_OWN_PICTURES
+        images = representative_images(
+            representative, options, direction, at, channels, quantization in NEED_OWN_IMAGES
         )
-        _check_own(pictures, quantization, options)
-    material = Material(network, size, pictures)
+        _check_own(images, quantization, options)
+    material = Material(network, size, images)
     result = quantized(quantization, material)
 
     told = options if with_options else None
@@ -136,7 +136,7 @@ def checked_size(model, direction, image_size=None, any_size=False):
     height, width = sides(image_size) or model.image_shape[:2]
     own = generator.input_shape[1:3]
     if any_size and None not in own:
-        raise InputError(f"The network takes pictures of {own[0]} x {own[1]} alone, not any size.")
+        raise InputError(f"The network takes images of {own[0]} x {own[1]} alone, not any size.")
     if any_size and image_size is None:
         return None, None
     if height is None or width is None:
@@ -146,7 +146,7 @@ def checked_size(model, direction, image_size=None, any_size=False):
         )
     if None not in own and (height, width) != tuple(own):
         raise InputError(
-            f"The network takes pictures of {own[0]} x {own[1]} alone. Received: {height} x {width}"
+            f"The network takes images of {own[0]} x {own[1]} alone. Received: {height} x {width}"
         )
     multiple = size_multiple(generator)
     if min(height, width) < 8 or height % multiple or width % multiple:
@@ -165,19 +165,19 @@ def checked_size(model, direction, image_size=None, any_size=False):
 
 def _check(quantization, any_size):
     check("quantization", quantization, QUANTIZATIONS)
-    if any_size and quantization in NEED_OWN_PICTURES:
+    if any_size and quantization in NEED_OWN_IMAGES:
         raise InputError(
             f"The quantization {quantization} is measured for one size; leave any_size out, or "
             "take none, float16 or dynamic."
         )
 
 
-def _check_own(pictures, quantization, options):
-    if quantization in NEED_OWN_PICTURES and pictures.lacking:
+def _check_own(images, quantization, options):
+    if quantization in NEED_OWN_IMAGES and images.lacking:
         or_run = "" if options else "; or export a run's folder, which knows its own"
         raise InputError(
             f"The quantization {quantization} needs images like those that will be translated "
-            f"({pictures.lacking.rstrip('.')}); give a folder of them: --representative FOLDER, in "
+            f"({images.lacking.rstrip('.')}); give a folder of them: --representative FOLDER, in "
             f"Python representative=…{or_run}."
         )
 
@@ -217,7 +217,7 @@ def _facts(direction, network, size, quantization, recipe, options):
 
 
 def _public(options):
-    """Options of a run, without the folders of its pictures: the file is given away."""
+    """Options of a run, without the folders of its images: the file is given away."""
     public = {"system": options.system, **options.values()}
     del public["domain_b"]
     if is_folder(options.data.source):
@@ -230,8 +230,8 @@ def _report_paths(path):
 
 
 def _write_report(path, quantization, result, material, say):
-    expected = material.expected(material.pictures.test)
-    found, outputs = measured(result.model, material.float_model, material.pictures, expected)
+    expected = material.expected(material.images.test)
+    found, outputs = measured(result.model, material.float_model, material.images, expected)
     found = {
         "file": path.name,
         "quantization": quantization,
@@ -244,5 +244,5 @@ def _write_report(path, quantization, result, material, say):
     path_of_text, path_of_sheet = _report_paths(path)
     files.write_text(path_of_text, json.dumps(found, indent=2) + "\n")
     with files.written_whole(path_of_sheet) as beside:
-        sheet(material.pictures, expected, outputs).save(beside)
+        sheet(material.images, expected, outputs).save(beside)
     say(f"{path.name}: {summary(found)}")

@@ -1,4 +1,4 @@
-"""Picture files of every kind that people have, good and bad."""
+"""Image files of every kind that people have, good and bad."""
 
 import io
 import os
@@ -16,7 +16,7 @@ from cyclegan_tf.data.folders import folder
 
 
 def smooth(height=24, width=32, seed=0):
-    """A picture that survives JPEG: a few colours, blended."""
+    """An image that survives JPEG: a few colours, blended."""
     corners = np.random.default_rng(seed).integers(0, 255, (3, 4, 3), dtype=np.uint8)
     return np.asarray(Image.fromarray(corners).resize((width, height), Image.Resampling.BICUBIC))
 
@@ -231,12 +231,12 @@ def _truncated(path):
 
 @pytest.fixture
 def mixed_folder(tmp_path):
-    """Good pictures and one of each bad kind."""
+    """Good images and one of each bad kind."""
     folder = tmp_path / "mixed"
     (folder / "nested").mkdir(parents=True)
     Image.fromarray(smooth()).save(folder / "good.jpg")
     Image.fromarray(smooth()).save(folder / "nested" / "GOOD.PNG")
-    (folder / "text.jpg").write_text("no picture")
+    (folder / "text.jpg").write_text("no image")
     (folder / "empty.png").touch()
     _truncated(folder / "cut.jpg")
     _truncated(folder / "cut.png")
@@ -245,7 +245,7 @@ def mixed_folder(tmp_path):
 
 
 def test_bad_files_are_left_out_with_one_warning(mixed_folder):
-    with pytest.warns(UserWarning, match="4 of 6 pictures cannot be read") as warned:
+    with pytest.warns(UserWarning, match="4 of 6 images cannot be read") as warned:
         paths, sizes = image_files.readable(image_files.find(mixed_folder).paths)
     assert [path.name for path in paths] == ["good.jpg", "GOOD.PNG"]
     assert sizes == [(24, 32), (24, 32)]
@@ -264,8 +264,8 @@ def test_data_after_the_end_of_a_jpeg_does_no_harm(tmp_path):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("text.jpg", "text.jpg is not a picture"),
-        ("empty.png", "empty.png is not a picture"),
+        ("text.jpg", "text.jpg is not an image"),
+        ("empty.png", "empty.png is not an image"),
         ("cut.jpg", "cut.jpg is damaged"),
         ("cut.png", "cut.png is damaged"),
         ("missing.png", "missing.png does not exist"),
@@ -276,7 +276,7 @@ def test_each_bad_file_gets_its_sentence(mixed_folder, name, message):
         image_files.read(mixed_folder / name)
 
 
-def test_huge_pictures_are_refused_by_their_header(tmp_path, monkeypatch):
+def test_huge_images_are_refused_by_their_header(tmp_path, monkeypatch):
     Image.fromarray(smooth()).save(tmp_path / "x.png")
     monkeypatch.setattr(image_files, "MAX_PIXELS", 100)
     with pytest.raises(InputError, match="32 x 24 pixels"):
@@ -289,9 +289,9 @@ def test_folders_that_cannot_serve(tmp_path, mixed_folder):
     with pytest.raises(InputError, match="is a file"):
         image_files.find(mixed_folder / "good.jpg")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match="holds no pictures"):
+    with pytest.raises(InputError, match="holds no images"):
         image_files.find(tmp_path / "empty")
-    with pytest.raises(InputError, match=r"^\S+text\.jpg is not a picture"):
+    with pytest.raises(InputError, match=r"^\S+text\.jpg is not an image"):
         image_files.readable([mixed_folder / "text.jpg"])
     with pytest.raises(InputError, match=r"None of the 2 images can be read\. The first: \S+text"):
         image_files.readable([mixed_folder / "text.jpg"] * 2)
@@ -322,7 +322,7 @@ def test_only_regular_files_are_read(tmp_path):
     (tmp_path / "device.jpg").symlink_to("/dev/zero")
     (tmp_path / "self.png").symlink_to("self.png")
     (tmp_path / "gone.png").symlink_to("nowhere.png")
-    with pytest.warns(UserWarning, match="4 of 5 pictures cannot be read") as warned:
+    with pytest.warns(UserWarning, match="4 of 5 images cannot be read") as warned:
         paths, _ = image_files.readable(image_files.find(tmp_path).paths)
     assert paths == [good]
     message = str(warned[0].message)
@@ -342,8 +342,7 @@ def test_what_may_not_be_read_is_named_and_not_called_damaged(forbidden_folder):
         assert len(folder(forbidden_folder)) == 1
     assert [str(warning.message) for warning in warned] == [
         f"{closed} cannot be read: Permission denied. What it holds is left out.",
-        "1 of 2 pictures cannot be read and are left out. "
-        f"{mine} cannot be read: Permission denied.",
+        f"1 of 2 images cannot be read and are left out. {mine} cannot be read: Permission denied.",
     ]
     for path in (closed, closed / "a.png"):
         with as_nobody(), pytest.raises(InputError, match=f"{path} cannot be read: Permission d"):
