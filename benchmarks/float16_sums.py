@@ -1,9 +1,9 @@
-"""A generator whose normalisations add up in float16, as GPUs of phones do: what comes out.
+"""A generator whose normalizations add up in float16, as GPUs of phones do: what comes out.
 
     python benchmarks/float16_sums.py [RUN] [--direction ab] [--size 512]
 
 One table: the means of an image in one sum or row by row, of the network as it was trained or
-with its convolutions rescaled as in a .tflite; the image is of saturated colours. Sums are
+with its convolutions rescaled as in a .tflite; the image is of saturated colors. Sums are
 rounded to float16, where more than 65504 is infinite, before they are divided. Without a run's
 folder the weights are random.
 """
@@ -61,9 +61,9 @@ def replaced(network, layer_class):
 
 
 def saturated(size):
-    """Large areas of pure colours, each channel at -1 or 1."""
-    colours = np.random.default_rng(0).choice([-1.0, 1.0], (1, 4, 4, 3))
-    return np.float32(colours.repeat(size // 4, axis=1).repeat(size // 4, axis=2))
+    """Large areas of pure colors, each channel at -1 or 1."""
+    colors = np.random.default_rng(0).choice([-1.0, 1.0], (1, 4, 4, 3))
+    return np.float32(colors.repeat(size // 4, axis=1).repeat(size // 4, axis=2))
 
 
 def main():

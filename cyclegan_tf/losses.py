@@ -17,7 +17,7 @@ from cyclegan_tf.replicas import of_any_share
 
 
 def generator_adversarial(fake_logits, objective="lsgan"):
-    """What a generator minimises of the discriminator's logits on its images.
+    """What a generator minimizes of the discriminator's logits on its images.
 
     `lsgan` is E[(D(G(x)) - 1)^2] (CycleGAN 4; Mao et al. 2017), `vanilla` the non-saturating
     E[-log sigmoid(D(G(x)))] (Goodfellow et al. 2014), `wgangp` -E[D(G(x))] (Gulrajani et al. 2017).
@@ -33,7 +33,7 @@ def generator_adversarial(fake_logits, objective="lsgan"):
 
 
 def discriminator_adversarial(real_logits, fake_logits, objective="lsgan"):
-    """What a discriminator minimises, halved "to slow down the rate at which D learns" (7.1).
+    """What a discriminator minimizes, halved "to slow down the rate at which D learns" (7.1).
 
     ½ E[(D(y) - 1)^2] + ½ E[D(G(x))^2] for `lsgan`, likewise for the others.
 

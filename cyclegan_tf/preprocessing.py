@@ -17,7 +17,7 @@ class Preprocessing:
             a crop; `none`. Where nothing is cropped, both sides are rounded to multiples of 4.
         load_size, crop_size: in pixels.
         flip: mirror half of the images, left to right.
-        channels: 1 (grey), 3 (RGB) or as many as the source has; two numbers if those of the
+        channels: 1 (gray), 3 (RGB) or as many as the source has; two numbers if those of the
             domains differ, `(of A, of B)`.
     """
 

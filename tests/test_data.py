@@ -6,11 +6,11 @@ from PIL import Image
 from test_image_files import smooth
 
 from cyclegan_tf import InputError, data
-from cyclegan_tf.data.scenes import CLASSES, COLOURS, render
+from cyclegan_tf.data.scenes import CLASSES, COLORS, render
 
 
 def _numbered(count, first=0, size=(8, 8)):
-    """Images that carry their number as their colour."""
+    """Images that carry their number as their color."""
     return np.stack([np.full((*size, 1), first + n, np.uint8) for n in range(count)])
 
 
@@ -214,7 +214,7 @@ def test_a_file_that_vanishes_is_named_where_it_is_read(root):
 def test_scenes_differ_by_domain_and_split_and_repeat_by_seed():
     labels, photographs, classes = data.scene_pairs(3, (32, 48), seed=1)
     assert labels.shape == photographs.shape == (3, 32, 48, 3)
-    np.testing.assert_array_equal(COLOURS[classes], labels)
+    np.testing.assert_array_equal(COLORS[classes], labels)
     np.testing.assert_array_equal(data.scene_pairs(3, (32, 48), seed=1)[1], photographs)
     assert not np.array_equal(data.scene_pairs(3, (32, 48), seed=2)[1], photographs)
     assert not np.array_equal(data.scene_pairs(3, (32, 48), split="train", seed=1)[1], photographs)
@@ -233,7 +233,7 @@ def test_domain_b_shows_other_scenes_than_domain_a():
              for pair in data.scenes(4, 32, training=False, split="train")]  # fmt: skip
     for number in range(4):
         photograph, classes = render(number, (32, 32))
-        assert any(np.array_equal(COLOURS[classes], label_map) for label_map, _ in shown)
+        assert any(np.array_equal(COLORS[classes], label_map) for label_map, _ in shown)
         assert not any(np.array_equal(photograph, other) for _, other in shown)
 
 

@@ -1,4 +1,4 @@
-"""The demo from end to end: a short run, and a slow one that has learnt something."""
+"""The demo from end to end: a short run, and a slow one that has learned something."""
 
 import json
 

@@ -16,7 +16,7 @@ from cyclegan_tf.data.folders import folder
 
 
 def smooth(height=24, width=32, seed=0):
-    """An image that survives JPEG: a few colours, blended."""
+    """An image that survives JPEG: a few colors, blended."""
     corners = np.random.default_rng(seed).integers(0, 255, (3, 4, 3), dtype=np.uint8)
     return np.asarray(Image.fromarray(corners).resize((width, height), Image.Resampling.BICUBIC))
 
@@ -56,16 +56,16 @@ def test_large_jpegs_are_decoded_at_a_reduced_scale(tmp_path):
 
 
 def test_gif_gives_its_first_frame(tmp_path):
-    frames = [Image.new("RGB", (8, 6), colour) for colour in ("red", "blue")]
+    frames = [Image.new("RGB", (8, 6), color) for color in ("red", "blue")]
     frames[0].save(tmp_path / "x.gif", save_all=True, append_images=frames[1:])
     np.testing.assert_array_equal(image_files.read(tmp_path / "x.gif")[0, 0], [255, 0, 0])
 
 
-def test_grey_palette_and_cmyk_become_rgb(tmp_path):
-    Image.new("L", (4, 4), 77).save(tmp_path / "grey.png")
+def test_gray_palette_and_cmyk_become_rgb(tmp_path):
+    Image.new("L", (4, 4), 77).save(tmp_path / "gray.png")
     Image.new("RGB", (4, 4), (10, 200, 30)).quantize(4).save(tmp_path / "palette.png")
     Image.new("CMYK", (16, 16), (0, 255, 255, 0)).save(tmp_path / "cmyk.jpg", quality=100)
-    assert image_files.read(tmp_path / "grey.png")[0, 0].tolist() == [77, 77, 77]
+    assert image_files.read(tmp_path / "gray.png")[0, 0].tolist() == [77, 77, 77]
     assert image_files.read(tmp_path / "palette.png")[0, 0].tolist() == [10, 200, 30]
     np.testing.assert_allclose(image_files.read(tmp_path / "cmyk.jpg")[8, 8], [255, 0, 0], atol=3)
 
@@ -159,7 +159,7 @@ def _p3_in_srgb(color):
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tiff", "palette.png"])
 def test_colors_of_a_profile_become_those_of_srgb(suffix, tmp_path):
-    # The red of sRGB, as Display P3 writes it; a leaf; a sky; grey.
+    # The red of sRGB, as Display P3 writes it; a leaf; a sky; gray.
     for color in ((234, 51, 35), (90, 140, 60), (120, 170, 220), (128, 128, 128)):
         image = Image.new("RGB", (16, 16), color)
         if suffix == "palette.png":
@@ -173,7 +173,7 @@ def test_colors_of_a_profile_become_those_of_srgb(suffix, tmp_path):
             np.testing.assert_allclose(pixel, (255, 0, 0), atol=2)
 
 
-def test_a_profile_leaves_transparency_and_serves_grey(tmp_path):
+def test_a_profile_leaves_transparency_and_serves_gray(tmp_path):
     path = tmp_path / "x.png"
     Image.new("RGBA", (4, 4), (90, 140, 60, 77)).save(path, icc_profile=_display(P3))
     pixel = image_files.read(path, channels=4)[0, 0]
@@ -202,7 +202,7 @@ def test_a_profile_that_cannot_serve_is_ignored(profile, tmp_path):
     np.testing.assert_array_equal(image_files.read(path), smooth())
 
 
-def test_grey_has_one_channel(tmp_path):
+def test_gray_has_one_channel(tmp_path):
     Image.fromarray(smooth()).save(tmp_path / "x.png")
     assert image_files.read(tmp_path / "x.png", channels=1).shape == (24, 32, 1)
 
@@ -216,7 +216,7 @@ def test_bytes_are_read_too():
 def test_resize_is_antialiased_and_the_same_for_any_number_of_channels():
     stripes = np.uint8(255 * (np.arange(64) % 2))[None, :, None].repeat(64, 0)
     small = image_files.resize(stripes, 16, 16)
-    assert np.abs(small.astype(int) - 127.5).max() < 20  # grey, not stripes
+    assert np.abs(small.astype(int) - 127.5).max() < 20  # gray, not stripes
     rgb = smooth(40, 40)
     five = np.concatenate([rgb, rgb[..., :2]], -1)
     np.testing.assert_array_equal(

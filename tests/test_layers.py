@@ -100,7 +100,7 @@ def _assert_fast_path_agrees(layer, x, tolerance, order=1):
 
 @pytest.mark.parametrize(("policy", "tolerance"), [("float32", 1e-5), ("mixed_bfloat16", 2e-2)])
 @pytest.mark.parametrize("affine", [False, True])
-def test_the_fused_normalisation_agrees_with_the_plain_one(policy, tolerance, affine):
+def test_the_fused_normalization_agrees_with_the_plain_one(policy, tolerance, affine):
     layer = InstanceNormalization(affine=affine, dtype=policy)
     x = tf.cast(tf.constant(_images((2, 128, 64, 16))), layer.compute_dtype)
     assert layer._can_be_fused(x)
@@ -111,7 +111,7 @@ def test_an_empty_batch_stays_empty():
     assert InstanceNormalization()(tf.zeros((0, 128, 128, 16))).shape == (0, 128, 128, 16)
 
 
-def test_second_derivatives_of_the_fused_normalisation_agree():
+def test_second_derivatives_of_the_fused_normalization_agree():
     """The gradient penalty takes them."""
     layer = InstanceNormalization()
     _assert_fast_path_agrees(layer, tf.constant(_images((2, 128, 64, 16))), 1e-5, order=2)

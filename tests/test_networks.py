@@ -20,7 +20,7 @@ from cyclegan_tf.systems.cyclegan import paper_networks
 
 
 def _without_useless_biases(with_biases, *filters):
-    """The PyTorch release counts biases that a normalisation cancels."""
+    """The PyTorch release counts biases that a normalization cancels."""
     return with_biases - sum(filters)
 
 
@@ -146,7 +146,7 @@ def test_patchgan_sees_70_by_70_pixels():
     """By the support of a logit's gradient, wherever the weights are not zero."""
     discriminator = patchgan(base_filters=4, seed=0)
     x = image = tf.random.stateless_uniform((1, 256, 256, 3), (0, 0), -1, 1)
-    # Instance normalisation lets every logit see the whole image, through its statistics; what
+    # Instance normalization lets every logit see the whole image, through its statistics; what
     # is left without it is the reach of the convolutions.
     with tf.GradientTape() as tape:
         tape.watch(image)

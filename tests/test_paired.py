@@ -292,7 +292,7 @@ def test_paired_scenes_are_label_maps_and_their_photographs():
 
 def test_domains_may_have_different_channels(tmp_path):
     images = _noise(2)
-    grey = images[..., :1]
+    gray = images[..., :1]
     for number, pixels in enumerate(images):
         _save(tmp_path / "trainA" / f"{number}.png", pixels[..., 0])
         _save(tmp_path / "trainB" / f"{number}.png", pixels)
@@ -302,7 +302,7 @@ def test_domains_may_have_different_channels(tmp_path):
         )
     arguments = {"preprocess": "crop", "crop_size": 16, "channels": (1, 3)}
     for dataset in (
-        data.arrays(grey, images, paired=True, **arguments),
+        data.arrays(gray, images, paired=True, **arguments),
         data.folders(tmp_path, paired=True, **arguments),
         data.side_by_side(tmp_path, **arguments),
     ):

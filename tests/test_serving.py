@@ -50,14 +50,14 @@ def test_whole_numbers_are_translated_as_translate_does(model, served):
 
 
 def test_encoded_files_of_several_formats_and_sizes(model, served):
-    colours = [Image.fromarray(smooth(height, width)) for height, width in ((24, 32), (9, 14))]
+    colors = [Image.fromarray(smooth(height, width)) for height, width in ((24, 32), (9, 14))]
     transparent = Image.fromarray(np.dstack([smooth(17, 30), smooth(17, 30, seed=1)[..., 0]]))
-    grey = Image.fromarray(smooth(30, 21)[..., 0])
+    gray = Image.fromarray(smooth(30, 21)[..., 0])
     files = [
-        _encoded(colours[0], "JPEG"),
-        _encoded(colours[1], "BMP"),
+        _encoded(colors[0], "JPEG"),
+        _encoded(colors[1], "BMP"),
         _encoded(transparent, "PNG"),
-        _encoded(grey, "PNG"),
+        _encoded(gray, "PNG"),
         _encoded(transparent.convert("LA"), "PNG"),
     ]
     for file, answer in zip(files, _answers(served, files), strict=True):

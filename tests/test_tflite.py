@@ -27,7 +27,7 @@ from cyclegan_tf import (
 )
 from cyclegan_tf.exporting.tflite import metadata
 from cyclegan_tf.exporting.tflite.conversion import INPUT, converted
-from cyclegan_tf.exporting.tflite.equalization import equalized, normalised_convolutions
+from cyclegan_tf.exporting.tflite.equalization import equalized, normalized_convolutions
 from cyclegan_tf.exporting.tflite.gptq import input_covariances, rounded
 from cyclegan_tf.exporting.tflite.quantization import _RECIPES, Material
 from cyclegan_tf.exporting.tflite.quantizer import measured_ranges
@@ -132,7 +132,7 @@ def test_every_quantization_is_close_to_keras_and_reports_what_it_is(
 
 
 def _dotted(count):
-    """Flat images with one bright dot, which normalisation makes far larger than the rest."""
+    """Flat images with one bright dot, which normalization makes far larger than the rest."""
     images = np.random.default_rng(0).integers(100, 104, (count, SIZE, SIZE, 3), np.uint8)
     images[:, 7, 11] = 255
     return images
@@ -307,7 +307,7 @@ def test_any_size_on_wish(quantization, model, tmp_path):
 
 
 def _largest_outputs(network, images):
-    pairs = normalised_convolutions(network)
+    pairs = normalized_convolutions(network)
     probe = keras.Model(network.input, [conv.output for conv, _ in pairs])
     outputs = probe(_floats(images), training=False)
     return [np.abs(output).max(axis=(0, 1, 2)) for output in outputs]
@@ -332,22 +332,22 @@ def _convolution(**settings):
 
 
 def _with_shared(share):
-    convolution, normalisation = _convolution(), InstanceNormalization(epsilon=1e-2)
+    convolution, normalization = _convolution(), InstanceNormalization(epsilon=1e-2)
     inputs = keras.Input((SIZE, SIZE, 6))
-    x = normalisation(convolution(inputs))
+    x = normalization(convolution(inputs))
     if share == "convolution":
         x = InstanceNormalization(epsilon=1e-2)(convolution(x))
     else:
-        x = normalisation(_convolution()(x))
+        x = normalization(_convolution()(x))
     return keras.Model(inputs, x)
 
 
-@pytest.mark.parametrize("kind", ["tanh", "convolution", "normalisation"])
+@pytest.mark.parametrize("kind", ["tanh", "convolution", "normalization"])
 def test_what_cannot_be_rescaled_stays(kind, images):
     if kind == "tanh":
         inputs = keras.Input((SIZE, SIZE, 6))
-        normalisation = InstanceNormalization(epsilon=1e-2)
-        network = keras.Model(inputs, normalisation(_convolution(activation="tanh")(inputs)))
+        normalization = InstanceNormalization(epsilon=1e-2)
+        network = keras.Model(inputs, normalization(_convolution(activation="tanh")(inputs)))
     else:
         network = _with_shared(kind)
     given = _floats(images).repeat(2, axis=-1)
@@ -436,14 +436,14 @@ def test_means_are_taken_row_by_row(model, exported):
         assert np.size(interpreter.get_tensor(op["inputs"][1])) == 1
 
 
-def test_saturated_colours_overflow_no_sum_in_float16():
+def test_saturated_colors_overflow_no_sum_in_float16():
     """Squares of what the convolutions of a rescaled network give, added up row by row."""
     network = _like_trained(resnet_generator(base_filters=4, blocks=1, seed=0))
-    colours = np.random.default_rng(0).choice([-1.0, 1.0], (1, 4, 4, 3)).astype("float32")
-    image = colours.repeat(128, axis=1).repeat(128, axis=2)
+    colors = np.random.default_rng(0).choice([-1.0, 1.0], (1, 4, 4, 3)).astype("float32")
+    image = colors.repeat(128, axis=1).repeat(128, axis=2)
 
     def largest_sums(network):
-        convs = [conv.output for conv, _ in normalised_convolutions(network)]
+        convs = [conv.output for conv, _ in normalized_convolutions(network)]
         outputs = keras.Model(network.input, convs)(image, training=False)
         squares = [np.square(o - tf.reduce_mean(o, (1, 2), keepdims=True)) for o in outputs]
         whole = max(each.sum(axis=(1, 2)).max() for each in squares)
@@ -488,10 +488,10 @@ def test_images_of_a_folder_and_of_a_run(model, images, tmp_path):
     assert of_run.calibration.shape == of_run.test.shape == (6, 8, 8, 3)
     assert of_run.calibration.max() < 0.02  # B is dark
     assert representative_images(None, resolve(tmp_path), "ab", (8, 8), 3).test.min() > -0.02
-    grey = representative_images(None, None, "ab", (10, 10), 1)
-    assert grey.test.shape[1:] == (10, 10, 1)
-    assert grey.lacking == "none were given"
-    assert grey.source == (
+    gray = representative_images(None, None, "ab", (10, 10), 1)
+    assert gray.test.shape[1:] == (10, 10, 1)
+    assert gray.lacking == "none were given"
+    assert gray.source == (
         "procedural street scenes instead of images of the model's own domain: none were given"
     )
     for name in ("trainA", "testA"):

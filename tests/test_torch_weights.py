@@ -34,18 +34,18 @@ from cyclegan_tf.systems.cyclegan import paper_networks
 
 GENERATORS = {
     "resnet": lambda: published.resnet(3, 8),
-    "resnet of one block, grey to RGBA": lambda: published.resnet(1, 4, (1, 4)),
+    "resnet of one block, gray to RGBA": lambda: published.resnet(1, 4, (1, 4)),
     "resnet with dropout": lambda: published.resnet(2, 4, dropout=True),
     "resnet, affine": lambda: published.resnet(2, 4, affine=True),
     "resnet, batch norm": lambda: published.resnet(2, 4, norm="batch", dropout=True),
     "unet": lambda: published.unet(5, 4),
-    "deep unet, RGB to grey": lambda: published.unet(7, 2, (3, 1)),
+    "deep unet, RGB to gray": lambda: published.unet(7, 2, (3, 1)),
     "unet, affine": lambda: published.unet(5, 4, affine=True),
     "unet, batch norm": lambda: published.unet(5, 4, norm="batch"),
 }
 DISCRIMINATORS = {
     "patchgan": lambda: published.patchgan(3, 8),
-    "shallow patchgan, grey": lambda: published.patchgan(1, 4, 1),
+    "shallow patchgan, gray": lambda: published.patchgan(1, 4, 1),
     "deep patchgan": lambda: published.patchgan(5, 2),
     "patchgan, affine": lambda: published.patchgan(2, 4, affine=True),
     "patchgan, batch norm": lambda: published.patchgan(3, 4, norm="batch"),
@@ -92,7 +92,7 @@ def test_round_trip_from_torch(name, tmp_path):
 
     kept = 0
     for key, tensor in original.items():
-        if key.endswith(".bias") and _cancelled(module, key):
+        if key.endswith(".bias") and _canceled(module, key):
             assert not again[key].any(), key
         elif tensor.is_floating_point():
             assert torch.equal(again[key], tensor), key
@@ -100,8 +100,8 @@ def test_round_trip_from_torch(name, tmp_path):
     assert kept > 3
 
 
-def _cancelled(module, key):
-    """Whether an instance normalisation follows the convolution of this bias."""
+def _canceled(module, key):
+    """Whether an instance normalization follows the convolution of this bias."""
     *path, last = key.removesuffix(".bias").split(".")
     following = str(int(last) + 1)
     parent = module.get_submodule(".".join(path))
@@ -151,7 +151,7 @@ def test_files_of_data_parallel_old_releases_and_old_torch(module, tmp_path):
     _assert_gives_the_same(torch_weights.load_generator(path), module)
 
     statistics = {}
-    for number in (2, 5, 8):  # of the instance normalisations, before May 2018
+    for number in (2, 5, 8):  # of the instance normalizations, before May 2018
         statistics[f"model.{number}.running_mean"] = torch.ones(4)
         statistics[f"model.{number}.running_var"] = torch.ones(4)
         statistics[f"model.{number}.num_batches_tracked"] = torch.tensor(7)

@@ -251,15 +251,15 @@ def test_a_model_of_int8_weights_translates_as_keras_does(model, context, site, 
 
 
 @needs_chromium
-def test_grey_in_and_colours_out(context, tmp_path):
+def test_gray_in_and_colors_out(context, tmp_path):
     generator = resnet_generator((None, None, 1), 3, base_filters=4, blocks=1, seed=0)
     model = Translator({"ab": generator}, (HEIGHT, WIDTH, 1))
     page = export_web(model, tmp_path / "site")
     image = smooth(HEIGHT, WIDTH, seed=5)
     with _serving(_plain_server(page.parent)) as address:
         _, after = _translate(_opened(context, address), _file(image))
-    grey = np.asarray(Image.fromarray(image).convert("L"))[..., None]
-    assert _difference(after, model.translate(grey)) < 0.1
+    gray = np.asarray(Image.fromarray(image).convert("L"))[..., None]
+    assert _difference(after, model.translate(gray)) < 0.1
 
 
 @needs_chromium
@@ -309,8 +309,8 @@ def test_the_arithmetic_of_pixels_is_that_of_numpy_and_pillow(page):
         np.testing.assert_allclose(
             resized.reshape(height, width, 4), image_files.resize(rgba, height, width), atol=1
         )
-    grey = np.asarray(Image.fromarray(rgba[..., :3]).convert("L"))
-    for channels, expected in ((1, grey), (3, rgba[..., :3]), (4, rgba)):
+    gray = np.asarray(Image.fromarray(rgba[..., :3]).convert("L"))
+    for channels, expected in ((1, gray), (3, rgba[..., :3]), (4, rgba)):
         values = run(f"pixels.toValues({flat}, {channels})")
         np.testing.assert_allclose(values, expected.ravel() / 127.5 - 1, atol=1e-6)
         back = run(f"pixels.toRgba({values.tolist()}, {channels})").reshape(13, 17, 4)

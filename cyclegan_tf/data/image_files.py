@@ -39,8 +39,8 @@ _OF_SYSTEMS = (".ds_store", "thumbs.db", "desktop.ini")
 _ENDINGS = {"JPEG": b"\xff\xd9", "PNG": b"IEND", "GIF": b"\x3b"}
 
 
-def colours(channels):
-    """What so many channels of a network are called in the files that it is exported to."""
+def colors(channels):
+    """Name of a channel layout in exported files, which keep the British "grey"."""
     return {1: "grey", 3: "RGB", 4: "RGBA"}.get(channels, f"{channels} channels")
 
 
@@ -170,7 +170,7 @@ def read(file, channels=3, resized_to=None):
 
     Args:
         file: a path, or the bytes of an encoded image.
-        channels: 1 (grey), 3 (RGB) or 4 (RGBA).
+        channels: 1 (gray), 3 (RGB) or 4 (RGBA).
         resized_to: `(height, width)` that the image will be resized to. A JPEG that has many
             more pixels is decoded at 1/2, 1/4 or 1/8 of its size, which takes a fraction of the
             time; after `resize` it is the same within 1/255 (the mean over the image).

@@ -150,7 +150,7 @@ def export_saved_model(model, path, direction="ab", version=None, precision="flo
     module = tf.Module()
     module.weights = [weight.value for weight in generator.weights]
     functions = signatures(generator)
-    requests = warmup.grey_requests(functions, *_usual_size(model, generator))
+    requests = warmup.gray_requests(functions, *_usual_size(model, generator))
     # What is unfinished has no number for a name, so that no server loads it.
     with files.written_whole(target) as beside, quiet():
         tf.saved_model.save(module, str(beside), signatures=functions)

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from cyclegan_tf import files
-from cyclegan_tf.data.image_files import colours
+from cyclegan_tf.data.image_files import colors
 from cyclegan_tf.directions import generator_of
 from cyclegan_tf.exporting.quiet import quiet
 from cyclegan_tf.extras import required
@@ -80,7 +80,7 @@ def _describe(content, direction, generator):
     """Facts for whoever finds the file: ONNX's own `metadata_props`."""
     facts = {"direction": direction, "range": "[-1, 1]", "layout": "NHWC"}
     for name, shape in (("image", generator.input_shape), ("translated", generator.output_shape)):
-        facts[name] = colours(shape[-1])
+        facts[name] = colors(shape[-1])
     for key, value in facts.items():
         content.metadata_props.add(key=key, value=value)
 

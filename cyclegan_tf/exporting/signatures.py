@@ -107,7 +107,7 @@ def _decoded(number, encoded, channels):
     )
     with tf.control_dependencies([check]):
         encoded = tf.identity(encoded)
-    # 1 (grey), 2 (grey and alpha), 3 or 4 channels. `decode_image` takes a JPEG decoder that saves
+    # 1 (gray), 2 (gray and alpha), 3 or 4 channels. `decode_image` takes a JPEG decoder that saves
     # time and loses up to 6 steps of 255.
     image = tf.cond(
         known[0],
@@ -115,14 +115,14 @@ def _decoded(number, encoded, channels):
         lambda: tf.io.decode_image(encoded, expand_animations=False),
     )
     found = tf.shape(image)[-1]
-    colour = tf.gather(image, tf.where(found < 3, [0, 0, 0], [0, 1, 2]), axis=-1)
-    colour = tf.ensure_shape(colour, (None, None, 3))
+    color = tf.gather(image, tf.where(found < 3, [0, 0, 0], [0, 1, 2]), axis=-1)
+    color = tf.ensure_shape(color, (None, None, 3))
     last = image[..., found - 1 :]
     alpha = tf.where(found % 2 == 0, last, tf.fill(tf.shape(last), tf.constant(255, tf.uint8)))
     if channels == 4:
-        return tf.ensure_shape(tf.concat([colour, alpha], -1), (None, None, 4))
+        return tf.ensure_shape(tf.concat([color, alpha], -1), (None, None, 4))
     share = tf.cast(alpha, tf.float32) / 255.0
-    colour = tf.cast(colour, tf.float32) * share + 255.0 * (1.0 - share)
+    color = tf.cast(color, tf.float32) * share + 255.0 * (1.0 - share)
     if channels == 1:
-        colour = tf.image.rgb_to_grayscale(colour)
-    return tf.cast(tf.round(colour), tf.uint8)
+        color = tf.image.rgb_to_grayscale(color)
+    return tf.cast(tf.round(color), tf.uint8)

@@ -29,11 +29,11 @@ def load_generator(path, *, dropout=None, name=None):
     """Reads a generator of the PyTorch release.
 
     Any ResNet or U-Net generator: number of blocks or depth, filters, channels, instance or batch
-    normalisation (affine or not) and a ResNet's dropout are read off the file.
+    normalization (affine or not) and a ResNet's dropout are read off the file.
 
     Args:
         path: of a `.pth` file with a state dict, such as `latest_net_G_A.pth`. `module.` before
-            a name and leftover running statistics of instance normalisation are passed over.
+            a name and leftover running statistics of instance normalization are passed over.
         dropout: rate; 0.5, the release's, for a ResNet that has dropout, if `None`. Whether a
             U-Net had it does not show in the file.
         name: of the model.
@@ -146,8 +146,8 @@ def import_checkpoints(source, out, epoch=None, image_size=None):
 def save_generator(model, path):
     """Writes a generator as a state dict that the PyTorch release loads with `strict=True`.
 
-    Convolutions before an instance normalisation get the biases of zero that the release expects.
-    Affine instance normalisation is written as PyTorch names it; the release itself builds none,
+    Convolutions before an instance normalization get the biases of zero that the release expects.
+    Affine instance normalization is written as PyTorch names it; the release itself builds none,
     so that such a file needs a version of its networks that does.
 
     Args:

@@ -6,20 +6,20 @@ Per-pixel accuracy, per-class accuracy and class IoU, as in arXiv 1703.10593, 5.
 import numpy as np
 
 
-def nearest_class(images, colours):
-    """The class of each pixel whose colour is nearest (Euclidean, in RGB).
+def nearest_class(images, colors):
+    """The class of each pixel whose color is nearest (Euclidean, in RGB).
 
     Args:
         images: uint8 `(..., 3)`.
-        colours: `(classes, 3)`, in the same range.
+        colors: `(classes, 3)`, in the same range.
 
     Returns:
-        int64 `(...)`, indices into `colours`.
+        int64 `(...)`, indices into `colors`.
     """
     # |p - c|² without the |p|² that all classes share; one class at a time to save memory.
     pixels = np.asarray(images, np.float32)
-    colours = np.asarray(colours, np.float32)
-    distances = [(colour**2).sum() - 2 * pixels @ colour for colour in colours]
+    colors = np.asarray(colors, np.float32)
+    distances = [(color**2).sum() - 2 * pixels @ color for color in colors]
     return np.argmin(np.stack(distances, -1), axis=-1)
 
 

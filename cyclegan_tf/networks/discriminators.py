@@ -22,7 +22,7 @@ def patchgan(
     """The PatchGAN discriminator (Isola et al. 2017, arXiv 1611.07004, 6.1.2): C64-C128-C256-C512.
 
     4x4 convolutions with one zero on every side; `strided_layers` of stride 2, then two of
-    stride 1; LeakyReLU 0.2; no normalisation on the first and the last; no sigmoid. With 3
+    stride 1; LeakyReLU 0.2; no normalization on the first and the last; no sigmoid. With 3
     strided layers each logit sees 70x70 pixels, and a 256x256 image gives 30x30 logits.
 
     Args:
@@ -115,7 +115,7 @@ def _patches(make, x, base_filters, strided_layers):
     for layer in range(1, strided_layers + 1):
         strides = 2 if layer < strided_layers else 1
         x = make.convolution(x, base_filters * min(2**layer, 8), 4, strides)
-        x = LeakyReLU(negative_slope=0.2)(make.normalised(x))
+        x = LeakyReLU(negative_slope=0.2)(make.normalize(x))
     return make.convolution(x, 1, 4, use_bias=True)
 
 
@@ -150,8 +150,8 @@ def pixelgan(
     inputs = keras.Input(image_shape, name="image")
     x = make.convolution(inputs, base_filters, 1, use_bias=True)
     x = LeakyReLU(negative_slope=0.2)(x)
-    x = make.normalised(make.convolution(x, 2 * base_filters, 1))
+    x = make.normalize(make.convolution(x, 2 * base_filters, 1))
     x = LeakyReLU(negative_slope=0.2)(x)
-    # With batch normalisation the release leaves this bias out too.
+    # With batch normalization the release leaves this bias out too.
     logits = make.convolution(x, 1, 1, use_bias=normalization == "instance")
     return keras.Model(inputs, logits, name=name)

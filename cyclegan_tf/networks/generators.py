@@ -30,7 +30,7 @@ def resnet_generator(
 
     c7s1-64, d128, d256, R256 x `blocks`, u128, u64, c7s1-3, tanh. The 7x7 convolutions and those
     of the blocks reflect at the border; the strided ones pad with zeros. Convolutions before a
-    normalisation have no bias, which it would cancel.
+    normalization have no bias, which it would cancel.
 
     Args:
         image_shape: `(height, width, channels)`; height and width may be `None` for any size.
@@ -42,8 +42,8 @@ def resnet_generator(
         dropout: rate inside the blocks, between the two convolutions; 0.5 is what the PyTorch
             release's option `dropout` means.
         normalization: `"instance"` or `"batch"`.
-        affine: learn scales and offsets in instance normalisation.
-        epsilon: of the normalisation.
+        affine: learn scales and offsets in instance normalization.
+        epsilon: of the normalization.
         padding: `"torch"` for zeros on every side, as published; `"same"` for TensorFlow's, which
             moves the image. Generators trained with tensorflow-addons, as in the Keras example
             of 2020, have `padding="same", affine=True, epsilon=1e-3`.
@@ -67,24 +67,24 @@ def resnet_generator(
 
     inputs = x = keras.Input(image_shape, name="image")
     x = make.convolution(x, base_filters, 7, reflect=3)
-    x = layers.ReLU()(make.normalised(x))  # (B, H, W, 64)
+    x = layers.ReLU()(make.normalize(x))  # (B, H, W, 64)
 
     for filters in (2 * base_filters, 4 * base_filters):
         x = make.convolution(x, filters, 3, strides=2)
-        x = layers.ReLU()(make.normalised(x))  # (B, H/2, W/2, 128), then (B, H/4, W/4, 256)
+        x = layers.ReLU()(make.normalize(x))  # (B, H/2, W/2, 128), then (B, H/4, W/4, 256)
 
     for _ in range(blocks):
         shortcut = x
         x = make.convolution(x, 4 * base_filters, 3, reflect=1)
-        x = layers.ReLU()(make.normalised(x))
+        x = layers.ReLU()(make.normalize(x))
         if dropout:
             x = make.dropout(x, dropout)
         x = make.convolution(x, 4 * base_filters, 3, reflect=1)
-        x = layers.Add()([shortcut, make.normalised(x)])  # no ReLU after the sum
+        x = layers.Add()([shortcut, make.normalize(x)])  # no ReLU after the sum
 
     for filters in (2 * base_filters, base_filters):
         x = make.upsampling(x, filters, 3)
-        x = layers.ReLU()(make.normalised(x))  # (B, H/2, W/2, 128), then (B, H, W, 64)
+        x = layers.ReLU()(make.normalize(x))  # (B, H/2, W/2, 128), then (B, H, W, 64)
 
     x = make.convolution(x, output_channels or image_shape[-1], 7, reflect=3, use_bias=True)
     return keras.Model(inputs, _to_image(x), name=name)
@@ -144,16 +144,16 @@ def unet_generator(
         if level > 0:
             skips.append(x)
             x = LeakyReLU(negative_slope=0.2)(x)
-        # No normalisation follows the outermost and the innermost convolution. With batch
-        # normalisation the release leaves their biases out all the same.
+        # No normalization follows the outermost and the innermost convolution. With batch
+        # normalization the release leaves their biases out all the same.
         bare = level in (0, halvings - 1)
         use_bias = bare and normalization == "instance"
         x = make.convolution(x, filters, 4, strides=2, use_bias=use_bias)
         if not bare:
-            x = make.normalised(x)  # (B, H / 2^(level + 1), W / 2^(level + 1), filters)
+            x = make.normalize(x)  # (B, H / 2^(level + 1), W / 2^(level + 1), filters)
 
     for level in reversed(range(1, halvings)):
-        x = make.normalised(make.upsampling(layers.ReLU()(x), widths[level - 1], 4))
+        x = make.normalize(make.upsampling(layers.ReLU()(x), widths[level - 1], 4))
         if dropout and level < halvings - 1 and widths[level - 1] == 8 * base_filters:
             x = make.dropout(x, dropout)
         x = layers.Concatenate()([skips.pop(), x])

@@ -1,4 +1,4 @@
-"""How every network here convolves and normalises: the published way, or that of older TF code."""
+"""How every network here convolves and normalizes: the published way, or that of older TF code."""
 
 import numpy as np
 from keras import layers
@@ -20,9 +20,9 @@ class LayerFactory:
 
     Args:
         normalization: `"instance"`, or `"batch"` with the momentum of PyTorch's default.
-        affine: learn scales and offsets in instance normalisation; batch normalisation always
+        affine: learn scales and offsets in instance normalization; batch normalization always
             does.
-        epsilon: of the normalisation.
+        epsilon: of the normalization.
         padding: of convolutions that do not reflect. `"torch"`: one zero on every side, and what
             PyTorch's transposed convolutions do. `"same"`: TensorFlow's, which on even sizes pads
             below and on the right alone, so that the image moves by half a pixel.
@@ -52,7 +52,7 @@ class LayerFactory:
     def convolution(self, x, filters, size, strides=1, *, reflect=0, use_bias=False):
         """A convolution of `size` by `size`, reflecting at the border where that is asked for.
 
-        A convolution before a normalisation has no bias, which the normalisation would cancel.
+        A convolution before a normalization has no bias, which the normalization would cancel.
         """
         padding = "valid"
         if reflect:
@@ -88,7 +88,7 @@ class LayerFactory:
             )
         return layer(x)
 
-    def normalised(self, x):
+    def normalize(self, x):
         if self.normalization == "instance":
             return InstanceNormalization(epsilon=self.epsilon, affine=self.affine)(x)
         return layers.BatchNormalization(

@@ -40,14 +40,14 @@ def _statistics_dtype(compute_dtype):
 
 @keras.saving.register_keras_serializable(package="cyclegan_tf")
 class InstanceNormalization(keras.layers.Layer):
-    """Normalises every channel of every image by its own mean and variance.
+    """Normalizes every channel of every image by its own mean and variance.
 
     `y = (x - mean) / sqrt(variance + epsilon)`, mean and (biased) variance taken over height
     and width of one image (Ulyanov et al. 2016, arXiv 1607.08022, eq. 4). The statistics are
     computed in float32 whatever the dtype policy, or in float64 under a float64 policy. Images
     of 2^17 values and more take TensorFlow's `FusedBatchNormV3`, where their number is known.
 
-    Mind that `keras.layers.GroupNormalization(groups=1)` normalises over the channels too and
+    Mind that `keras.layers.GroupNormalization(groups=1)` normalizes over the channels too and
     is another function; `GroupNormalization(groups=-1)` is this one, with affine parameters.
 
     Args:
@@ -83,10 +83,10 @@ class InstanceNormalization(keras.layers.Layer):
             return self._fused(inputs)
         x = tf.cast(inputs, _statistics_dtype(self.compute_dtype))
         mean = _mean_of_image(x)  # (B, 1, 1, C)
-        centred = x - mean
+        centered = x - mean
         # Not `squared_difference`, which TFLite cannot compute in int16.
-        variance = _mean_of_image(centred * centred)
-        outputs = centred * tf.math.rsqrt(variance + tf.constant(self.epsilon, x.dtype))
+        variance = _mean_of_image(centered * centered)
+        outputs = centered * tf.math.rsqrt(variance + tf.constant(self.epsilon, x.dtype))
         if self.affine:
             outputs = outputs * tf.cast(self.gamma, x.dtype) + tf.cast(self.beta, x.dtype)
         return tf.cast(outputs, self.compute_dtype)

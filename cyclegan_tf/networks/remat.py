@@ -1,4 +1,4 @@
-"""Rematerialisation: of a network's inside, nothing is kept for its gradient.
+"""Rematerialization: of a network's inside, nothing is kept for its gradient.
 
 Chen et al. 2016, arXiv 1604.06174, with a whole network for a segment. TensorFlow's
 `tf.recompute_grad` leaves calls whose gradients are ready to be computed again all at once; here
@@ -8,7 +8,7 @@ each waits for the one before, so that the inside of one is in memory at a time.
 import tensorflow as tf
 
 
-def rematerialised(network, images):
+def rematerialize(network, images):
     """`network(images, training=True)`, with the inside computed again for its gradient.
 
     Args:
@@ -65,4 +65,4 @@ def _of_last_call():
     replica = tf.distribute.get_replica_context().replica_id_in_sync_group
     number = replica if isinstance(replica, int) else 0
     graph = tf.compat.v1.get_default_graph()
-    return graph.get_collection_ref(f"cyclegan_tf_rematerialised_{number}")
+    return graph.get_collection_ref(f"cyclegan_tf_rematerialized_{number}")

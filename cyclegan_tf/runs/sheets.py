@@ -54,7 +54,7 @@ def contact_sheet(columns, titles, cell=None):
 
 
 def _scaled(image, width):
-    """The first three channels as RGB, one channel as grey; enlarged without smoothing."""
+    """The first three channels as RGB, one channel as gray; enlarged without smoothing."""
     image = Image.fromarray(
         np.repeat(image[..., :1], 3, -1) if image.shape[-1] < 3 else image[..., :3]
     )

@@ -15,7 +15,7 @@ from cyclegan_tf.devices import has_accelerator
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.keras_internals import is_default_strategy, step_counter
 from cyclegan_tf.networks.layers import acts_per_image
-from cyclegan_tf.networks.remat import rematerialised
+from cyclegan_tf.networks.remat import rematerialize
 from cyclegan_tf.random_numbers import fold_in
 from cyclegan_tf.replicas import of_any_share, process_count, strategy_of
 from cyclegan_tf.systems.checks import check_seed
@@ -386,7 +386,7 @@ class System(keras.Model):
     def _forward(self, network, images, training):
         """A network's output. With `remat` its gradient computes the inside a second time."""
         if self.remat and training:
-            run = partial(rematerialised, network)
+            run = partial(rematerialize, network)
         else:
             run = partial(network, training=training)
         outputs = of_any_share(run, images)

@@ -52,7 +52,7 @@ class CycleGAN(System):
         adversarial: `"lsgan"`, `"vanilla"` or `"wgangp"`.
         pool_size: images that each replay pool holds; 0 turns the pools off.
         seed: a whole number >= 0, of the initial weights, the pools and the gradient penalty.
-        remat: rematerialise: keep nothing of the inside of the networks for their gradients, and
+        remat: rematerialize: keep nothing of the inside of the networks for their gradients, and
             compute it again (but for the gradient penalty, which needs second derivatives). See
             `benchmarks/README.md` for what it saves.
 
@@ -143,7 +143,7 @@ class CycleGAN(System):
         return self._log({**g_losses, **d_losses}, image_a)
 
     def _generator_losses(self, image_a, image_b, training):
-        """The terms of eq. 3 that the generators minimise, and their images of A and of B."""
+        """The terms of eq. 3 that the generators minimize, and their images of A and of B."""
         if self.lambda_identity:
             fake_b, same_b = self._forward_both(self.generator_ab, image_a, image_b, training)
             fake_a, same_a = self._forward_both(self.generator_ba, image_b, image_a, training)

@@ -11,7 +11,7 @@ from cyclegan_tf.networks.generators import size_multiple, translate_any_size
 
 # A 64-filter generator needs about 1.6 kB a pixel while it computes.
 _PIXELS_AT_ONCE = 2**21
-# On a CPU a larger image keeps all cores busy, and alone it takes the fused normalisation.
+# On a CPU a larger image keeps all cores busy, and alone it takes the fused normalization.
 _PIXELS_OF_A_SMALL_IMAGE = 2**13
 
 

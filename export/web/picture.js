@@ -15,7 +15,7 @@ export async function readImage(file) {
     throw new Failure(`${name} is too large: ${width} × ${height} pixels, and at most ${MOST_MEGAPIXELS} million are read; make it smaller.`);
   }
   try {
-    // Without colour profiles, as the training read its images.
+    // Without color profiles, as the training read its images.
     return await createImageBitmap(file, { colorSpaceConversion: "none" });
   } catch {
     throw notAnImage(name);

@@ -13,7 +13,7 @@ export function toValues(rgba, channels) {
   const values = new Float32Array((rgba.length / 4) * channels);
   for (let from = 0, to = 0; from < rgba.length; from += 4) {
     if (channels === 1) {
-      values[to++] = grey(rgba[from], rgba[from + 1], rgba[from + 2]) / 127.5 - 1;
+      values[to++] = gray(rgba[from], rgba[from + 1], rgba[from + 2]) / 127.5 - 1;
     } else {
       for (let c = 0; c < channels; c++) values[to++] = rgba[from + c] / 127.5 - 1;
     }
@@ -32,7 +32,7 @@ export function toRgba(values, channels) {
 }
 
 // Of Pillow's mode L: ITU-R 601, in whole numbers.
-function grey(red, green, blue) {
+function gray(red, green, blue) {
   return (red * 19595 + green * 38470 + blue * 7471 + 0x8000) >> 16;
 }
 

@@ -8,7 +8,7 @@ import warnings
 
 from cyclegan_tf import files
 from cyclegan_tf.choices import QUANTIZATIONS, check
-from cyclegan_tf.data.image_files import colours
+from cyclegan_tf.data.image_files import colors
 from cyclegan_tf.directions import generator_of
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.exporting.tflite import interpreter, metadata
@@ -206,8 +206,8 @@ def _facts(direction, network, size, quantization, recipe, options):
         "output": {"name": OUTPUT, "shape": [1, *size, output_channels], **tensor},
         "sizes": sizes,
         "size_multiple": size_multiple(network),
-        "channels": colours(channels),
-        "output_channels": colours(output_channels),
+        "channels": colors(channels),
+        "output_channels": colors(output_channels),
         "pixel_to_value": "pixel / 127.5 - 1",
         "value_to_pixel": "round((value + 1) * 127.5), cut to 0 ... 255",
         "quantization": quantization,

@@ -2,7 +2,7 @@
 
 GPTQ (Frantar et al. 2023, arXiv 2210.17323) for convolutions: what is kept small is the change of
 their output on real images. The mean over each image is left out of it, because the
-instance normalisation that follows takes it off.
+instance normalization that follows takes it off.
 """
 
 import keras
@@ -140,8 +140,8 @@ def _along(conv, axis, size):
 
 
 def _covariance(patches):
-    centred = patches - patches.mean(axis=0)
-    return centred.T @ centred / len(patches)
+    centered = patches - patches.mean(axis=0)
+    return centered.T @ centered / len(patches)
 
 
 def _best_scale(weights, hessian, most):

@@ -43,7 +43,7 @@ _JUDGED = 4  # images that a recipe is chosen by
 _SIZE_OF_FOUR_BITS = 0.17  # of float32, at most, for the weights
 
 _CONVOLUTION = ("CONV_2D", "CONV_2D_TRANSPOSE", "DEPTHWISE_CONV_2D")
-_NORMALISATION = ("MEAN", "SUB", "MUL", "ADD", "RSQRT")
+_NORMALIZATION = ("MEAN", "SUB", "MUL", "ADD", "RSQRT")
 _ENDS = ("INPUT", "OUTPUT")
 
 
@@ -65,7 +65,7 @@ class Material:
     def expected(self, images):
         """What Keras makes of images, by the operators that are in the file.
 
-        TensorFlow's fused normalisation, which is faster there, rounds more: on the flat colours
+        TensorFlow's fused normalization, which is faster there, rounds more: on the flat colors
         of label maps an untrained generator of 256 x 256 was 1e-3 away from these operators.
         """
         with portable_kernels():
@@ -238,10 +238,10 @@ _INT8 = Rule((ANY,), activations=8)
 _INTEGER = (
     Recipe("int8", "int8 throughout", _static(_INT8)),
     Recipe(
-        "int8, normalisation in int16",
-        "int8; what normalisations, sums of branches, the last convolution and the tanh compute in "
+        "int8, normalization in int16",
+        "int8; what normalizations, sums of branches, the last convolution and the tanh compute in "
         "int16",
-        _static(_INT8, Rule((*_NORMALISATION, "TANH"), activations=16), last=_IN_INT16),
+        _static(_INT8, Rule((*_NORMALIZATION, "TANH"), activations=16), last=_IN_INT16),
     ),
     Recipe(
         "int8 weights, the rest in int16",
