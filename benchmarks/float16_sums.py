@@ -83,8 +83,8 @@ def main():
         for sums, layer_class in (("of the image", InFloat16), ("row by row", InStages)):
             outputs = replaced(net, layer_class)(image, training=False).numpy()
             broken = int((~np.isfinite(outputs)).sum())
-            likeness = "" if broken else round(float(psnr(outputs, expected)[0]), 1)
-            rows.append({"weights": weights, "sums": sums, "NaN": broken, "dB": likeness})
+            decibels = "" if broken else round(float(psnr(outputs, expected)[0]), 1)
+            rows.append({"weights": weights, "sums": sums, "NaN": broken, "dB": decibels})
     benchmark = f"float16_sums {arguments.size}px {arguments.run or 'random weights'}"
     tables.publish(rows, arguments, benchmark)
 

@@ -33,19 +33,19 @@ def row(model, arguments, quantization, folder):
         quantization,
         arguments.representative or (None if arguments.run else "scenes"),
         run=arguments.run if arguments.run and pathlib.Path(arguments.run).is_dir() else None,
-        say=print,
+        log=print,
     )
     report = json.loads(path.with_suffix(".report.json").read_text(encoding="utf-8"))
-    likeness, latency = report["psnr_to_keras"], report["latency"]
+    agreement, latency = report["psnr_to_keras"], report["latency"]
     return {
         "quantization": quantization,
         "recipe": report["recipe"],
         "size": report["size_to_float32"],
         "time, 1 thread": latency["1_threads"]["to_float32"],
         "time, 2 threads": latency["2_threads"]["to_float32"],
-        "mean dB": likeness["mean_db"],
-        "worst dB": likeness["worst_db"],
-        "largest difference": f"{likeness['largest_difference']:.1e}",
+        "mean dB": agreement["mean_db"],
+        "worst dB": agreement["worst_db"],
+        "largest difference": f"{agreement['largest_difference']:.1e}",
         "GPU delegate": report["gpu_delegate"]["compatible"],
     }
 

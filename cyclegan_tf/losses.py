@@ -12,7 +12,7 @@ import keras
 import tensorflow as tf
 
 from cyclegan_tf.choices import ADVERSARIAL_OBJECTIVES
-from cyclegan_tf.random_numbers import whole_numbers
+from cyclegan_tf.random_numbers import random_integers
 from cyclegan_tf.replicas import of_any_share
 
 
@@ -63,7 +63,7 @@ def gradient_penalty(discriminator, real, fake, seed, weight=10.0):
         seed: int32 tensor of shape (2,), for the positions between real and fake.
         weight: λ.
     """
-    share = whole_numbers((tf.shape(real)[0], 1, 1, 1), seed, 2**24)
+    share = random_integers((tf.shape(real)[0], 1, 1, 1), seed, 2**24)
     share = tf.cast(share, real.dtype) / 2**24
     between = share * real + (1.0 - share) * fake
     with tf.GradientTape(watch_accessed_variables=False) as tape:

@@ -1,4 +1,4 @@
-"""Training that was stopped goes on as if it had not been: to the bit, whatever stopped it."""
+"""Training that was stopped goes on as if it had not been: bit for bit, whatever stopped it."""
 
 import csv
 import hashlib
@@ -541,12 +541,12 @@ def _events(folder):
 
 
 def _assert_same_models(run, expected):
-    """Weights, optimizers and pools of two folders agree to the bit."""
+    """Weights, optimizers and pools of two folders agree bit for bit."""
     _assert_equal(*(keras.saving.load_model(out / "model.keras") for out in (run, expected)))
 
 
 def _assert_same_run(run, expected):
-    """Models, logs and sheets of two folders agree to the bit."""
+    """Models, logs and sheets of two folders agree bit for bit."""
     _assert_same_models(run, expected)
     assert _rows(run / "log.csv") == _rows(expected / "log.csv")
     assert _events(run / "logs" / "train") == _events(expected / "logs" / "train")
@@ -563,7 +563,7 @@ def test_more_epochs_go_on_with_a_finished_run(tmp_path):
     short = resolve("scenes", **{**TINY, "epochs": 2, "decay_epochs": 0})
     train(short, tmp_path / "run", verbose=0)
     said = []
-    train(short, tmp_path / "run", verbose=0, say=said.append)
+    train(short, tmp_path / "run", verbose=0, log=said.append)
     assert "is finished" in said[-1]
     train(tiny, tmp_path / "run", verbose=0)
     # The weights' averages, which the shorter run ended with, are not gone on from.

@@ -229,7 +229,7 @@ def test_identity_0_is_neither_computed_nor_logged():
 
 
 def test_save_load_go_on(tmp_path):
-    """The next steps of the loaded model are those of the unbroken one, to the bit."""
+    """The next steps of the loaded model are those of the unbroken one, bit for bit."""
     model = _model()
     for image_a, image_b in _pairs(count=5):  # beyond the pools' three images
         model.train_on_batch(image_a, image_b)

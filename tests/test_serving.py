@@ -41,7 +41,7 @@ def _answers(served, files):
     return [np.asarray(Image.open(io.BytesIO(png))) for png in answer.numpy()]
 
 
-def test_whole_numbers_are_translated_as_translate_does(model, served):
+def test_integers_are_translated_as_translate_does(model, served):
     images = np.stack([smooth(20, 26, seed=n) for n in range(3)])
     for batch in (images, images[:1]):
         given = served.signatures["uint8"](image=tf.constant(batch))["translated"]

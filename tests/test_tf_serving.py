@@ -226,5 +226,5 @@ def test_versions_are_chosen_or_refused(model, tmp_path):
     with pytest.raises(InputError, match=r"7 is there already"):
         export_saved_model(model, tmp_path, version=7)
     for version in (0, -1, "latest", 1.5):
-        with pytest.raises(InputError, match=r"whole number of 1 or more\. Received: "):
+        with pytest.raises(InputError, match=r"integer of 1 or more\. Received: "):
             export_saved_model(model, tmp_path, version=version)

@@ -180,7 +180,7 @@ def test_a_second_training_in_one_folder_says_nothing_of_the_run(run, tmp_path):
     (out / "model.keras").unlink()
     said = []
     with files.locked(out, "unused"), pytest.raises(InputError, match="Another process"):
-        train(resolve("scenes", **TINY), out, verbose=0, say=said.append)
+        train(resolve("scenes", **TINY), out, verbose=0, log=said.append)
     assert not said
 
 
@@ -194,7 +194,7 @@ def test_a_checkpoint_that_another_process_wrote_at_its_end_is_resumed(run, tmp_
 
     monkeypatch.setattr(files, "locked", after_the_other)
     said = []
-    train(resolve("scenes", **TINY), tmp_path / "run", verbose=0, say=said.append)
+    train(resolve("scenes", **TINY), tmp_path / "run", verbose=0, log=said.append)
     assert "is finished" in said[-1]
     for state in (run / "checkpoints").glob("*/state.json"):
         assert (tmp_path / "run" / state.relative_to(run)).read_bytes() == state.read_bytes()
@@ -257,7 +257,7 @@ def test_a_source_is_a_folder_whatever_its_spelling(tmp_path, monkeypatch):
     path.write_text(json.dumps(written))
     for spelling in ("data/small/", tmp_path / "data" / "small", "./data/../data/small"):
         said = []
-        train(resolve(spelling, **one), "run", verbose=0, say=said.append)
+        train(resolve(spelling, **one), "run", verbose=0, log=said.append)
         assert "is finished" in said[-1]
     with pytest.raises(InputError, match=r"the source was .*small in this run, now .*other;"):
         train(resolve("data/other", **one), "run", verbose=0)
@@ -670,7 +670,7 @@ def test_interrupted_writing_leaves_what_was_there(tmp_path):
     files.write_text(target, "old")
 
     def interrupted():
-        with files.written_whole(target) as beside:
+        with files.atomic_file(target) as beside:
             beside.write_text("half")
             raise KeyboardInterrupt
 

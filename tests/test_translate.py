@@ -41,7 +41,7 @@ def folder(tmp_path):
 def _done(model, *arguments, **settings):
     """The count, the outcomes and what was said."""
     said = []
-    count, outcomes = translate(model, *arguments, say=said.append, **settings)
+    count, outcomes = translate(model, *arguments, log=said.append, **settings)
     return count, list(outcomes), said
 
 

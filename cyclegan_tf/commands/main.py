@@ -87,7 +87,7 @@ def translate(
 
     loaded = load(model)
     count, outcomes = translate_files(
-        loaded, input, output, direction.value, max_megapixels, say=_say_aside
+        loaded, input, output, direction.value, max_megapixels, log=_say_aside
     )
     translated, failed, outcome = 0, False, None
     with typer.progressbar(outcomes, length=count, label="Translating", file=sys.stderr) as bar:
@@ -214,7 +214,7 @@ def export(
             image_size,
             precision.value if precision else "float32",
             made - {"web"},
-            **({**of_tflite, "any_size": any_size, "say": typer.echo} if "tflite" in made else {}),
+            **({**of_tflite, "any_size": any_size, "log": typer.echo} if "tflite" in made else {}),
         ).values()
     for path in paths:
         typer.echo(path)
@@ -309,7 +309,7 @@ def launch(
     """Try out several machines on this one: `cyclegan-tf launch --workers 2 -- train …`."""
     from cyclegan_tf.training.launch import launch as launch_workers
 
-    raise typer.Exit(launch_workers(context.args, workers, restarts, say=typer.echo))
+    raise typer.Exit(launch_workers(context.args, workers, restarts, log=typer.echo))
 
 
 @app.command()
@@ -325,7 +325,7 @@ def demo(
     from cyclegan_tf.experiments.demo import demo as run_demo
 
     run_directions_side_by_side()
-    run_demo(out, seed, say=typer.echo)
+    run_demo(out, seed, log=typer.echo)
 
 
 _NO_MEMORY = "Memory ran out; use smaller images, batches or networks."

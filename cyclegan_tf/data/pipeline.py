@@ -120,7 +120,7 @@ def pairs(
         by_number = TrainingPairs(
             sources, shapes, preprocessing, batch_size, steps_per_epoch, seed, first_epoch, paired
         )
-        dataset = by_number.passes()
+        dataset = by_number.epochs()
         dataset.training_pairs = by_number
     else:
         dataset = _in_order(sources, shapes, preprocessing, batch_size)
@@ -175,7 +175,7 @@ class TrainingPairs:
         batch_size: pairs in a step.
         given_steps: steps in an epoch; `None` for as many as the larger domain fills.
         seed: of everything that is drawn.
-        first_epoch: that `passes` and `fit` begin with; if it is 0, `fit` begins with its
+        first_epoch: that `epochs` and `fit` begin with; if it is 0, `fit` begins with its
             `initial_epoch`.
         paired: the two images of a pair have one index, one crop and one flip.
     """
@@ -230,7 +230,7 @@ class TrainingPairs:
             ).hexdigest()
         return fingerprint
 
-    def passes(self):
+    def epochs(self):
         """A data set of which each pass is an epoch, beginning with `first_epoch`."""
         epoch = tf.Variable(self.first_epoch, dtype=tf.int64, trainable=False, name="epoch")
         steps = self.steps_per_epoch
@@ -246,7 +246,7 @@ class TrainingPairs:
         dataset.epoch = epoch  # a data set does not keep the variables alive that it captures
         return dataset
 
-    def endless(self, first_epoch=0, first_step=0, *, worker=0, workers=1, replicas=1):
+    def from_step(self, first_epoch=0, first_step=0, *, worker=0, workers=1, replicas=1):
         """The batches from one step on, without end; or a worker's share of each of them.
 
         Args:

@@ -131,7 +131,7 @@ def _checked(count, image_size, split, seed):
     if count < 1:
         raise InputError(f"count must be at least 1. Received: {count}")
     if not isinstance(seed, (int, np.integer)) or seed < 0:
-        raise InputError(f"seed must be a whole number, and not negative. Received: {seed!r}")
+        raise InputError(f"seed must be an integer, and not negative. Received: {seed!r}")
     check("split", split, _SPLITS)
     return size
 

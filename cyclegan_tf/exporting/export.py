@@ -109,7 +109,7 @@ def export_keras(model, path, direction="ab", precision="float32"):
     path = pathlib.Path(path)
     _check_keras_path(path)
     generator = in_precision(generator_of(model, direction), precision)
-    with files.written_whole(path) as beside:
+    with files.atomic_file(path) as beside:
         generator.save(beside)
     return path
 
@@ -152,7 +152,7 @@ def export_saved_model(model, path, direction="ab", version=None, precision="flo
     functions = signatures(generator)
     requests = warmup.gray_requests(functions, *_usual_size(model, generator))
     # What is unfinished has no number for a name, so that no server loads it.
-    with files.written_whole(target) as beside, quiet():
+    with files.atomic_file(target) as beside, quiet():
         tf.saved_model.save(module, str(beside), signatures=functions)
         warmup.write_requests(beside / warmup.FILE, requests, name)
     return target
@@ -169,7 +169,7 @@ def _version_folder(path, version):
     if version is None:
         version = 1 + max((int(p.name) for p in path.glob("*") if p.name.isdecimal()), default=0)
     if not isinstance(version, numbers.Integral) or version < 1:
-        raise InputError(f"version must be a whole number of 1 or more. Received: {version!r}")
+        raise InputError(f"version must be an integer of 1 or more. Received: {version!r}")
     target = path / str(version)
     if target.exists():
         raise InputError(f"{target} is there already; give another version, or None.")

@@ -38,7 +38,7 @@ def export_onnx(model, path, direction="ab"):
     onnx = _onnx()
     path = pathlib.Path(path)
     served = _Served(in_precision(generator_of(model, direction), "float32"))
-    with files.written_whole(path) as beside:
+    with files.atomic_file(path) as beside:
         with quiet(), portable_kernels(), warnings.catch_warnings():
             # Keras asks NumPy whether it has an `object` still.
             warnings.filterwarnings("ignore", "In the future `np.object`", FutureWarning)

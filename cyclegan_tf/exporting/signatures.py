@@ -1,4 +1,4 @@
-"""What a server calls of a SavedModel: images as numbers, as whole numbers, as encoded files."""
+"""What a server calls of a SavedModel: images as numbers, as integers, as encoded files."""
 
 import tensorflow as tf
 
@@ -20,7 +20,7 @@ def signatures(generator):
 
     - `serving_default`: `image`, float32 `(batch, height, width, channels)` in [-1, 1], to
       `translated`, the same.
-    - `uint8`: the same in whole numbers of [0, 255].
+    - `uint8`: the same in integers of [0, 255].
     - `bytes`, for networks between images of 1, 3 or 4 channels: `image_bytes`, strings
       `(batch,)` of encoded JPEG, PNG, GIF, BMP or WebP files (which TensorFlow 2.19 cannot read)
       of any sizes, to `translated_bytes`, PNG files of the same sizes. Transparent pixels lie on

@@ -99,7 +99,7 @@ def export_web(
         "with_options": False,
     }
     runtime = _runtime()
-    with files.folder_written_whole(out) as folder:
+    with files.atomic_folder(out) as folder:
         models = [
             {
                 **_write_model(model, folder, direction, of_tflite),

@@ -64,7 +64,7 @@ def state_of(model, *, generates):
         )
     architecture = _architecture_of(model)
     if architecture is None or architecture.generates != generates:
-        raise InputError(f"{model.name!r} is no {kind} that the PyTorch CycleGAN release has.")
+        raise InputError(f"{model.name!r} is no {kind} that the official PyTorch CycleGAN has.")
     _check_layers(model, architecture)
     state = {}
     for key, variable, shape in _tensors(model, architecture):
@@ -168,7 +168,7 @@ def _recognize(state, where):
     if "net.0.weight" in state:
         return _pixelgan()
     raise InputError(
-        f"{where} holds no network of the PyTorch CycleGAN release: its first key is "
+        f"{where} holds no network of the official PyTorch CycleGAN: its first key is "
         f"{next(iter(state))!r}; expected keys such as 'model.1.weight' (ResNet), "
         "'model.model.0.weight' (U-Net), 'model.0.weight' (PatchGAN) or 'net.0.weight' (PixelGAN)."
     )
@@ -218,7 +218,7 @@ def _taken(state, key, architecture, where):
     if key not in state:
         raise InputError(
             f"{where} has no {key!r}, which a {architecture.name} has; expected the state dict of "
-            "a network of the PyTorch CycleGAN release."
+            "a network of the official PyTorch CycleGAN."
         )
     return state[key]
 
@@ -241,7 +241,7 @@ def _assign(model, architecture, state, where):
         if prefix not in normalizations or name not in _STATISTICS:
             raise InputError(
                 f"{where} has the key {key!r}, which a {architecture.name} has not; expected the "
-                "state dict of a network of the PyTorch CycleGAN release."
+                "state dict of a network of the official PyTorch CycleGAN."
             )
 
 

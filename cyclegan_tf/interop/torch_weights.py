@@ -138,7 +138,7 @@ def import_checkpoints(source, out, epoch=None, image_size=None):
         raise InputError(f"epoch and image_size go with the folder of a run. Received: {source}")
     else:
         model = load_generator(source)
-    with files.written_whole(out) as beside:
+    with files.atomic_file(out) as beside:
         model.save(beside)
     return model
 
@@ -223,7 +223,7 @@ def _write(state, path):
     # By way of memory, so that a full disk is an OSError like any other.
     buffer = io.BytesIO()
     torch.save({key: torch.from_numpy(array) for key, array in state.items()}, buffer)
-    with files.written_whole(path) as beside:
+    with files.atomic_file(path) as beside:
         beside.write_bytes(buffer.getvalue())
 
 

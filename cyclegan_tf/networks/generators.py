@@ -244,4 +244,4 @@ def _to_image(x):
 def _check_counts(**counts):
     for name, count in counts.items():
         if not isinstance(count, int) or count < 1:
-            raise ValueError(f"{name} must be a whole number >= 1. Received: {name}={count}")
+            raise ValueError(f"{name} must be an integer >= 1. Received: {name}={count}")

@@ -144,7 +144,7 @@ class ReflectionPadding2D(keras.layers.Layer):
     def __init__(self, padding=1, **kwargs):
         super().__init__(**kwargs)
         if not isinstance(padding, int) or padding < 0:
-            raise ValueError(f"padding must be a whole number >= 0. Received: padding={padding}")
+            raise ValueError(f"padding must be an integer >= 0. Received: padding={padding}")
         self.padding = padding
         self.input_spec = keras.layers.InputSpec(ndim=4)
 

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 _BACKGROUND, _INK = (255, 255, 255), (40, 40, 40)
 
 
-def sample_sheet(model, images):
+def sample_grid(model, images):
     """A Pillow image of a system's `sample_columns`, a row for each image.
 
     Args:
@@ -17,10 +17,10 @@ def sample_sheet(model, images):
         images: uint8 images by domain, as many of each.
     """
     titles, columns = zip(*model.sample_columns(images))
-    return contact_sheet(columns, titles)
+    return image_grid(columns, titles)
 
 
-def contact_sheet(columns, titles, cell=None):
+def image_grid(columns, titles, cell=None):
     """A Pillow image of titled columns of images.
 
     Args:

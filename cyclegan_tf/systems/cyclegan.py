@@ -51,7 +51,7 @@ class CycleGAN(System):
             neither computed nor logged.
         adversarial: `"lsgan"`, `"vanilla"` or `"wgangp"`.
         pool_size: images that each replay pool holds; 0 turns the pools off.
-        seed: a whole number >= 0, of the initial weights, the pools and the gradient penalty.
+        seed: an integer >= 0, of the initial weights, the pools and the gradient penalty.
         remat: rematerialize: keep nothing of the inside of the networks for their gradients, and
             compute it again (but for the gradient penalty, which needs second derivatives). See
             `benchmarks/README.md` for what it saves.

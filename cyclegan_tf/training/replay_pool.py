@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from cyclegan_tf.random_numbers import whole_numbers
+from cyclegan_tf.random_numbers import random_integers
 from cyclegan_tf.replicas import assign_replica_values, replica_values
 
 
@@ -64,8 +64,8 @@ class ReplayPool(keras.layers.Layer):
         if not self.size:
             return images
         batch = tf.shape(images)[0]
-        coins = whole_numbers((batch,), seed, 2**24)
-        slots = whole_numbers((batch,), seed + 1, self.size)
+        coins = random_integers((batch,), seed, 2**24)
+        slots = random_integers((batch,), seed + 1, self.size)
         return self.exchange(images, tf.cast(coins, tf.float32) / 2**24, slots)
 
     def exchange(self, images, coins, slots):

@@ -31,7 +31,7 @@ export function toRgba(values, channels) {
   return rgba;
 }
 
-// Of Pillow's mode L: ITU-R 601, in whole numbers.
+// Of Pillow's mode L: ITU-R 601, in integers.
 function gray(red, green, blue) {
   return (red * 19595 + green * 38470 + blue * 7471 + 0x8000) >> 16;
 }

@@ -20,7 +20,7 @@ from cyclegan_tf.exporting.tflite.quantization import (
     quantized,
 )
 from cyclegan_tf.exporting.tflite.quantizer import check_installed
-from cyclegan_tf.exporting.tflite.report import measured, sheet, summary
+from cyclegan_tf.exporting.tflite.report import grid, measured, summary
 from cyclegan_tf.exporting.tflite.representative import representative_images
 from cyclegan_tf.networks.generators import size_multiple
 from cyclegan_tf.precision import in_precision
@@ -42,7 +42,7 @@ def export_tflite(
     run=None,
     with_options=True,
     report=True,
-    say=None,
+    log=None,
 ):
     """Writes one generator as a .tflite of builtin operators.
 
@@ -67,7 +67,7 @@ def export_tflite(
         run: the folder of the run that the model comes from.
         with_options: put the options of the run into the file.
         report: measure, and write the report and its sheet; needs the extra `litert`.
-        say: called with lines for the user.
+        log: called with lines for the user.
 
     Returns:
         `path`.
@@ -100,12 +100,12 @@ def export_tflite(
     told = options if with_options else None
     facts = _facts(direction, network, size, quantization, result.recipe, told)
     content = metadata.with_facts(result.model, facts)
-    with files.written_whole(path) as beside:
+    with files.atomic_file(path) as beside:
         beside.write_bytes(content)
         for old in _report_paths(path):  # it is about the file that is replaced
             old.unlink(missing_ok=True)
     if report:
-        _write_report(path, quantization, result, material, say or (lambda line: None))
+        _write_report(path, quantization, result, material, log or (lambda line: None))
     return path
 
 
@@ -120,8 +120,7 @@ def sides(image_size):
     both = image_size if isinstance(image_size, (tuple, list)) else (image_size, image_size)
     if len(both) != 2 or not all(isinstance(side, numbers.Integral) for side in both):
         raise InputError(
-            "image_size must be a whole number of pixels or (height, width). "
-            f"Received: {image_size!r}"
+            f"image_size must be an integer of pixels or (height, width). Received: {image_size!r}"
         )
     return tuple(map(int, both))
 
@@ -229,7 +228,7 @@ def _report_paths(path):
     return path.with_suffix(".report.json"), path.with_suffix(".report.png")
 
 
-def _write_report(path, quantization, result, material, say):
+def _write_report(path, quantization, result, material, log):
     expected = material.expected(material.images.test)
     found, outputs = measured(result.model, material.float_model, material.images, expected)
     found = {
@@ -241,8 +240,8 @@ def _write_report(path, quantization, result, material, say):
         "size_bytes": path.stat().st_size,
         **found,
     }
-    path_of_text, path_of_sheet = _report_paths(path)
+    path_of_text, path_of_grid = _report_paths(path)
     files.write_text(path_of_text, json.dumps(found, indent=2) + "\n")
-    with files.written_whole(path_of_sheet) as beside:
-        sheet(material.images, expected, outputs).save(beside)
-    say(f"{path.name}: {summary(found)}")
+    with files.atomic_file(path_of_grid) as beside:
+        grid(material.images, expected, outputs).save(beside)
+    log(f"{path.name}: {summary(found)}")

@@ -26,7 +26,7 @@ from cyclegan_tf.exporting.tflite.equalization import CONVOLUTION_LAYERS, equali
 from cyclegan_tf.exporting.tflite.gptq import fewest_bits
 from cyclegan_tf.exporting.tflite.interpreter import translated
 from cyclegan_tf.exporting.tflite.quantizer import ANY, Rule, by_rules, measured_ranges
-from cyclegan_tf.exporting.tflite.report import likeness
+from cyclegan_tf.exporting.tflite.report import agreement
 from cyclegan_tf.keras_internals import node_before, operation_before
 from cyclegan_tf.networks.kernels import portable_kernels
 
@@ -135,7 +135,7 @@ def quantized(quantization, material):
     models, tried = [], []
     for recipe in recipes:
         models.append(recipe.make(material))
-        measured = likeness(translated(models[-1], images), expected)
+        measured = agreement(translated(models[-1], images), expected)
         row = {"recipe": recipe.name, "mean_db": measured["mean_db"]}
         row |= {"worst_db": measured["worst_db"], "size_bytes": len(models[-1])}
         tried.append(row)

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from cyclegan_tf.exporting.tflite.interpreter import median_seconds, operators, translated
 from cyclegan_tf.pixels import to_uint8
-from cyclegan_tf.runs.sheets import contact_sheet
+from cyclegan_tf.runs.sheets import image_grid
 
 _ROWS = 4
 
@@ -27,7 +27,7 @@ def psnr(outputs, expected):
     return 10 * np.log10(4 / np.maximum(error, 4e-20))
 
 
-def likeness(outputs, expected):
+def agreement(outputs, expected):
     """How far images are from Keras's: PSNR, and the largest difference in units of [-1, 1]."""
     decibels = psnr(outputs, expected)
     return {
@@ -65,7 +65,7 @@ def measured(model, float_model, images, expected):
             for threads in (1, 2)
         },
         "machine": platform.machine(),
-        "psnr_to_keras": {"tested_on": images.source, **likeness(outputs, expected)},
+        "psnr_to_keras": {"tested_on": images.source, **agreement(outputs, expected)},
         "operators": {f"{name} {kind}": count for (name, kind), count in sorted(found.items())},
         "builtin_operators_only": not [n for n in names if n.startswith(("Flex", "CUSTOM"))],
         "gpu_delegate": gpu_delegate(model),
@@ -88,24 +88,24 @@ def gpu_delegate(model):
     return {"compatible": compatible, "why_not": sorted(set(warnings))}
 
 
-def sheet(images, expected, outputs):
+def grid(images, expected, outputs):
     """A Pillow image: input | Keras | the file | their difference; the worst image first."""
     rows = np.argsort(psnr(outputs, expected))[:_ROWS]
     difference = np.clip(8 * np.abs(outputs - expected) - 1, -1, 1)
     columns = [to_uint8(each[rows]) for each in (images.test, expected, outputs, difference)]
-    return contact_sheet(columns, ["input", "Keras", ".tflite", "difference × 8"])
+    return image_grid(columns, ["input", "Keras", ".tflite", "difference × 8"])
 
 
 def summary(report):
     """The report in a line."""
-    likeness, gpu = report["psnr_to_keras"], report["gpu_delegate"]
+    agreement, gpu = report["psnr_to_keras"], report["gpu_delegate"]
     times = report["latency"]["2_threads"]
     return (
         f"{report['recipe']}: {report['size_bytes'] / 1e6:.2f} MB ({report['size_to_float32']:.2f} "
         f"of float32), {times['milliseconds']:.0f} ms an image ({times['to_float32']:.2f} of "
         f"float32, {report['machine']}); "
-        f"{likeness['mean_db']:.1f} dB to Keras, worst image {likeness['worst_db']:.1f} "
-        f"({likeness['tested_on']}); GPU delegate: "
+        f"{agreement['mean_db']:.1f} dB to Keras, worst image {agreement['worst_db']:.1f} "
+        f"({agreement['tested_on']}); GPU delegate: "
         + ("compatible." if gpu["compatible"] else f"not compatible: {'; '.join(gpu['why_not'])}")
     )
 
