@@ -40,8 +40,8 @@ def main():
         timed = Timed(folder, minutes=0)
         # Without steps of training, which would take longer and change no size.
         model.train_step = lambda data: {"cycle_a": tf.zeros(())}
-        pictures = tf.zeros((1, 256, 256, 3))
-        pairs = tf.data.Dataset.from_tensors((pictures, pictures)).repeat(arguments.repeats)
+        images = tf.zeros((1, 256, 256, 3))
+        pairs = tf.data.Dataset.from_tensors((images, images)).repeat(arguments.repeats)
         model.fit(pairs, verbose=0, callbacks=[timed])
         newest = max(pathlib.Path(folder).iterdir())
         size = sum(path.stat().st_size for path in newest.iterdir())

@@ -34,7 +34,7 @@ def main():
     from train_step import auto_precision
 
     parser = tables.parser(__doc__)
-    parser.add_argument("--size", type=int, default=256, help="of the pictures, in pixels")
+    parser.add_argument("--size", type=int, default=256, help="of the images, in pixels")
     parser.add_argument("--filters", type=int, default=64, help="of the first layers")
     parser.add_argument("--repeats", type=int, default=3, help="processes of each way")
     arguments = parser.parse_args()

@@ -1,9 +1,9 @@
-"""A generator whose normalisations add up in float16, as GPUs of phones do: what comes out.
+"""A generator whose normalizations add up in float16, as GPUs of phones do: what comes out.
 
     python benchmarks/float16_sums.py [RUN] [--direction ab] [--size 512]
 
-One table: the means of a picture in one sum or row by row, of the network as it was trained or
-with its convolutions rescaled as in a .tflite; the picture is of saturated colours. Sums are
+One table: the means of an image in one sum or row by row, of the network as it was trained or
+with its convolutions rescaled as in a .tflite; the image is of saturated colors. Sums are
 rounded to float16, where more than 65504 is infinite, before they are divided. Without a run's
 folder the weights are random.
 """
@@ -61,16 +61,16 @@ def replaced(network, layer_class):
 
 
 def saturated(size):
-    """Large areas of pure colours, each channel at -1 or 1."""
-    colours = np.random.default_rng(0).choice([-1.0, 1.0], (1, 4, 4, 3))
-    return np.float32(colours.repeat(size // 4, axis=1).repeat(size // 4, axis=2))
+    """Large areas of pure colors, each channel at -1 or 1."""
+    colors = np.random.default_rng(0).choice([-1.0, 1.0], (1, 4, 4, 3))
+    return np.float32(colors.repeat(size // 4, axis=1).repeat(size // 4, axis=2))
 
 
 def main():
     parser = tables.parser(__doc__)
     parser.add_argument("run", nargs="?", help="folder of a run or a .keras file")
     parser.add_argument("--direction", default="ab", choices=["ab", "ba"])
-    parser.add_argument("--size", type=int, default=512, help="of the picture, in pixels")
+    parser.add_argument("--size", type=int, default=512, help="of the image, in pixels")
     arguments = parser.parse_args()
     if arguments.run:
         network = in_precision(load(arguments.run).generators[arguments.direction], "float32")
@@ -80,11 +80,11 @@ def main():
     expected = network(image, training=False).numpy()
     rows = []
     for weights, net in (("as trained", network), ("rescaled", equalized(network))):
-        for sums, layer_class in (("of the picture", InFloat16), ("row by row", InStages)):
+        for sums, layer_class in (("of the image", InFloat16), ("row by row", InStages)):
             outputs = replaced(net, layer_class)(image, training=False).numpy()
             broken = int((~np.isfinite(outputs)).sum())
-            likeness = "" if broken else round(float(psnr(outputs, expected)[0]), 1)
-            rows.append({"weights": weights, "sums": sums, "NaN": broken, "dB": likeness})
+            decibels = "" if broken else round(float(psnr(outputs, expected)[0]), 1)
+            rows.append({"weights": weights, "sums": sums, "NaN": broken, "dB": decibels})
     benchmark = f"float16_sums {arguments.size}px {arguments.run or 'random weights'}"
     tables.publish(rows, arguments, benchmark)
 

@@ -1,8 +1,8 @@
-"""How long a picture takes a trained generator: ours, the usual Keras code's and PyTorch's.
+"""How long an image takes a trained generator: ours, the usual Keras code's and PyTorch's.
 
     python benchmarks/inference.py [--size 256 --filters 64] [--repeats 10]
 
-One table: median seconds a picture of each way, interleaved in one run.
+One table: median seconds an image of each way, interleaved in one run.
 """
 
 import pathlib
@@ -65,9 +65,9 @@ def torch_ways(size, filters, blocks):
 
 def main():
     parser = tables.parser(__doc__)
-    parser.add_argument("--size", type=int, default=256, help="of the picture, in pixels")
+    parser.add_argument("--size", type=int, default=256, help="of the image, in pixels")
     parser.add_argument("--filters", type=int, default=64, help="of the first layer")
-    parser.add_argument("--repeats", type=int, default=10, help="pictures, after one to warm up")
+    parser.add_argument("--repeats", type=int, default=10, help="images, after one to warm up")
     arguments = parser.parse_args()
     size, filters = arguments.size, arguments.filters
     blocks = paper_blocks((size, size, 3))

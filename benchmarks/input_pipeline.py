@@ -2,7 +2,7 @@
 
     python benchmarks/input_pipeline.py
 
-Prints one table: the pipeline alone, the train step alone, and the ratio. The pictures are scenes
+Prints one table: the pipeline alone, the train step alone, and the ratio. The images are scenes
 of 512 pixels, written as JPEG to a temporary folder.
 """
 
@@ -23,11 +23,11 @@ from cyclegan_tf.systems.cyclegan import paper_networks
 SETTINGS = ((256, 64), (64, 32))
 
 
-def write_pictures(folder, count=24, size=512):
+def write_images(folder, count=24, size=512):
     labels, photographs, _ = data.scene_pairs(count, size)
-    for part, pictures in (("trainA", labels), ("trainB", photographs)):
+    for part, images in (("trainA", labels), ("trainB", photographs)):
         (folder / part).mkdir()
-        for number, pixels in enumerate(pictures):
+        for number, pixels in enumerate(images):
             Image.fromarray(pixels).save(folder / part / f"{number}.jpg", quality=90)
 
 
@@ -47,12 +47,12 @@ def steps_per_second(size, filters, number_format, steps=5):
         networks = paper_networks((size, size, 3), base_filters=filters)
         model = CycleGAN(**networks, image_shape=(size, size, 3))
     model.compile()
-    pictures = tf.random.stateless_uniform((1, size, size, 3), (0, 0), -1, 1)
-    model.train_on_batch(pictures, pictures)
+    images = tf.random.stateless_uniform((1, size, size, 3), (0, 0), -1, 1)
+    model.train_on_batch(images, images)
     seconds = []
     for _ in range(steps):
         begin = time.perf_counter()
-        model.train_on_batch(pictures, pictures)
+        model.train_on_batch(images, images)
         seconds.append(time.perf_counter() - begin)
     return 1 / statistics.median(seconds)
 
@@ -64,7 +64,7 @@ def main():
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         root = pathlib.Path(folder)
-        write_pictures(root)
+        write_images(root)
         for size, filters in SETTINGS:
             pipeline, step = pairs_per_second(root, size), steps_per_second(size, filters, chosen)
             rows.append(

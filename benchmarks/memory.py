@@ -41,7 +41,7 @@ def measured(way, size, filters):
 
 def main():
     parser = tables.parser(__doc__)
-    parser.add_argument("--size", type=int, default=256, help="of the pictures, in pixels")
+    parser.add_argument("--size", type=int, default=256, help="of the images, in pixels")
     parser.add_argument("--filters", type=int, default=64, help="of the first layers")
     parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)  # for one process
     arguments = parser.parse_args()

@@ -3,7 +3,7 @@
     python benchmarks/tflite.py [RUN] [--direction ab] [--representative FOLDER]
 
 One table, a row for each quantization: sizes and times (LiteRT with XNNPACK) as parts of those in
-float32, PSNR to Keras in decibels on test pictures. Without a run's folder it is a generator of
+float32, PSNR to Keras in decibels on test images. Without a run's folder it is a generator of
 random weights, on procedural scenes.
 """
 
@@ -33,19 +33,19 @@ def row(model, arguments, quantization, folder):
         quantization,
         arguments.representative or (None if arguments.run else "scenes"),
         run=arguments.run if arguments.run and pathlib.Path(arguments.run).is_dir() else None,
-        say=print,
+        log=print,
     )
     report = json.loads(path.with_suffix(".report.json").read_text(encoding="utf-8"))
-    likeness, latency = report["psnr_to_keras"], report["latency"]
+    agreement, latency = report["psnr_to_keras"], report["latency"]
     return {
         "quantization": quantization,
         "recipe": report["recipe"],
         "size": report["size_to_float32"],
         "time, 1 thread": latency["1_threads"]["to_float32"],
         "time, 2 threads": latency["2_threads"]["to_float32"],
-        "mean dB": likeness["mean_db"],
-        "worst dB": likeness["worst_db"],
-        "largest difference": f"{likeness['largest_difference']:.1e}",
+        "mean dB": agreement["mean_db"],
+        "worst dB": agreement["worst_db"],
+        "largest difference": f"{agreement['largest_difference']:.1e}",
         "GPU delegate": report["gpu_delegate"]["compatible"],
     }
 
@@ -55,7 +55,7 @@ def main():
     parser.add_argument("run", nargs="?", help="folder of a run or a .keras file")
     parser.add_argument("--direction", default="ab", choices=["ab", "ba"])
     parser.add_argument("--quantization", nargs="*", default=list(QUANTIZATIONS))
-    parser.add_argument("--representative", help="a folder of pictures")
+    parser.add_argument("--representative", help="a folder of images")
     parser.add_argument("--size", type=int, default=256, help="without a run, in pixels")
     parser.add_argument("--filters", type=int, default=64, help="without a run")
     arguments = parser.parse_args()

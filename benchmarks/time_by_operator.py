@@ -70,7 +70,7 @@ def rows_of(seconds):
 
 def main():
     parser = tables.parser(__doc__)
-    parser.add_argument("--size", type=int, default=256, help="of the pictures, in pixels")
+    parser.add_argument("--size", type=int, default=256, help="of the images, in pixels")
     parser.add_argument("--filters", type=int, default=64, help="of the first layers")
     parser.add_argument("--steps", type=int, default=3, help="after two to warm up")
     arguments = parser.parse_args()

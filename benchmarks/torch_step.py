@@ -6,14 +6,14 @@ import torch
 from torch import nn
 
 
-def _normalised(convolution):
+def _normalize(convolution):
     return [convolution, nn.InstanceNorm2d(convolution.out_channels), nn.ReLU(True)]
 
 
 class _Block(nn.Module):
     def __init__(self, width):
         super().__init__()
-        first = [nn.ReflectionPad2d(1), *_normalised(nn.Conv2d(width, width, 3))]
+        first = [nn.ReflectionPad2d(1), *_normalize(nn.Conv2d(width, width, 3))]
         second = [nn.ReflectionPad2d(1), nn.Conv2d(width, width, 3), nn.InstanceNorm2d(width)]
         self.layers = nn.Sequential(*first, *second)
 
@@ -26,12 +26,12 @@ def generator(base_filters=64, blocks=9):
     up = {"stride": 2, "padding": 1, "output_padding": 1}
     return nn.Sequential(
         nn.ReflectionPad2d(3),
-        *_normalised(nn.Conv2d(3, f, 7)),
-        *_normalised(nn.Conv2d(f, 2 * f, 3, 2, 1)),
-        *_normalised(nn.Conv2d(2 * f, 4 * f, 3, 2, 1)),
+        *_normalize(nn.Conv2d(3, f, 7)),
+        *_normalize(nn.Conv2d(f, 2 * f, 3, 2, 1)),
+        *_normalize(nn.Conv2d(2 * f, 4 * f, 3, 2, 1)),
         *(_Block(4 * f) for _ in range(blocks)),
-        *_normalised(nn.ConvTranspose2d(4 * f, 2 * f, 3, **up)),
-        *_normalised(nn.ConvTranspose2d(2 * f, f, 3, **up)),
+        *_normalize(nn.ConvTranspose2d(4 * f, 2 * f, 3, **up)),
+        *_normalize(nn.ConvTranspose2d(2 * f, f, 3, **up)),
         nn.ReflectionPad2d(3),
         nn.Conv2d(f, 3, 7),
         nn.Tanh(),
@@ -48,7 +48,7 @@ def discriminator(base_filters=64):
 
 
 class TorchStep:
-    """Call it with nothing for one step on random pictures.
+    """Call it with nothing for one step on random images.
 
     Args:
         size, base_filters, blocks, lambda_identity: as in ours.

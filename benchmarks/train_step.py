@@ -45,8 +45,8 @@ def usual_step(size, filters, number_format):
 
 
 def keras_step(model, size):
-    pictures = tf.random.stateless_uniform((2, 1, size, size, 3), (0, 0), -1, 1)
-    pairs = iter(tf.data.Dataset.from_tensors((pictures[0], pictures[1])).repeat())
+    images = tf.random.stateless_uniform((2, 1, size, size, 3), (0, 0), -1, 1)
+    pairs = iter(tf.data.Dataset.from_tensors((images[0], images[1])).repeat())
     model.make_train_function()
     return lambda: keras.tree.map_structure(lambda x: x.numpy(), model.train_function(pairs))
 
@@ -68,14 +68,14 @@ def limit(size, filters, number_format, lambda_identity=0.5):
     generator = operations(networks["generator_ab"], size)
     discriminator = operations(networks["discriminator_a"], size)
     # A call costs its operations once forward, once for the input and once for the kernels, but
-    # the kernels of discriminators have no part in the generators' step, nor the first picture's
+    # the kernels of discriminators have no part in the generators' step, nor the first image's
     # gradient in any.
     calls = 2 * (3 if lambda_identity else 2)
     return (3 * calls * generator + 2 * 2 * discriminator + 3 * 4 * discriminator) / rate
 
 
 def operations(network, size):
-    """Of the convolutions of one call on one picture."""
+    """Of the convolutions of one call on one image."""
     model = keras.models.clone_model(network, input_tensors=keras.Input((size, size, 3)))
     return sum(operations_of(layer) for layer in model.layers)
 
@@ -116,7 +116,7 @@ def torch_steps(size, filters, blocks):
 
 def main():
     parser = tables.parser(__doc__)
-    parser.add_argument("--size", type=int, default=256, help="of the pictures, in pixels")
+    parser.add_argument("--size", type=int, default=256, help="of the images, in pixels")
     parser.add_argument("--filters", type=int, default=64, help="of the first layers")
     parser.add_argument("--steps", type=int, default=5, help="of each way, after one to warm up")
     parser.add_argument("--only", default="", help="ways whose names hold this")

@@ -1,8 +1,8 @@
 """CycleGAN as usual Keras code has it: what `train_step.py` and others compare with.
 
-After the example of keras.io: normalisation by `GroupNormalization(groups=1)`, each network called
-on one picture at a time, biases everywhere, four optimizers, Keras's defaults otherwise. The
-networks have the sizes of ours, and the losses are the same; no pool of earlier pictures.
+After the example of keras.io: normalization by `GroupNormalization(groups=1)`, each network called
+on one image at a time, biases everywhere, four optimizers, Keras's defaults otherwise. The
+networks have the sizes of ours, and the losses are the same; no pool of earlier images.
 """
 
 import keras
@@ -10,7 +10,7 @@ import tensorflow as tf
 from keras import layers
 
 
-def _normalised(x):
+def _normalize(x):
     return layers.GroupNormalization(groups=1)(x)
 
 
@@ -24,16 +24,16 @@ def _reflected(x, rows):
 def generator(base_filters=64, blocks=9):
     image = x = keras.Input((None, None, 3))
     x = layers.Conv2D(base_filters, 7)(_reflected(x, 3))
-    x = layers.ReLU()(_normalised(x))
+    x = layers.ReLU()(_normalize(x))
     for filters in (2 * base_filters, 4 * base_filters):
-        x = layers.ReLU()(_normalised(layers.Conv2D(filters, 3, 2, padding="same")(x)))
+        x = layers.ReLU()(_normalize(layers.Conv2D(filters, 3, 2, padding="same")(x)))
     for _ in range(blocks):
         shortcut = x
-        x = layers.ReLU()(_normalised(layers.Conv2D(4 * base_filters, 3)(_reflected(x, 1))))
-        x = layers.Add()([shortcut, _normalised(layers.Conv2D(x.shape[-1], 3)(_reflected(x, 1)))])
+        x = layers.ReLU()(_normalize(layers.Conv2D(4 * base_filters, 3)(_reflected(x, 1))))
+        x = layers.Add()([shortcut, _normalize(layers.Conv2D(x.shape[-1], 3)(_reflected(x, 1)))])
     for filters in (2 * base_filters, base_filters):
         x = layers.Conv2DTranspose(filters, 3, 2, padding="same")(x)
-        x = layers.ReLU()(_normalised(x))
+        x = layers.ReLU()(_normalize(x))
     x = layers.Conv2D(3, 7)(_reflected(x, 3))
     return keras.Model(image, layers.Activation("tanh", dtype="float32")(x))
 
@@ -44,7 +44,7 @@ def discriminator(base_filters=64, strided_layers=3):
     for layer in range(1, strided_layers + 1):
         strides = 2 if layer < strided_layers else 1
         x = layers.Conv2D(base_filters * min(2**layer, 8), 4, strides, padding="same")(x)
-        x = layers.LeakyReLU(0.2)(_normalised(x))
+        x = layers.LeakyReLU(0.2)(_normalize(x))
     return keras.Model(image, layers.Conv2D(1, 4, padding="same", dtype="float32")(x))
 
 

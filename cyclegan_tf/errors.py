@@ -2,7 +2,7 @@
 
 
 class InputError(ValueError):
-    """Something given to `cyclegan_tf` cannot be used: a path, a picture, an option.
+    """Something given to `cyclegan_tf` cannot be used: a path, an image, an option.
 
     Its message is one sentence for the user: what was wrong, what was expected, what to do. The
     command line prints it and exits with status 2.

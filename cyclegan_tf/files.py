@@ -18,7 +18,7 @@ except ImportError:  # Windows
 
 
 @contextlib.contextmanager
-def written_whole(path, keep=True):
+def atomic_file(path, keep=True):
     """Yields a path beside `path` to write to; renames it to `path` if all went well.
 
     A file that stood at `path` is replaced at the end, and stays as it was if writing fails or
@@ -43,7 +43,7 @@ def written_whole(path, keep=True):
     beside = _beside(path, path.suffix)
     try:
         yield beside
-        _to_disk(beside)
+        _fsync(beside)
         os.replace(beside, path)
     except OSError as error:
         _say_of(path, beside, error)
@@ -53,7 +53,7 @@ def written_whole(path, keep=True):
 
 
 @contextlib.contextmanager
-def folder_written_whole(path):
+def atomic_folder(path):
     """Yields a new folder beside `path` to fill; it takes the place of `path` if all went well.
 
     What stood at `path` is replaced with all that it held; whether it may be, the caller decides.
@@ -65,7 +65,7 @@ def folder_written_whole(path):
     try:
         beside.mkdir()
         yield beside
-        _to_disk(beside)
+        _fsync(beside)
         if path.exists():
             os.replace(path, old)
         try:
@@ -91,7 +91,7 @@ def _beside(path, suffix=""):
     return path.with_name(f".{path.stem[:40]}.{uuid.uuid4().hex[:8]}.part{suffix}")
 
 
-def _to_disk(path):
+def _fsync(path):
     """Waits until a file, or all in a folder, is on the disk: its name may get there first."""
     for file in [path] if path.is_file() else path.rglob("*"):
         if file.is_file():
@@ -148,7 +148,7 @@ def _make_folder(path):
 
 
 def write_text(path, text):
-    with written_whole(path) as beside:
+    with atomic_file(path) as beside:
         # Names of files may hold what is not UTF-8.
         beside.write_text(text, encoding="utf-8", errors="replace")
 

@@ -12,12 +12,12 @@ import keras
 import tensorflow as tf
 
 from cyclegan_tf.choices import ADVERSARIAL_OBJECTIVES
-from cyclegan_tf.random_numbers import whole_numbers
+from cyclegan_tf.random_numbers import random_integers
 from cyclegan_tf.replicas import of_any_share
 
 
 def generator_adversarial(fake_logits, objective="lsgan"):
-    """What a generator minimises of the discriminator's logits on its pictures.
+    """What a generator minimizes of the discriminator's logits on its images.
 
     `lsgan` is E[(D(G(x)) - 1)^2] (CycleGAN 4; Mao et al. 2017), `vanilla` the non-saturating
     E[-log sigmoid(D(G(x)))] (Goodfellow et al. 2014), `wgangp` -E[D(G(x))] (Gulrajani et al. 2017).
@@ -33,7 +33,7 @@ def generator_adversarial(fake_logits, objective="lsgan"):
 
 
 def discriminator_adversarial(real_logits, fake_logits, objective="lsgan"):
-    """What a discriminator minimises, halved "to slow down the rate at which D learns" (7.1).
+    """What a discriminator minimizes, halved "to slow down the rate at which D learns" (7.1).
 
     ½ E[(D(y) - 1)^2] + ½ E[D(G(x))^2] for `lsgan`, likewise for the others.
 
@@ -58,12 +58,12 @@ def gradient_penalty(discriminator, real, fake, seed, weight=10.0):
     gradient is taken.
 
     Args:
-        discriminator: a model of pictures.
-        real, fake: pictures, `(batch, height, width, channels)`.
+        discriminator: a model of images.
+        real, fake: images, `(batch, height, width, channels)`.
         seed: int32 tensor of shape (2,), for the positions between real and fake.
         weight: λ.
     """
-    share = whole_numbers((tf.shape(real)[0], 1, 1, 1), seed, 2**24)
+    share = random_integers((tf.shape(real)[0], 1, 1, 1), seed, 2**24)
     share = tf.cast(share, real.dtype) / 2**24
     between = share * real + (1.0 - share) * fake
     with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -75,9 +75,9 @@ def gradient_penalty(discriminator, real, fake, seed, weight=10.0):
     return 0.5 * weight * _global_mean(tf.square(norm - 1.0))
 
 
-def l1(pictures, targets):
-    """E[|pictures - targets|], of the cycle (eq. 2) and identity (5.2) losses."""
-    return _global_mean(tf.abs(_at_least_float32(pictures) - _at_least_float32(targets)))
+def l1(images, targets):
+    """E[|images - targets|], of the cycle (eq. 2) and identity (5.2) losses."""
+    return _global_mean(tf.abs(_at_least_float32(images) - _at_least_float32(targets)))
 
 
 def local_value(loss):

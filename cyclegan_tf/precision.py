@@ -93,7 +93,7 @@ def dtype_policy(policy):
 def in_precision(network, precision):
     """The same network with every layer in this number format, whatever it was trained in.
 
-    Weights, statistics and the last layer, which makes the picture, are float32 in any.
+    Weights, statistics and the last layer, which makes the image, are float32 in any.
 
     Args:
         network: a functional Keras model.

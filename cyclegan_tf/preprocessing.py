@@ -8,16 +8,16 @@ from cyclegan_tf.errors import InputError
 
 @dataclasses.dataclass(frozen=True)
 class Preprocessing:
-    """How a picture becomes a training picture; the names are those of the PyTorch release.
+    """How an image becomes a training image; the names are those of the PyTorch release.
 
     Attributes:
         mode: `resize_and_crop` to a square of `load_size`, then a crop of `crop_size`;
-            `crop` from the picture as it is; `scale_width` to a width of `load_size`, the
+            `crop` from the image as it is; `scale_width` to a width of `load_size`, the
             height in proportion but at least `crop_size`; `scale_width_and_crop` the same, then
             a crop; `none`. Where nothing is cropped, both sides are rounded to multiples of 4.
         load_size, crop_size: in pixels.
-        flip: mirror half of the pictures, left to right.
-        channels: 1 (grey), 3 (RGB) or as many as the source has; two numbers if those of the
+        flip: mirror half of the images, left to right.
+        channels: 1 (gray), 3 (RGB) or as many as the source has; two numbers if those of the
             domains differ, `(of A, of B)`.
     """
 
@@ -36,7 +36,7 @@ class Preprocessing:
             )
         if self.mode.endswith("_and_crop") and self.crop_size > self.load_size:
             raise InputError(
-                f"A crop of {self.crop_size} pixels does not fit into pictures resized to "
+                f"A crop of {self.crop_size} pixels does not fit into images resized to "
                 f"{self.load_size}; make crop_size smaller or load_size larger."
             )
 
@@ -45,7 +45,7 @@ class Preprocessing:
         return self.mode.endswith("crop")
 
     def resized(self, size):
-        """The size before the crop of a picture of `size`, `(height, width)` both."""
+        """The size before the crop of an image of `size`, `(height, width)` both."""
         height, width = size
         if self.mode == "resize_and_crop":
             return self.load_size, self.load_size
@@ -57,7 +57,7 @@ class Preprocessing:
         return height, width
 
     def final(self, size):
-        """The size that a picture of `size` ends with."""
+        """The size that an image of `size` ends with."""
         return (self.crop_size, self.crop_size) if self.crops else self.resized(size)
 
     def without_augmentation(self):

@@ -7,7 +7,7 @@ an algorithm by device.
 import tensorflow as tf
 
 
-def whole_numbers(shape, seed, below):
+def random_integers(shape, seed, below):
     """int32, uniform from 0 to `below` - 1; `seed` is an int32 tensor of shape (2,)."""
     return tf.random.stateless_uniform(
         shape, seed, minval=0, maxval=below, dtype=tf.int32, alg="philox"
@@ -17,4 +17,4 @@ def whole_numbers(shape, seed, below):
 def fold_in(seed, number):
     """Another seed for each number."""
     first, second = tf.unstack(seed)
-    return whole_numbers((2,), tf.stack([first + tf.cast(number, tf.int32), second]), 2**31 - 1)
+    return random_integers((2,), tf.stack([first + tf.cast(number, tf.int32), second]), 2**31 - 1)

@@ -15,7 +15,7 @@ def process_count(strategy=None):
     return sum(map(cluster.num_tasks, cluster.jobs)) or 1
 
 
-def process_number(strategy=None):
+def process_index(strategy=None):
     """The number of this process among them, from 0; number 0, the chief, writes the files."""
     cluster = _cluster(strategy)
     if not cluster.jobs:
@@ -25,24 +25,24 @@ def process_number(strategy=None):
     return resolver.task_id + int(after_chief)
 
 
-def any_process(flags, strategy):
+def any_across_processes(flags, strategy):
     """For each flag whether it is true in any process: a list of booleans, in all the same."""
     if process_count(strategy) == 1:
         return list(flags)
     return list(_in_replicas(strategy, _sum)(tf.cast(flags, tf.int32)).numpy() > 0)
 
 
-def same_everywhere(number, strategy):
-    """Whether a whole number below 2^31 is the same in all processes."""
+def equal_across_processes(number, strategy):
+    """Whether an integer below 2^31 is the same in all processes."""
     if process_count(strategy) == 1:
         return True
     gathered = _in_replicas(strategy, _gather)(tf.constant(number, tf.int32))
     return len(set(gathered.numpy().tolist())) == 1
 
 
-def wait_for_all(strategy):
+def barrier(strategy):
     """Returns when every process has called it."""
-    any_process([False], strategy)
+    any_across_processes([False], strategy)
 
 
 def replica_values(variable):
@@ -59,7 +59,7 @@ def replica_values(variable):
 def assign_replica_values(variable, values):
     """Gives each replica of this process its own of `values`, and zeros where there are fewer."""
     copies = _copies(variable)
-    first = process_number(_strategy_of(variable)) * len(copies)
+    first = process_index(_strategy_of(variable)) * len(copies)
     for replica, copy in enumerate(copies, first):
         copy.assign(values[replica] if replica < len(values) else tf.zeros_like(copy))
 

@@ -61,20 +61,20 @@ def plain_torch(reference, dtype):
 
 class _TorchPool:
     def __init__(self, reference, name):
-        self.size, self.pictures = int(reference["pool_size"]), []
+        self.size, self.images = int(reference["pool_size"]), []
         self.draws = list(reference.get(f"pool_{name}_draws", ()))
 
     def __call__(self, batch):
-        return torch.stack([self._exchange(picture) for picture in batch])
+        return torch.stack([self._exchange(image) for image in batch])
 
-    def _exchange(self, picture):
-        if len(self.pictures) < self.size:
-            self.pictures.append(picture)
-            return picture
+    def _exchange(self, image):
+        if len(self.images) < self.size:
+            self.images.append(image)
+            return image
         if not self.size or self.draws.pop(0) <= 0.5:
-            return picture
+            return image
         slot = int(self.draws.pop(0))
-        stored, self.pictures[slot] = self.pictures[slot], picture
+        stored, self.images[slot] = self.images[slot], image
         return stored
 
 

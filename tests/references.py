@@ -15,8 +15,8 @@ def load(name, folder=FIXTURES):
     return dict(np.load(pathlib.Path(folder) / f"{name}.npz"))
 
 
-def to_nhwc(pictures):
-    return np.moveaxis(pictures, -3, -1)
+def to_nhwc(images):
+    return np.moveaxis(images, -3, -1)
 
 
 def network(arrays, prefix, generates):

@@ -1,4 +1,4 @@
-"""Training that was stopped goes on as if it had not been: to the bit, whatever stopped it."""
+"""Training that was stopped goes on as if it had not been: bit for bit, whatever stopped it."""
 
 import csv
 import hashlib
@@ -85,7 +85,7 @@ def _fit(folder, make=_eager, pairs=_unpaired, stop_after=None, epochs=2, minute
 def _all_variables(model):
     optimizers = (model.generator_optimizer, model.discriminator_optimizer)
     variables = [*model.weights, *(v for each in optimizers for v in each.variables)]
-    pools = [pool.pictures.numpy() for pool in (model.pool_a, model.pool_b)]
+    pools = [pool.images.numpy() for pool in (model.pool_a, model.pool_b)]
     return [*(v.numpy() for v in variables), *pools]
 
 
@@ -365,7 +365,7 @@ def test_two_replicas_go_on_with_a_pool_each(tmp_path):
     _fit(tmp_path / "broken", make, pairs, stop_after=5)
     model, history = _fit(tmp_path / "broken", make, pairs)
     expected, expected_history = _fit(tmp_path / "unbroken", make, pairs)
-    for ours, theirs in zip(model.pool_a.pictures.values, expected.pool_a.pictures.values):
+    for ours, theirs in zip(model.pool_a.images.values, expected.pool_a.images.values):
         np.testing.assert_array_equal(ours, theirs)
     for ours, theirs in zip(model.get_weights(), expected.get_weights()):
         np.testing.assert_array_equal(ours, theirs)
@@ -541,12 +541,12 @@ def _events(folder):
 
 
 def _assert_same_models(run, expected):
-    """Weights, optimizers and pools of two folders agree to the bit."""
+    """Weights, optimizers and pools of two folders agree bit for bit."""
     _assert_equal(*(keras.saving.load_model(out / "model.keras") for out in (run, expected)))
 
 
 def _assert_same_run(run, expected):
-    """Models, logs and sheets of two folders agree to the bit."""
+    """Models, logs and sheets of two folders agree bit for bit."""
     _assert_same_models(run, expected)
     assert _rows(run / "log.csv") == _rows(expected / "log.csv")
     assert _events(run / "logs" / "train") == _events(expected / "logs" / "train")
@@ -563,7 +563,7 @@ def test_more_epochs_go_on_with_a_finished_run(tmp_path):
     short = resolve("scenes", **{**TINY, "epochs": 2, "decay_epochs": 0})
     train(short, tmp_path / "run", verbose=0)
     said = []
-    train(short, tmp_path / "run", verbose=0, say=said.append)
+    train(short, tmp_path / "run", verbose=0, log=said.append)
     assert "is finished" in said[-1]
     train(tiny, tmp_path / "run", verbose=0)
     # The weights' averages, which the shorter run ended with, are not gone on from.

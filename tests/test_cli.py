@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import typer
 from PIL import Image
-from test_pictures import smooth
+from test_image_files import smooth
 
 from cyclegan_tf import InputError
 from cyclegan_tf.commands import main
@@ -65,13 +65,13 @@ def refused(*arguments, **settings):
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
-    """Two domains of real picture files, with a text file and a cut JPEG among them."""
-    root = tmp_path_factory.mktemp("pictures")
+    """Two domains of real image files, with a text file and a cut JPEG among them."""
+    root = tmp_path_factory.mktemp("images")
     for part in ("trainA", "trainB"):
         (root / part).mkdir()
         for number in range(2):
             Image.fromarray(smooth(40, 50, seed=number)).save(root / part / f"{number}.jpg")
-    (root / "trainA" / "text.jpg").write_text("no picture")
+    (root / "trainA" / "text.jpg").write_text("no image")
     cut = root / "trainB" / "cut.jpg"
     Image.fromarray(smooth(200, 200)).save(cut)
     cut.write_bytes(cut.read_bytes()[:2000])
@@ -83,7 +83,7 @@ def run(root, tmp_path_factory):
     out = tmp_path_factory.mktemp("runs") / "run"
     result = cyclegan_tf("train", root, "--out", out, *options(precision="float32"))
     assert result.returncode == 0, result.stderr
-    assert "1 of 3 pictures cannot be read" in result.stderr
+    assert "1 of 3 images cannot be read" in result.stderr
     assert "cut.jpg" in result.stderr
     assert "Precision: float32 (as asked for)." in result.stdout
     return out
@@ -92,8 +92,8 @@ def run(root, tmp_path_factory):
 def test_train_then_translate_then_export(run, root, tmp_path):
     result = cyclegan_tf("translate", run, root / "trainA", tmp_path / "out", "--direction", "ab")
     assert result.returncode == 1  # the text file
-    assert "2 of 3 pictures translated" in result.stdout
-    assert "text.jpg is not a picture" in result.stderr
+    assert "2 of 3 images translated" in result.stdout
+    assert "text.jpg is not an image" in result.stderr
     with Image.open(tmp_path / "out" / "0.jpg") as image:
         assert image.size == (50, 40)
 
@@ -142,13 +142,13 @@ def test_translate_says_what_it_passes_over(run, tmp_path):
     (folder / "b.heic").touch()
     result = cyclegan_tf("translate", run, folder, folder / "out")
     assert result.returncode == 0, result.stderr
-    assert f"1 of 1 pictures translated to {folder / 'out'}." in result.stdout
+    assert f"1 of 1 images translated to {folder / 'out'}." in result.stdout
     assert "1 file is passed over because of its name" in result.stderr
     assert "a.gif has several frames" in result.stderr
     (folder / "self.png").symlink_to("self.png")
     result = cyclegan_tf("translate", run, folder, folder / "out")
     assert result.returncode == 1, result.stderr
-    assert "1 of 2 pictures translated" in result.stdout
+    assert "1 of 2 images translated" in result.stdout
     assert "self.png cannot be read: Too many levels of symbolic links." in result.stderr
     assert "what it holds already is not translated" in result.stderr
 
@@ -200,7 +200,7 @@ def test_sources_that_cannot_serve(root, run, tmp_path):
     (tmp_path / "empty" / "trainB").mkdir()
     out = ["--out", tmp_path / "out"]
     assert "does not exist" in refused("train", tmp_path / "missing", *out)
-    assert "holds no pictures" in refused("train", tmp_path / "empty", *out)
+    assert "holds no images" in refused("train", tmp_path / "empty", *out)
     assert "--lambda-a was 10.0 in this run, now 5.0; use a new folder or --restart" in refused(
         "train", root, "--out", run, *options(lambda_a=5)
     )

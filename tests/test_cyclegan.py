@@ -35,12 +35,12 @@ def _model(compiled=True, strided_layers=1, **arguments):
     return model
 
 
-def _pictures(count=6, seed=0, shape=SHAPE):
+def _images(count=6, seed=0, shape=SHAPE):
     return np.random.default_rng(seed).uniform(-1, 1, (2, count, *shape)).astype("float32")
 
 
 def _pairs(**arguments):
-    return tf.data.Dataset.from_tensor_slices(tuple(_pictures(**arguments))).batch(1)
+    return tf.data.Dataset.from_tensor_slices(tuple(_images(**arguments))).batch(1)
 
 
 def test_default_networks_are_the_papers():
@@ -73,7 +73,7 @@ def test_training_learns():
     """To give back what it is given is easy: cycle and identity fall within some epochs."""
     model = _model()
     model.compile(keras.optimizers.Adam(2e-3, beta_1=0.5), keras.optimizers.Adam(2e-4, beta_1=0.5))
-    smooth = np.array(tf.image.resize(_pictures(4, shape=(4, 4, 3))[0], SHAPE[:2]))
+    smooth = np.array(tf.image.resize(_images(4, shape=(4, 4, 3))[0], SHAPE[:2]))
     pairs = (smooth, smooth[::-1].copy())
     history = model.fit(*pairs, batch_size=1, epochs=20, shuffle=False, verbose=0).history
     assert history["cycle_a"][-1] < 0.7 * history["cycle_a"][0]
@@ -82,7 +82,7 @@ def test_training_learns():
 
 def test_evaluate_is_the_same_twice_and_changes_nothing():
     model = _model()
-    a, b = _pictures()
+    a, b = _images()
     before = model.generator_ab.get_weights()
     first = model.evaluate(a, b, batch_size=2, return_dict=True, verbose=0)
     assert first == model.evaluate(a, b, batch_size=2, return_dict=True, verbose=0)
@@ -93,7 +93,7 @@ def test_evaluate_is_the_same_twice_and_changes_nothing():
 @pytest.mark.parametrize("replicas", [1, 2])
 def test_losses_are_means_over_images_however_they_are_batched(replicas):
     """Of three images in batches of two, the second replica gets one at first, then none."""
-    images = _pictures(3)
+    images = _images(3)
     expected = _model().evaluate(*images, batch_size=1, return_dict=True, verbose=0)
     strategy = two_replicas() if replicas == 2 else tf.distribute.get_strategy()
     with strategy.scope():
@@ -111,7 +111,7 @@ def test_losses_are_means_over_images_however_they_are_batched(replicas):
 
 def test_the_losses_of_an_epoch_are_those_of_its_images():
     """At a rate of zero, the short last batch counts as the one image that it is."""
-    images = _pictures(3)
+    images = _images(3)
     model = _model(compiled=False, pool_size=0)
     model.compile(keras.optimizers.SGD(0.0), keras.optimizers.SGD(0.0))
     history = model.fit(*images, batch_size=2, shuffle=False, verbose=0).history
@@ -141,7 +141,7 @@ def test_each_term_has_the_weight_of_its_domain():
         lambda_identity=lambda_identity,
     )
     model.compile()
-    a, b = _pictures(2, shape=(8, 8, 1))
+    a, b = _images(2, shape=(8, 8, 1))
     fake_a, fake_b = ba * b, ab * a
     expected = {
         "g_ab": np.mean((on_b * fake_b - 1) ** 2),
@@ -164,7 +164,7 @@ def test_each_term_has_the_weight_of_its_domain():
 
 def test_predict_translates_a_to_b():
     model = _model()
-    a, _ = _pictures()
+    a, _ = _images()
     np.testing.assert_allclose(model.predict(a, verbose=0), model.generator_ab(a), atol=1e-5)
     assert model.predict(_pairs(), verbose=0).shape == a.shape
 
@@ -202,7 +202,7 @@ def test_steps_per_execution():
 @pytest.mark.parametrize("adversarial", ["vanilla", "wgangp"])
 def test_other_objectives_train(adversarial):
     model = _model(adversarial=adversarial)
-    a, b = _pictures(1)
+    a, b = _images(1)
     for _ in range(3):
         assert np.isfinite(list(model.train_on_batch(a, b, return_dict=True).values())).all()
 
@@ -214,7 +214,7 @@ def test_fine_discriminators_train_save_and_load(settings, tmp_path):
     )
     model = CycleGAN(**networks, image_shape=SHAPE, pool_size=3, **settings)
     model.compile()
-    a, b = _pictures(1)
+    a, b = _images(1)
     for _ in range(2):
         assert np.isfinite(list(model.train_on_batch(a, b, return_dict=True).values())).all()
     model.save(tmp_path / "model.keras")
@@ -223,19 +223,19 @@ def test_fine_discriminators_train_save_and_load(settings, tmp_path):
 
 
 def test_identity_0_is_neither_computed_nor_logged():
-    a, b = _pictures(1)
+    a, b = _images(1)
     losses = _model(lambda_identity=0.0).train_on_batch(a, b, return_dict=True)
     assert set(losses) == {"d_a", "g_ab", "cycle_a", "d_b", "g_ba", "cycle_b"}
 
 
 def test_save_load_go_on(tmp_path):
-    """The next steps of the loaded model are those of the unbroken one, to the bit."""
+    """The next steps of the loaded model are those of the unbroken one, bit for bit."""
     model = _model()
-    for image_a, image_b in _pairs(count=5):  # beyond the pools' three pictures
+    for image_a, image_b in _pairs(count=5):  # beyond the pools' three images
         model.train_on_batch(image_a, image_b)
     model.save(tmp_path / "x.keras")
     again = keras.saving.load_model(tmp_path / "x.keras")
-    np.testing.assert_array_equal(again.pool_b.pictures, model.pool_b.pictures)
+    np.testing.assert_array_equal(again.pool_b.images, model.pool_b.images)
     for image_a, image_b in _pairs(count=4, seed=9):
         for m in (model, again):
             m.reset_metrics()  # which average over steps; some releases of Keras save them
@@ -292,14 +292,14 @@ def test_one_seed_gives_one_run():
 @pytest.mark.parametrize("optimizer", [keras.optimizers.SGD, Adam])
 def test_two_replicas_train_as_one_with_twice_the_batch(optimizer):
     """Ten steps in float64, where no rounding tips a ReLU over; the replicas with `remat`."""
-    pictures = _pictures(20)
+    images = _images(20)
     keras.config.set_dtype_policy("float64")
 
     def trained(strategy, **arguments):
         with strategy.scope():
             model = _model(compiled=False, pool_size=0, **arguments)
             model.compile(optimizer(1e-3), optimizer(1e-3))
-        pairs = tf.data.Dataset.from_tensor_slices(tuple(pictures)).batch(2)
+        pairs = tf.data.Dataset.from_tensor_slices(tuple(images)).batch(2)
         history = model.fit(pairs, epochs=1, verbose=0).history
         return model.get_weights(), history
 
@@ -314,7 +314,7 @@ def test_two_replicas_train_as_one_with_twice_the_batch(optimizer):
 @pytest.mark.parametrize("arguments", [{}, {"lambda_identity": 0.0, "adversarial": "wgangp"}])
 def test_remat_trains_the_same(arguments):
     keras.config.set_dtype_policy("float64")
-    a, b = _pictures(1)
+    a, b = _images(1)
 
     def weights(remat):
         model = _model(remat=remat, **arguments)
@@ -334,9 +334,9 @@ def test_remat_refuses_networks_that_give_something_else_the_second_time():
 
 
 def test_accumulated_gradients_train_as_a_batch_does():
-    """Four pictures at once, and four steps for one change of the weights; in float64."""
+    """Four images at once, and four steps for one change of the weights; in float64."""
     keras.config.set_dtype_policy("float64")
-    a, b = _pictures(8)
+    a, b = _images(8)
 
     def trained(batch_size, **settings):
         model = _model(compiled=False, pool_size=0)
@@ -369,8 +369,8 @@ def test_accumulation_that_cannot_work_is_refused():
 
 
 def test_averages_reach_as_far_where_gradients_accumulate():
-    """Of the command line's options: four pictures at once, and four steps for one change."""
-    pictures = _pictures(8)
+    """Of the command line's options: four images at once, and four steps for one change."""
+    images = _images(8)
 
     def average(batch_size, steps):
         options = resolve(
@@ -378,7 +378,7 @@ def test_averages_reach_as_far_where_gradients_accumulate():
             precision="float32", pool_size=0, gradient_accumulation_steps=steps, ema_momentum=0.5,
         )  # fmt: skip
         model = compiled_model(options, SHAPE)
-        model.fit(*pictures, batch_size=batch_size, shuffle=False, verbose=0)
+        model.fit(*images, batch_size=batch_size, shuffle=False, verbose=0)
         return model.generator_optimizer.ema_momentum
 
     assert average(4, 1) == 0.5
@@ -398,13 +398,11 @@ def test_networks_that_end_in_half_precision_train():
             image_shape=SHAPE, pool_size=0, adversarial=adversarial,
         )  # fmt: skip
         model.compile()
-        assert np.isfinite(
-            list(model.train_on_batch(*_pictures(1), return_dict=True).values())
-        ).all()
+        assert np.isfinite(list(model.train_on_batch(*_images(1), return_dict=True).values())).all()
 
 
 def test_batches_of_unknown_size_beside_known_ones_train():
-    a, b = (tf.data.Dataset.from_tensor_slices(part) for part in _pictures(2))
+    a, b = (tf.data.Dataset.from_tensor_slices(part) for part in _images(2))
     pairs = tf.data.Dataset.zip((a.batch(1, drop_remainder=True), b.batch(1)))
     model = _model(pool_size=0)
     assert np.isfinite(model.fit(pairs, verbose=0).history["g_ab"]).all()
@@ -416,14 +414,14 @@ def test_adam_pools_and_our_pipeline_train_on_two_replicas():
         model = _model()
     history = model.fit(data.arrays(*images, batch_size=2), epochs=2, verbose=0).history
     assert np.isfinite(list(history.values())).all()
-    first, second = model.pool_a.pictures.values
+    first, second = model.pool_a.images.values
     assert not np.array_equal(first, second)
 
 
 def test_keras_export_works(tmp_path):
     model = _model()
     model.export(tmp_path / "x", verbose=False)
-    image = _pictures(1)[0]
+    image = _images(1)[0]
     loaded = tf.saved_model.load(tmp_path / "x")
     np.testing.assert_allclose(loaded.serve(image), model.translate(image), atol=1e-5)
 
@@ -432,7 +430,7 @@ def test_keras_export_works(tmp_path):
 def test_half_precision_trains_and_saves(policy, tmp_path):
     keras.config.set_dtype_policy(policy)
     model = _model()
-    a, b = _pictures(1)
+    a, b = _images(1)
     assert np.isfinite(list(model.train_on_batch(a, b, return_dict=True).values())).all()
     assert model.generator_ab.trainable_variables[0].dtype == "float32"
     model.save(tmp_path / "x.keras")
@@ -446,7 +444,7 @@ def test_half_precision_trains_and_saves(policy, tmp_path):
 @pytest.mark.parametrize("size", [(32, 32), (37, 50), (9, 3)])
 def test_translate_takes_any_size_and_both_formats(size):
     model = _model()
-    floats = _pictures(2, shape=(*size, 3))[0]
+    floats = _images(2, shape=(*size, 3))[0]
     translated = model.translate(floats, "ba")
     assert translated.shape == floats.shape
     assert translated.dtype == np.float32
@@ -459,7 +457,7 @@ def test_translate_takes_any_size_and_both_formats(size):
 
 def test_translate_is_the_generator_where_the_size_fits():
     model = _model()
-    images = _pictures(3)[0]
+    images = _images(3)[0]
     np.testing.assert_allclose(
         model.translate(images, "ba", batch_size=2), model.generator_ba(images), atol=1e-5
     )
@@ -471,7 +469,7 @@ def test_translate_is_the_generator_where_the_size_fits():
 def test_translate_uses_the_generators_of_now():
     one, other = (resnet_generator(base_filters=2, blocks=1, seed=seed) for seed in (1, 2))
     translator = Translator({"ab": one}, SHAPE)
-    image = _pictures(1)[0]
+    image = _images(1)[0]
     for generator in (one, other):
         translator.generators["ab"] = generator
         np.testing.assert_allclose(translator.translate(image), generator(image), atol=1e-5)
@@ -490,11 +488,11 @@ def test_translate_takes_lists_of_different_sizes():
     model = _model()
     rng = np.random.default_rng(0)
     sizes = [(20, 30), (8, 9), (20, 30), (150, 100)]
-    pictures = [rng.integers(0, 255, (*size, 3), dtype=np.uint8) for size in sizes]
-    for picture, translated in zip(pictures, model.translate(pictures), strict=True):
+    images = [rng.integers(0, 255, (*size, 3), dtype=np.uint8) for size in sizes]
+    for image, translated in zip(images, model.translate(images), strict=True):
         # One alone takes another way than those of equal size together.
-        alone = model.translate(picture)
-        assert translated.shape == picture.shape
+        alone = model.translate(image)
+        assert translated.shape == image.shape
         np.testing.assert_allclose(translated.astype(float), alone, atol=1)
 
 
@@ -612,7 +610,7 @@ def test_default_networks_follow_the_policy_of_the_model(policy):
     model = CycleGAN(image_shape=SHAPE, pool_size=1, dtype=policy)
     layers = [model.generator_ab.layers[2], model.discriminator_b.layers[2]]
     assert [layer.dtype_policy.name for layer in layers] == [policy] * 2
-    assert model.pool_a.pictures.dtype == ("float64" if policy == "float64" else "float32")
+    assert model.pool_a.images.dtype == ("float64" if policy == "float64" else "float32")
     assert keras.config.dtype_policy().name == "float32"
 
 
@@ -650,13 +648,13 @@ def test_one_optimizer_for_both_is_refused():
         _model(compiled=False).compile(adam, adam)
 
 
-def test_training_pictures_of_another_kind_are_refused():
+def test_training_images_of_another_kind_are_refused():
     model = _model()
-    a, b = _pictures(1)
+    a, b = _images(1)
     with pytest.raises(ValueError, match="floats in"):
         model.train_on_batch(np.uint8(a), np.uint8(b))
     with pytest.raises(ValueError, match="was built for images"):
-        model.train_on_batch(*_pictures(1, shape=(64, 64, 3)))
+        model.train_on_batch(*_images(1, shape=(64, 64, 3)))
     with pytest.raises(ValueError, match="must come in batches"):
         model.fit(_pairs().unbatch(), verbose=0)
     with pytest.raises(ValueError, match="must be a pair"):
@@ -668,7 +666,7 @@ def test_float_images_out_of_range_are_refused(values):
     """Arrays before training; of a data set the batch that holds them, wherever it comes."""
     model = _model(compiled=False)
     model.compile(run_eagerly=True)
-    a, b = _pictures(3)
+    a, b = _images(3)
     b[2, 0, 0] = values
     pairs = tf.data.Dataset.from_tensor_slices((a, b)).batch(1)
     before = model.get_weights()
@@ -691,7 +689,7 @@ def test_float_images_out_of_range_are_refused(values):
 
 def test_float_images_out_of_range_are_refused_where_several_steps_are_one_call():
     """With XLA, which leaves assertions of the step itself out, and on two replicas."""
-    pairs = tf.data.Dataset.from_tensors(tuple(127.5 * _pictures(2) + 127.5)).repeat(2)
+    pairs = tf.data.Dataset.from_tensors(tuple(127.5 * _images(2) + 127.5)).repeat(2)
     xla = _model(compiled=False)
     xla.compile(jit_compile=True, steps_per_execution=2)
     with two_replicas().scope():
@@ -703,7 +701,7 @@ def test_float_images_out_of_range_are_refused_where_several_steps_are_one_call(
 
 def test_a_third_part_of_a_training_element_is_refused():
     model = _model()
-    a, b = _pictures(2)
+    a, b = _images(2)
     ones = np.ones(2, "float32")
     with_weights = tf.data.Dataset.from_tensors((a, b, ones))
     for refused in (
@@ -721,7 +719,7 @@ def test_a_third_part_of_a_training_element_is_refused():
 def test_images_without_a_batch_are_refused_after_good_ones_too():
     """Keras then traces the step again, for tensors of unknown rank."""
     model = _model()
-    a, b = _pictures(1)
+    a, b = _images(1)
     model.fit(a, b, verbose=0)
     pairs = tf.data.Dataset.from_tensors((a[0], b[0]))
     for refused in (lambda: model.fit(a[0], b[0], verbose=0), lambda: model.fit(pairs, verbose=0)):
@@ -731,7 +729,7 @@ def test_images_without_a_batch_are_refused_after_good_ones_too():
 
 def test_data_sets_of_unknown_rank_train():
     def images():
-        yield tuple(_pictures(1))
+        yield tuple(_images(1))
 
     unknown = tf.TensorSpec(None, tf.float32)
     pairs = tf.data.Dataset.from_generator(images, output_signature=(unknown, unknown))
@@ -753,7 +751,7 @@ def test_the_whole_step_compiles_with_xla_and_agrees():
     assert compiled.jit_compile
     for ours, theirs in zip(compiled.get_weights(), plain.get_weights()):
         np.testing.assert_allclose(ours, theirs, atol=1e-5)
-    np.testing.assert_allclose(compiled.pool_a.pictures, plain.pool_a.pictures, atol=1e-4)
+    np.testing.assert_allclose(compiled.pool_a.images, plain.pool_a.images, atol=1e-4)
 
 
 def test_averaged_weights_are_what_fit_ends_with():
@@ -819,7 +817,7 @@ def test_compile_outside_the_scope_shares_the_moments():
         for variable in optimizer.variables:
             copies = variable.value.values
             assert [copy.device[-5:] for copy in copies] == ["CPU:0", "CPU:1"]
-    model.fit(tf.data.Dataset.from_tensors(_pictures(2)).map(tf.unstack), verbose=0)
+    model.fit(tf.data.Dataset.from_tensors(_images(2)).map(tf.unstack), verbose=0)
     assert model.generator_optimizer.iterations.numpy() == 1
     moments = [v for v in model.generator_optimizer.variables if "momentum" in v.path]
     assert len(moments) > 10

@@ -1,21 +1,21 @@
-"""The pipeline: what is drawn, how pictures are prepared, and the sources that feed it."""
+"""The pipeline: what is drawn, how images are prepared, and the sources that feed it."""
 
 import numpy as np
 import pytest
 from PIL import Image
-from test_pictures import smooth
+from test_image_files import smooth
 
 from cyclegan_tf import InputError, data
-from cyclegan_tf.data.scenes import CLASSES, COLOURS, render
+from cyclegan_tf.data.scenes import CLASSES, COLORS, render
 
 
 def _numbered(count, first=0, size=(8, 8)):
-    """Pictures that carry their number as their colour."""
+    """Images that carry their number as their color."""
     return np.stack([np.full((*size, 1), first + n, np.uint8) for n in range(count)])
 
 
 def _drawn(dataset):
-    """The numbers of the pictures of each pair."""
+    """The numbers of the images of each pair."""
     return [
         tuple(round((float(image[0, 0, 0, 0]) + 1) * 127.5) for image in pair) for pair in dataset
     ]
@@ -57,7 +57,7 @@ def test_repeat_goes_on_with_new_pairs():
 
 
 def test_b_is_drawn_independently_of_a():
-    """Over many epochs every picture of B meets every picture of A."""
+    """Over many epochs every image of B meets every image of A."""
     dataset = data.arrays(_numbered(4), _numbered(4, first=100))
     drawn = _drawn(dataset.repeat().take(400))
     assert len(set(drawn)) == 16
@@ -80,10 +80,10 @@ def test_values_lie_in_minus_1_to_1():
     np.testing.assert_array_equal(image[0, 0, :, 0], [1, 1, 1, 1, -1, -1, -1, -1])
 
 
-def test_half_of_the_pictures_are_mirrored():
-    picture = np.zeros((1, 8, 8, 1), np.uint8)
-    picture[:, :, 0] = 255
-    dataset = data.arrays(picture, picture).repeat().take(400)
+def test_half_of_the_images_are_mirrored():
+    source = np.zeros((1, 8, 8, 1), np.uint8)
+    source[:, :, 0] = 255
+    dataset = data.arrays(source, source).repeat().take(400)
     mirrored = [[float(image[0, 0, 0, 0]) < 0 for image in pair] for pair in dataset]
     assert 0.4 < np.mean(mirrored) < 0.6
     a, b = np.transpose(mirrored)
@@ -110,25 +110,25 @@ def test_crops_reach_every_corner():
     ],
 )
 def test_preprocessing_modes(preprocess, expected):
-    picture = smooth(48 if preprocess == "scale_width" else 32, 40)[None]
-    dataset = data.arrays(picture, picture, preprocess=preprocess, load_size=20, crop_size=16)
+    source = smooth(48 if preprocess == "scale_width" else 32, 40)[None]
+    dataset = data.arrays(source, source, preprocess=preprocess, load_size=20, crop_size=16)
     image, _ = next(iter(dataset))
     assert image.shape == (1, *expected, 3)
     assert dataset.element_spec[0].shape == (1, *expected, 3)
 
 
 def test_sizes_are_rounded_to_multiples_of_4_where_nothing_is_cropped():
-    picture = smooth(30, 41)[None]
-    image, _ = next(iter(data.arrays(picture, picture)))
+    source = smooth(30, 41)[None]
+    image, _ = next(iter(data.arrays(source, source)))
     assert image.shape == (1, 32, 40, 3)
 
 
 def test_resize_and_crop_agrees_with_pillow():
-    picture = smooth(50, 30)
+    source = smooth(50, 30)
     dataset = data.arrays(
-        [picture], [picture], preprocess="resize_and_crop", image_size=16, training=False
+        [source], [source], preprocess="resize_and_crop", image_size=16, training=False
     )
-    expected = Image.fromarray(picture).resize((16, 16), Image.Resampling.BICUBIC)
+    expected = Image.fromarray(source).resize((16, 16), Image.Resampling.BICUBIC)
     image, _ = next(iter(dataset))
     np.testing.assert_allclose((image[0] + 1) * 127.5, np.asarray(expected), atol=1e-3)
 
@@ -155,7 +155,7 @@ def test_arrays_of_another_kind_are_refused():
         data.arrays(np.zeros((1, 8, 8, 3), np.float32), _numbered(1))
     with pytest.raises(InputError, match="one number of channels"):
         data.arrays(np.zeros((1, 8, 8, 3), np.uint8), _numbered(1))
-    with pytest.raises(InputError, match="no pictures of domain B"):
+    with pytest.raises(InputError, match="no images of domain B"):
         data.arrays(_numbered(1), _numbered(1)[:0])
     different = [np.zeros((8, 8, 3), np.uint8), np.zeros((12, 8, 3), np.uint8)]
     with pytest.raises(InputError, match="different sizes"):
@@ -174,10 +174,8 @@ def root(tmp_path):
     for number, part in enumerate(("trainA", "trainB", "testA", "testB")):
         folder = tmp_path / "data" / part
         folder.mkdir(parents=True)
-        for picture in range(3):
-            Image.fromarray(smooth(20, 30, seed=10 * number + picture)).save(
-                folder / f"{picture}.png"
-            )
+        for index in range(3):
+            Image.fromarray(smooth(20, 30, seed=10 * number + index)).save(folder / f"{index}.png")
     return tmp_path / "data"
 
 
@@ -193,8 +191,8 @@ def test_folders_read_the_layout_of_the_release_or_two_folders(root):
 def test_test_split_is_not_augmented(root):
     for number, pair in enumerate(data.folders(root, split="test", image_size=16)):
         for domain, image in zip("AB", pair):
-            with Image.open(root / f"test{domain}" / f"{number}.png") as picture:
-                expected = np.asarray(picture.resize((16, 16), Image.Resampling.BICUBIC))
+            with Image.open(root / f"test{domain}" / f"{number}.png") as file:
+                expected = np.asarray(file.resize((16, 16), Image.Resampling.BICUBIC))
             np.testing.assert_allclose((image[0] + 1) * 127.5, expected, atol=1e-3)
 
 
@@ -216,7 +214,7 @@ def test_a_file_that_vanishes_is_named_where_it_is_read(root):
 def test_scenes_differ_by_domain_and_split_and_repeat_by_seed():
     labels, photographs, classes = data.scene_pairs(3, (32, 48), seed=1)
     assert labels.shape == photographs.shape == (3, 32, 48, 3)
-    np.testing.assert_array_equal(COLOURS[classes], labels)
+    np.testing.assert_array_equal(COLORS[classes], labels)
     np.testing.assert_array_equal(data.scene_pairs(3, (32, 48), seed=1)[1], photographs)
     assert not np.array_equal(data.scene_pairs(3, (32, 48), seed=2)[1], photographs)
     assert not np.array_equal(data.scene_pairs(3, (32, 48), split="train", seed=1)[1], photographs)
@@ -235,7 +233,7 @@ def test_domain_b_shows_other_scenes_than_domain_a():
              for pair in data.scenes(4, 32, training=False, split="train")]  # fmt: skip
     for number in range(4):
         photograph, classes = render(number, (32, 32))
-        assert any(np.array_equal(COLOURS[classes], label_map) for label_map, _ in shown)
+        assert any(np.array_equal(COLORS[classes], label_map) for label_map, _ in shown)
         assert not any(np.array_equal(photograph, other) for _, other in shown)
 
 

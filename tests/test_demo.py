@@ -1,4 +1,4 @@
-"""The demo from end to end: a short run, and a slow one that has learnt something."""
+"""The demo from end to end: a short run, and a slow one that has learned something."""
 
 import json
 
@@ -31,7 +31,7 @@ def test_a_short_demo_writes_everything_and_can_be_repeated(tmp_path):
     small = {"base_filters": 4, "blocks": 1, "epochs": 1, "steps_per_epoch": 2}
     for _ in range(2):
         lines = []
-        scores = demo(tmp_path / "demo", say=lines.append, **small)
+        scores = demo(tmp_path / "demo", log=lines.append, **small)
         (tmp_path / "demo" / "notes.txt").write_text("mine")
     assert [p.name for p in (tmp_path / "demo/export/generator_ab").iterdir()] == ["1"]
     assert (tmp_path / "demo" / "notes.txt").read_text() == "mine"

@@ -33,7 +33,7 @@ def test_a_file_is_on_the_disk_before_it_has_its_name(order, tmp_path):
     assert order == [("on disk", number), ("renamed", "x.txt")]
 
 
-@pytest.mark.parametrize("written", [files.written_whole, files.folder_written_whole])
+@pytest.mark.parametrize("written", [files.atomic_file, files.atomic_folder])
 def test_all_that_a_folder_holds_is_on_the_disk_before_it_has_its_name(written, order, tmp_path):
     with written(tmp_path / "x") as folder:
         (folder / "deep").mkdir(parents=True)
@@ -70,7 +70,7 @@ def test_only_own_unfinished_files_are_removed_and_only_in_that_folder(tmp_path)
     export.mkdir()
     for name in (".film.mp4.part", ".x.0123abcd.parts", ".x.0123abcd.part.keras"):
         (tmp_path / name).touch()
-    with files.written_whole(export / "g.tflite") as beside:
+    with files.atomic_file(export / "g.tflite") as beside:
         beside.touch()
         files.remove_unfinished(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {
@@ -84,9 +84,9 @@ def test_only_own_unfinished_files_are_removed_and_only_in_that_folder(tmp_path)
 def test_what_a_killed_process_leaves_is_removed(tmp_path):
     """For each way of writing, the name that it leaves is one that is removed."""
     for written, name in (
-        (files.written_whole, "x.keras"),
-        (files.written_whole, "plain"),
-        (files.folder_written_whole, "site.v2"),
+        (files.atomic_file, "x.keras"),
+        (files.atomic_file, "plain"),
+        (files.atomic_folder, "site.v2"),
     ):
         with written(tmp_path / name) as beside:
             left = beside.with_name(beside.name)
@@ -101,7 +101,7 @@ def test_a_linked_folder_is_replaced_where_it_lies(tmp_path):
     linked.mkdir(parents=True)
     (linked / "old.html").touch()
     link.symlink_to("disk/site")
-    with files.folder_written_whole(link) as folder:
+    with files.atomic_folder(link) as folder:
         (folder / "new.html").touch()
     assert link.is_symlink()
     assert [path.name for path in linked.iterdir()] == ["new.html"]

@@ -16,7 +16,7 @@ FILE = references.FIXTURES / "tfa_generator.h5"
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_normalisation_gives_the_values_and_gradients_of_tensorflow_addons(case):
+def test_normalization_gives_the_values_and_gradients_of_tensorflow_addons(case):
     recorded = {key.removeprefix(case + "."): VALUES[key] for key in VALUES if case + "." in key}
     epsilon = float(case.split("_epsilon")[1].split("_")[0])
     affine = "gamma" in recorded
@@ -45,7 +45,7 @@ def _matching(**options):
     return resnet_generator(**{**MATCHING, "blocks": 2, **options})
 
 
-def test_a_generator_of_tensorflow_addons_gives_the_same_pictures():
+def test_a_generator_of_tensorflow_addons_gives_the_same_images():
     recorded = references.load("tfa_generator")
     generator = _matching()
     load_weights(generator, FILE)
@@ -62,7 +62,7 @@ def test_a_discriminator_of_tensorflow_addons_gives_the_same_logits():
 
 
 @pytest.mark.parametrize("options", [{"padding": "torch"}, {"epsilon": 1e-5}])
-def test_other_options_give_other_pictures(options):
+def test_other_options_give_other_images(options):
     """So that the test above would notice a padding or an epsilon of another kind."""
     recorded = references.load("tfa_generator")
     generator = _matching(**options)
@@ -100,7 +100,7 @@ def test_files_that_cannot_be_read_get_a_sentence(tmp_path):
         load_weights(_matching(), newer)
 
 
-def test_group_normalisation_is_refused(tmp_path):
+def test_group_normalization_is_refused(tmp_path):
     """Its weights have the same shapes; it is what the Keras example has now."""
     with h5py.File(FILE) as old, h5py.File(tmp_path / "groups.h5", "w") as new:
         new.attrs["layer_names"] = ["group_normalization"]
@@ -110,7 +110,7 @@ def test_group_normalisation_is_refused(tmp_path):
             names.append(name.replace("instance_normalization_8", "group_normalization"))
             group[names[-1]] = source[name][()]
         group.attrs["weight_names"] = names
-    with pytest.raises(InputError, match="'group_normalization/gamma:0': group normalisation"):
+    with pytest.raises(InputError, match="'group_normalization/gamma:0': group normalization"):
         load_weights(_matching(), tmp_path / "groups.h5")
 
 

@@ -70,14 +70,14 @@ def test_two_processes_train_as_two_replicas_of_one(two_workers, tmp_path):
     for ours, theirs in zip(_rows(two_workers / "log.csv"), _rows(tmp_path / "run" / "log.csv")):
         for name, value in ours.items():
             np.testing.assert_allclose(float(value), float(theirs[name]), rtol=1e-4)
-    expected = [*mirrored.pool_a.pictures.values, *mirrored.pool_b.pictures.values]
+    expected = [*mirrored.pool_a.images.values, *mirrored.pool_b.images.values]
     assert not np.array_equal(*expected[:2])  # each replica's own fakes
     for ours, theirs in zip(_pools(two_workers), expected, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-3)
 
 
 def _pools(out):
-    """The pictures in the saved pools: those of A by replica, then those of B."""
+    """The images in the saved pools: those of A by replica, then those of B."""
     with zipfile.ZipFile(out / "model.keras") as archive:
         content = io.BytesIO(archive.read("model.weights.h5"))
     found = {}

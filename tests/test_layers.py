@@ -17,18 +17,18 @@ from cyclegan_tf.networks.layers import (
 )
 
 
-def _pictures(shape=(2, 5, 6, 3), seed=0):
+def _images(shape=(2, 5, 6, 3), seed=0):
     return np.random.default_rng(seed).normal(3.0, 2.0, shape).astype("float32")
 
 
-def test_instance_normalization_is_per_picture_and_channel():
-    x = _pictures()
+def test_instance_normalization_is_per_image_and_channel():
+    x = _images()
     expected = (x - x.mean((1, 2), keepdims=True)) / np.sqrt(x.var((1, 2), keepdims=True) + 1e-5)
     np.testing.assert_allclose(InstanceNormalization()(x), expected, atol=1e-5)
 
 
 def test_instance_normalization_equals_group_normalization_of_single_channels():
-    x = _pictures()
+    x = _images()
     layer = InstanceNormalization(affine=True, epsilon=1e-3)
     twin = keras.layers.GroupNormalization(groups=-1, epsilon=1e-3)
     layer(x), twin(x)
@@ -40,7 +40,7 @@ def test_instance_normalization_equals_group_normalization_of_single_channels():
 
 def test_instance_normalization_has_no_weights_by_default():
     layer = InstanceNormalization()
-    layer(_pictures())
+    layer(_images())
     assert layer.weights == []
 
 
@@ -55,13 +55,13 @@ def test_statistics_are_float32_under_half_precision(policy):
 
 
 def test_float64_policy_keeps_its_precision():
-    x = _pictures().astype("float64")
+    x = _images().astype("float64")
     expected = (x - x.mean((1, 2), keepdims=True)) / np.sqrt(x.var((1, 2), keepdims=True) + 1e-5)
     np.testing.assert_allclose(InstanceNormalization(dtype="float64")(x), expected, atol=1e-13)
 
 
 def test_reflection_padding_does_not_repeat_the_border():
-    x = _pictures()
+    x = _images()
     expected = np.pad(x, ((0, 0), (2, 2), (2, 2), (0, 0)), mode="reflect")
     layer = ReflectionPadding2D(2)
     np.testing.assert_array_equal(layer(x), expected)
@@ -100,9 +100,9 @@ def _assert_fast_path_agrees(layer, x, tolerance, order=1):
 
 @pytest.mark.parametrize(("policy", "tolerance"), [("float32", 1e-5), ("mixed_bfloat16", 2e-2)])
 @pytest.mark.parametrize("affine", [False, True])
-def test_the_fused_normalisation_agrees_with_the_plain_one(policy, tolerance, affine):
+def test_the_fused_normalization_agrees_with_the_plain_one(policy, tolerance, affine):
     layer = InstanceNormalization(affine=affine, dtype=policy)
-    x = tf.cast(tf.constant(_pictures((2, 128, 64, 16))), layer.compute_dtype)
+    x = tf.cast(tf.constant(_images((2, 128, 64, 16))), layer.compute_dtype)
     assert layer._can_be_fused(x)
     _assert_fast_path_agrees(layer, x, tolerance)
 
@@ -111,10 +111,10 @@ def test_an_empty_batch_stays_empty():
     assert InstanceNormalization()(tf.zeros((0, 128, 128, 16))).shape == (0, 128, 128, 16)
 
 
-def test_second_derivatives_of_the_fused_normalisation_agree():
+def test_second_derivatives_of_the_fused_normalization_agree():
     """The gradient penalty takes them."""
     layer = InstanceNormalization()
-    _assert_fast_path_agrees(layer, tf.constant(_pictures((2, 128, 64, 16))), 1e-5, order=2)
+    _assert_fast_path_agrees(layer, tf.constant(_images((2, 128, 64, 16))), 1e-5, order=2)
 
 
 @pytest.mark.parametrize("form", UPSAMPLING_FORMS)
@@ -123,7 +123,7 @@ def test_second_derivatives_of_the_fused_normalisation_agree():
 )
 def test_every_form_of_the_upsampling_convolution_agrees(policy, tolerance, form, monkeypatch):
     layer = UpsamplingConvolution2D(6, dtype=policy, bias_initializer="ones")
-    x = tf.cast(tf.constant(_pictures((2, 5, 7, 4))), layer.compute_dtype)
+    x = tf.cast(tf.constant(_images((2, 5, 7, 4))), layer.compute_dtype)
     assert layer(x).shape == layer.compute_output_shape(x.shape) == (2, 10, 14, 6)
     monkeypatch.setattr("cyclegan_tf.networks.kernels.upsampling_form", lambda dtype: form)
     _assert_fast_path_agrees(layer, x, tolerance)
@@ -136,7 +136,7 @@ def test_the_upsampling_convolution_takes_any_size_in_one_graph(policy):
     signature = [tf.TensorSpec((None, None, None, 4), layer.compute_dtype)]
     any_size = tf.function(layer, input_signature=signature, autograph=False)
     for size in ((2, 5), (4, 3)):
-        x = tf.cast(tf.constant(_pictures((2, *size, 4))), layer.compute_dtype)
+        x = tf.cast(tf.constant(_images((2, *size, 4))), layer.compute_dtype)
         assert any_size(x).shape == (2, 2 * size[0], 2 * size[1], 3)
         np.testing.assert_allclose(
             tf.cast(any_size(x), tf.float32), tf.cast(layer(x), tf.float32), atol=0.1
@@ -157,7 +157,7 @@ def test_the_upsampling_convolution_takes_any_size_in_one_graph(policy):
 def test_the_convolution_takes_every_argument_of_keras(settings):
     arguments = {"filters": 4, "kernel_size": 3, "bias_initializer": "ones", **settings}
     ours, theirs = Conv2D(**arguments), keras.layers.Conv2D(**arguments)
-    x = _pictures((2, 12, 14, 3))
+    x = _images((2, 12, 14, 3))
     ours(x), theirs(x)
     theirs.set_weights(ours.get_weights())
     assert ours(x).shape == ours.compute_output_shape(x.shape)
@@ -193,7 +193,7 @@ def test_half_precision_never_pads_transposed_convolutions_explicitly():
 def test_the_convolution_of_few_filters_agrees_with_that_of_keras(policy, tolerance, size):
     layer = Conv2D(3, 7, dtype=policy, bias_initializer="ones")
     plain = keras.layers.Conv2D(3, 7, dtype=policy)
-    x = tf.cast(tf.constant(_pictures((2, *size, 5))), layer.compute_dtype)
+    x = tf.cast(tf.constant(_images((2, *size, 5))), layer.compute_dtype)
     layer.build(x.shape)
     plain.build(x.shape)
     plain.set_weights(layer.get_weights())
@@ -213,7 +213,7 @@ def test_the_convolution_of_few_filters_takes_any_size_in_one_graph():
     signature = [tf.TensorSpec((None, None, None, 5))]
     any_size = tf.function(layer, input_signature=signature, autograph=False)
     for size in ((12, 14), (13, 14), (12, 13), (11, 13)):
-        x = _pictures((2, *size, 5))
+        x = _images((2, *size, 5))
         np.testing.assert_allclose(any_size(x), twin(x), rtol=1e-4, atol=1e-4)
 
 
@@ -228,7 +228,7 @@ def test_the_convolution_of_few_filters_computes_two_by_two_pixels_at_once():
 @pytest.mark.parametrize("policy", ["float64", "float32", "mixed_bfloat16"])
 def test_reflection_agrees_with_that_of_tensorflow(policy, padding):
     layer = ReflectionPadding2D(padding, dtype=policy)
-    x = tf.cast(tf.constant(_pictures((2, 5, 7, 3))), layer.compute_dtype)
+    x = tf.cast(tf.constant(_images((2, 5, 7, 3))), layer.compute_dtype)
     _assert_fast_path_agrees(layer, x, 1e-7 if policy != "mixed_bfloat16" else 2**-7)
 
 

@@ -19,18 +19,18 @@ def test_classes_that_do_not_occur_do_not_count():
     assert scores == {"per_pixel": 1.0, "per_class": 1.0, "iou": 1.0}
 
 
-def test_nearest_colour_by_brute_force():
+def test_nearest_color_by_brute_force():
     rng = np.random.default_rng(0)
-    colours = rng.integers(0, 256, (6, 3))
-    pictures = rng.integers(0, 256, (2, 5, 7, 3)).astype(np.uint8)
-    distances = np.square(pictures[..., None, :].astype(float) - colours).sum(-1)
-    np.testing.assert_array_equal(nearest_class(pictures, colours), distances.argmin(-1))
+    colors = rng.integers(0, 256, (6, 3))
+    images = rng.integers(0, 256, (2, 5, 7, 3)).astype(np.uint8)
+    distances = np.square(images[..., None, :].astype(float) - colors).sum(-1)
+    np.testing.assert_array_equal(nearest_class(images, colors), distances.argmin(-1))
 
 
 def test_true_label_maps_score_1():
-    colours = np.array([(0, 0, 0), (255, 0, 0), (0, 255, 0)])
+    colors = np.array([(0, 0, 0), (255, 0, 0), (0, 255, 0)])
     classes = np.random.default_rng(0).integers(0, 3, (2, 8, 8))
-    assert label_scores(np.uint8(colours[classes]), classes, colours)["iou"] == 1.0
+    assert label_scores(np.uint8(colors[classes]), classes, colors)["iou"] == 1.0
 
 
 def test_shapes_must_agree():

@@ -15,12 +15,12 @@ from cyclegan_tf import (
     unet_generator,
 )
 from cyclegan_tf.networks.generators import size_multiple, translate_any_size
-from cyclegan_tf.networks.layers import LocalContrast, acts_per_picture
+from cyclegan_tf.networks.layers import LocalContrast, acts_per_image
 from cyclegan_tf.systems.cyclegan import paper_networks
 
 
 def _without_useless_biases(with_biases, *filters):
-    """The PyTorch release counts biases that a normalisation cancels."""
+    """The PyTorch release counts biases that a normalization cancels."""
     return with_biases - sum(filters)
 
 
@@ -146,7 +146,7 @@ def test_patchgan_sees_70_by_70_pixels():
     """By the support of a logit's gradient, wherever the weights are not zero."""
     discriminator = patchgan(base_filters=4, seed=0)
     x = image = tf.random.stateless_uniform((1, 256, 256, 3), (0, 0), -1, 1)
-    # Instance normalisation lets every logit see the whole picture, through its statistics; what
+    # Instance normalization lets every logit see the whole image, through its statistics; what
     # is left without it is the reach of the convolutions.
     with tf.GradientTape() as tape:
         tape.watch(image)
@@ -176,7 +176,7 @@ def test_a_two_scale_patchgan_judges_each_place_twice():
     twin = patchgan(base_filters=4, seed=0)
     image = tf.random.stateless_normal((2, 64, 64, 3), (1, 2))
     np.testing.assert_allclose(coarse[:, :, 0, :, 0], twin(image)[..., 0], atol=1e-5)
-    assert acts_per_picture(network)
+    assert acts_per_image(network)
 
 
 def test_local_contrast_is_that_of_a_hand_computed_image():
@@ -199,11 +199,11 @@ def test_fine_discriminators_go_to_the_domains_that_are_named():
     assert np.isfinite(list(logs.values())).all()
 
 
-def test_only_networks_that_keep_pictures_apart_are_joined():
+def test_only_networks_that_keep_images_apart_are_joined():
     kept_apart = [resnet_generator(blocks=1), unet_generator(halvings=2), patchgan(), pixelgan()]
-    assert all(map(acts_per_picture, kept_apart))
+    assert all(map(acts_per_image, kept_apart))
     image = keras.Input((8, 8, 3))
-    assert acts_per_picture(keras.Sequential([image, keras.layers.Conv2D(3, 1)]))
+    assert acts_per_image(keras.Sequential([image, keras.layers.Conv2D(3, 1)]))
     mixing = [
         resnet_generator(blocks=1, normalization="batch"),
         resnet_generator(blocks=1, dropout=0.5),
@@ -214,4 +214,4 @@ def test_only_networks_that_keep_pictures_apart_are_joined():
         keras.Model(image, keras.layers.Concatenate(axis=0)([image, image])),
         Mixing(image, keras.layers.ReLU()(image)),
     ]
-    assert not any(map(acts_per_picture, mixing))
+    assert not any(map(acts_per_image, mixing))

@@ -53,7 +53,7 @@ def test_a_run_resumes_by_the_same_options(run):
     options = resolve("scenes", preset="demo", epochs=3, **SETTINGS)
     lines = []
     with pytest.warns(UserWarning, match="of an earlier version of this package"):
-        model = train(options, run, verbose=0, say=lines.append)
+        model = train(options, run, verbose=0, log=lines.append)
     assert any("in epoch 3" in line for line in lines)
     assert int(model.generator_optimizer.iterations) == 9
     with open(run / "log.csv", newline="") as file:
@@ -66,7 +66,7 @@ def test_a_run_resumes_by_the_same_options(run):
 
 def test_a_run_exports(run, tmp_path):
     model = load(run)
-    written = export(model, tmp_path / "out", ("ab",), kinds=("tflite",), run=run, say=print)
+    written = export(model, tmp_path / "out", ("ab",), kinds=("tflite",), run=run, log=print)
     image = np.float32(_image()[np.newaxis] / 127.5 - 1)
     difference = translated(written["tflite", "ab"], image) - model.translate(image)
     assert np.abs(difference).max() < 1e-4

@@ -76,11 +76,11 @@ def test_resumed_and_shared_pairs_are_those_of_the_unbroken_order():
     pairs = data.arrays(
         images, images[..., ::-1], paired=True, preprocess="crop", crop_size=8, batch_size=2
     ).training_pairs
-    unbroken = _elements(pairs.endless().take(8))
+    unbroken = _elements(pairs.from_step().take(8))
     assert pairs.steps_per_epoch == 2
-    resumed = _elements(pairs.endless(first_epoch=1, first_step=1).take(5))
+    resumed = _elements(pairs.from_step(first_epoch=1, first_step=1).take(5))
     np.testing.assert_array_equal(resumed, unbroken[3:])
-    shares = [_elements(pairs.endless(worker=n, workers=2, replicas=2).take(8)) for n in range(2)]
+    shares = [_elements(pairs.from_step(worker=n, workers=2, replicas=2).take(8)) for n in range(2)]
     np.testing.assert_array_equal(np.concatenate(shares, axis=2), unbroken)
     for image_a, image_b in [pair for share in shares for pair in share]:
         np.testing.assert_array_equal(image_b, image_a[..., ::-1])
@@ -292,7 +292,7 @@ def test_paired_scenes_are_label_maps_and_their_photographs():
 
 def test_domains_may_have_different_channels(tmp_path):
     images = _noise(2)
-    grey = images[..., :1]
+    gray = images[..., :1]
     for number, pixels in enumerate(images):
         _save(tmp_path / "trainA" / f"{number}.png", pixels[..., 0])
         _save(tmp_path / "trainB" / f"{number}.png", pixels)
@@ -302,7 +302,7 @@ def test_domains_may_have_different_channels(tmp_path):
         )
     arguments = {"preprocess": "crop", "crop_size": 16, "channels": (1, 3)}
     for dataset in (
-        data.arrays(grey, images, paired=True, **arguments),
+        data.arrays(gray, images, paired=True, **arguments),
         data.folders(tmp_path, paired=True, **arguments),
         data.side_by_side(tmp_path, **arguments),
     ):

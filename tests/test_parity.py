@@ -41,7 +41,7 @@ def test_checkpoints_give_the_published_outputs(path):
     np.testing.assert_allclose(output, expected, rtol=0, atol=within)
 
 
-# The release's name of each loss; its D_A judges pictures of B.
+# The release's name of each loss; its D_A judges images of B.
 RELEASE_NAMES = {
     "d_b": "D_A",
     "g_ab": "G_A",
@@ -87,7 +87,7 @@ def _check_probes(model, reference, within):
         np.testing.assert_allclose(generator(probe), expected, rtol=0, atol=within)
 
 
-def test_float64_training_gives_the_published_losses_and_pictures():
+def test_float64_training_gives_the_published_losses_and_images():
     keras.config.set_dtype_policy("float64")
     reference = references.load("train_lsgan_identity")
     model = _model(reference)
@@ -105,7 +105,7 @@ def test_float32_training_gives_the_published_losses():
 
 
 def replay_draws(reference, install):
-    """Has the pools exchange pictures by the random numbers that the published ones drew."""
+    """Has the pools exchange images by the random numbers that the published ones drew."""
     if not reference["pool_size"]:
         return {}
     count, batch = reference["images_a"].shape[:2]
@@ -121,10 +121,10 @@ def replay_draws(reference, install):
         for domain in "AB"
     }
 
-    def call(pool, pictures, seed):
+    def call(pool, images, seed):
         coins, slots = zip(*(next(draws[pool.name]) for _ in range(batch)))
-        coins = np.array(coins, pictures.dtype.name)
-        return pool.exchange(pictures, coins, np.array(slots, np.int32))
+        coins = np.array(coins, images.dtype.name)
+        return pool.exchange(images, coins, np.array(slots, np.int32))
 
     install(call)
     return draws

@@ -11,26 +11,26 @@ from cyclegan_tf import ReplayPool
 SHAPE = (2, 2, 1)
 
 
-def _pictures(*numbers):
+def _images(*numbers):
     return np.array(numbers, "float32").reshape(-1, 1, 1, 1) * np.ones((1, *SHAPE), "float32")
 
 
-def _numbers(pictures):
-    return np.array(pictures)[:, 0, 0, 0].tolist()
+def _numbers(images):
+    return np.array(images)[:, 0, 0, 0].tolist()
 
 
 class _ListPool:
     def __init__(self, size):
         self.size, self.stored = size, []
 
-    def exchange(self, pictures, coins, slots):
+    def exchange(self, images, coins, slots):
         returned = []
-        for picture, coin, slot in zip(pictures, coins, slots):
+        for image, coin, slot in zip(images, coins, slots):
             if len(self.stored) < self.size:
-                self.stored.append(picture)
+                self.stored.append(image)
             elif coin > 0.5:
-                picture, self.stored[slot] = self.stored[slot], picture
-            returned.append(picture)
+                image, self.stored[slot] = self.stored[slot], image
+            returned.append(image)
         return returned
 
 
@@ -42,39 +42,39 @@ def test_follows_the_rule_in_every_batch():
         numbers = [3 * step, 3 * step + 1, 3 * step + 2]
         coins = rng.random(3).astype("float32")
         slots = rng.integers(4, size=3).astype("int32")
-        returned = exchange(_pictures(*numbers), tf.constant(coins), tf.constant(slots))
+        returned = exchange(_images(*numbers), tf.constant(coins), tf.constant(slots))
         assert _numbers(returned) == expected.exchange(numbers, coins, slots)
-        assert _numbers(pool.pictures)[: len(expected.stored)] == expected.stored
+        assert _numbers(pool.images)[: len(expected.stored)] == expected.stored
 
 
 def test_fills_first_and_returns_what_it_is_given_meanwhile():
     pool = ReplayPool(5, SHAPE)
     for number in range(5):
-        assert _numbers(pool(_pictures(number), seed=tf.constant([0, number]))) == [number]
+        assert _numbers(pool(_images(number), seed=tf.constant([0, number]))) == [number]
     assert int(pool.count) == 5
 
 
-def test_half_of_the_pictures_are_older_ones():
+def test_half_of_the_images_are_older_ones():
     pool = ReplayPool(50, SHAPE)
     numbers = np.arange(2000)
-    returned = _numbers(pool(_pictures(*numbers), seed=tf.constant([1, 2])))
+    returned = _numbers(pool(_images(*numbers), seed=tf.constant([1, 2])))
     older = np.mean(np.array(returned[50:]) != numbers[50:])
     assert 0.46 < older < 0.54
-    assert len(set(returned)) > 1900  # each stored picture is given out once
+    assert len(set(returned)) > 1900  # each stored image is given out once
 
 
 def test_the_seed_alone_decides():
     first, second = ReplayPool(2, SHAPE), ReplayPool(2, SHAPE)
     for step in range(20):
         seed = tf.constant([7, step])
-        given = _pictures(step)
+        given = _images(step)
         assert _numbers(first(given, seed=seed)) == _numbers(second(given, seed=seed))
 
 
 def test_size_0_is_off():
     pool = ReplayPool(0, (None, None, 3))
-    pictures = tf.ones((1, 8, 8, 3))
-    assert pool(pictures, seed=tf.constant([0, 0])) is pictures
+    images = tf.ones((1, 8, 8, 3))
+    assert pool(images, seed=tf.constant([0, 0])) is images
     assert pool.weights == []
 
 
@@ -83,7 +83,7 @@ def test_compiles_with_xla():
     compiled = tf.function(lambda x, seed: pool(x, seed=seed), jit_compile=True)
     twin = ReplayPool(2, SHAPE)
     for step in range(10):
-        seed, given = tf.constant([3, step]), _pictures(step, step + 100)
+        seed, given = tf.constant([3, step]), _images(step, step + 100)
         assert _numbers(compiled(given, seed)) == _numbers(twin(given, seed=seed))
 
 
@@ -96,14 +96,14 @@ def test_each_replica_has_its_own():
     def step(number):
         def replica():
             own = tf.distribute.get_replica_context().replica_id_in_sync_group
-            picture = tf.ones((1, *SHAPE)) * (number + 100.0 * tf.cast(own, tf.float32))
-            return pool(picture, seed=tf.constant([0, 0]))
+            image = tf.ones((1, *SHAPE)) * (number + 100.0 * tf.cast(own, tf.float32))
+            return pool(image, seed=tf.constant([0, 0]))
 
         return strategy.run(replica)
 
     for number in range(3):
         step(tf.constant(float(number)))
-    first, second = pool.pictures.values
+    first, second = pool.images.values
     assert _numbers(first) == [0, 1, 2]
     assert _numbers(second) == [100, 101, 102]
 
@@ -112,12 +112,12 @@ def test_saves_and_loads(tmp_path):
     inputs = keras.Input(SHAPE)
     model = keras.Sequential([inputs, keras.layers.Flatten()])
     model.pool = ReplayPool(3, SHAPE)
-    model.pool(_pictures(5, 6), seed=tf.constant([0, 0]))
+    model.pool(_images(5, 6), seed=tf.constant([0, 0]))
     model.save_weights(tmp_path / "x.weights.h5")
     again = keras.Sequential([keras.Input(SHAPE), keras.layers.Flatten()])
     again.pool = ReplayPool(3, SHAPE)
     again.load_weights(tmp_path / "x.weights.h5")
-    assert _numbers(again.pool.pictures) == [5, 6, 0]
+    assert _numbers(again.pool.images) == [5, 6, 0]
     assert int(again.pool.count) == 2
 
 

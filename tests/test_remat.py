@@ -1,9 +1,9 @@
-"""Rematerialisation, seen in the graph that is traced; test_cyclegan.py trains with it."""
+"""Rematerialization, seen in the graph that is traced; test_cyclegan.py trains with it."""
 
 import keras
 import tensorflow as tf
 
-from cyclegan_tf.networks.remat import rematerialised
+from cyclegan_tf.networks.remat import rematerialize
 
 
 def _ancestors(operation):
@@ -28,15 +28,15 @@ def _graph(call):
             objective = tf.reduce_sum(call(network, one)) + tf.reduce_sum(call(network, other))
         return tape.gradient(objective, network.trainable_variables)
 
-    picture = tf.TensorSpec((1, 8, 8, 3))
-    return gradients.get_concrete_function(picture, picture).graph.get_operations()
+    image = tf.TensorSpec((1, 8, 8, 3))
+    return gradients.get_concrete_function(image, image).graph.get_operations()
 
 
 def test_the_inside_is_computed_again_one_call_after_the_other():
     kinds = [operation.type for operation in _graph(lambda network, x: network(x, training=True))]
     assert kinds.count("Conv2D") == 4
 
-    operations = _graph(rematerialised)
+    operations = _graph(rematerialize)
     convolutions = [operation for operation in operations if operation.type == "Conv2D"]
     assert len(convolutions) == 8
     # How many gradients of kernels each waits for: the second call for those of the first.

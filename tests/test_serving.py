@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
-from test_pictures import smooth
+from test_image_files import smooth
 
 from cyclegan_tf import export_saved_model, resnet_generator
 from cyclegan_tf.data import image_files
@@ -41,7 +41,7 @@ def _answers(served, files):
     return [np.asarray(Image.open(io.BytesIO(png))) for png in answer.numpy()]
 
 
-def test_whole_numbers_are_translated_as_translate_does(model, served):
+def test_integers_are_translated_as_translate_does(model, served):
     images = np.stack([smooth(20, 26, seed=n) for n in range(3)])
     for batch in (images, images[:1]):
         given = served.signatures["uint8"](image=tf.constant(batch))["translated"]
@@ -50,14 +50,14 @@ def test_whole_numbers_are_translated_as_translate_does(model, served):
 
 
 def test_encoded_files_of_several_formats_and_sizes(model, served):
-    colours = [Image.fromarray(smooth(height, width)) for height, width in ((24, 32), (9, 14))]
+    colors = [Image.fromarray(smooth(height, width)) for height, width in ((24, 32), (9, 14))]
     transparent = Image.fromarray(np.dstack([smooth(17, 30), smooth(17, 30, seed=1)[..., 0]]))
-    grey = Image.fromarray(smooth(30, 21)[..., 0])
+    gray = Image.fromarray(smooth(30, 21)[..., 0])
     files = [
-        _encoded(colours[0], "JPEG"),
-        _encoded(colours[1], "BMP"),
+        _encoded(colors[0], "JPEG"),
+        _encoded(colors[1], "BMP"),
         _encoded(transparent, "PNG"),
-        _encoded(grey, "PNG"),
+        _encoded(gray, "PNG"),
         _encoded(transparent.convert("LA"), "PNG"),
     ]
     for file, answer in zip(files, _answers(served, files), strict=True):
@@ -76,8 +76,8 @@ def test_webp(model, served):
     np.testing.assert_allclose(answer.astype(int), model.translate(smooth(24, 32)), atol=1)
 
 
-@pytest.mark.parametrize("bad", [b"", b"no picture", b"\x89PN"])
-def test_bytes_that_are_no_picture_are_named_by_their_number(served, bad):
+@pytest.mark.parametrize("bad", [b"", b"no image", b"\x89PN"])
+def test_bytes_that_are_no_image_are_named_by_their_number(served, bad):
     good = _encoded(Image.fromarray(smooth()), "PNG")
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"image_bytes number.*\[1\].*none of"):
         _answers(served, [good, bad])

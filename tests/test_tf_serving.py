@@ -14,7 +14,7 @@ import pytest
 import tensorflow as tf
 import yaml
 from PIL import Image
-from test_pictures import smooth
+from test_image_files import smooth
 
 from cyclegan_tf import InputError, export_saved_model, resnet_generator
 from cyclegan_tf.exporting.export import export
@@ -106,16 +106,16 @@ def test_the_client_gets_what_keras_makes(model, server, protocol, direction, tm
 @pytest.mark.parametrize("protocol", ["rest", "grpc"])
 def test_the_client_says_what_went_wrong(server, protocol, tmp_path):
     Image.fromarray(smooth()).save(tmp_path / "good.png")
-    (tmp_path / "bad.jpg").write_text("no picture")
+    (tmp_path / "bad.jpg").write_text("no image")
     good, address = tmp_path / "good.png", _addresses(server)[protocol]
     for arguments, sentence in (
         ((good, tmp_path / "bad.jpg"), r"(400|INVALID_ARGUMENT): .*number.*\[1\].*none of JPEG"),
         ((good, "--model", "generator_xy"), r"answered (404|NOT_FOUND): "),
         ((tmp_path / "missing.png",), r"missing.png cannot be read: No such file"),
-        ((good, tmp_path / "more" / "good.jpg"), r"two pictures are called good"),
+        ((good, tmp_path / "more" / "good.jpg"), r"two images are called good"),
     ):
-        pictures = [a for a in arguments if isinstance(a, pathlib.Path)]
-        done = _client(*pictures, tmp_path / "out", *arguments[len(pictures) :], *address)
+        images = [a for a in arguments if isinstance(a, pathlib.Path)]
+        done = _client(*images, tmp_path / "out", *arguments[len(images) :], *address)
         assert done.returncode == 2
         assert re.search(sentence, done.stderr, re.DOTALL), done.stderr
         assert re.search(r"^client\.py: ", done.stderr, re.MULTILINE)
@@ -154,7 +154,7 @@ def test_the_client_says_that_it_is_no_tf_serving(tmp_path):
 
 
 @pytest.mark.parametrize("signature", ["serving_default", "uint8"])
-def test_pictures_as_rows_of_numbers(model, server, signature):
+def test_images_as_rows_of_numbers(model, server, signature):
     pixels = np.stack([smooth(20, 24, seed=n) for n in range(2)])
     whole = signature == "uint8"
     instances = pixels if whole else pixels / np.float32(127.5) - 1
@@ -226,5 +226,5 @@ def test_versions_are_chosen_or_refused(model, tmp_path):
     with pytest.raises(InputError, match=r"7 is there already"):
         export_saved_model(model, tmp_path, version=7)
     for version in (0, -1, "latest", 1.5):
-        with pytest.raises(InputError, match=r"whole number of 1 or more\. Received: "):
+        with pytest.raises(InputError, match=r"integer of 1 or more\. Received: "):
             export_saved_model(model, tmp_path, version=version)

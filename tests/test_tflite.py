@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
-from test_pictures import smooth
+from test_image_files import smooth
 
 from cyclegan_tf import (
     InputError,
@@ -27,12 +27,12 @@ from cyclegan_tf import (
 )
 from cyclegan_tf.exporting.tflite import metadata
 from cyclegan_tf.exporting.tflite.conversion import INPUT, converted
-from cyclegan_tf.exporting.tflite.equalization import equalized, normalised_convolutions
+from cyclegan_tf.exporting.tflite.equalization import equalized, normalized_convolutions
 from cyclegan_tf.exporting.tflite.gptq import input_covariances, rounded
 from cyclegan_tf.exporting.tflite.quantization import _RECIPES, Material
 from cyclegan_tf.exporting.tflite.quantizer import measured_ranges
 from cyclegan_tf.exporting.tflite.report import psnr
-from cyclegan_tf.exporting.tflite.representative import TEST, representative_pictures
+from cyclegan_tf.exporting.tflite.representative import TEST, representative_images
 from cyclegan_tf.runs.options import resolve
 
 SIZE = 24
@@ -110,7 +110,7 @@ def test_every_quantization_is_close_to_keras_and_reports_what_it_is(
 
     report = _report(path)
     assert report["size_bytes"] == path.stat().st_size
-    tested = decibels[4]  # of five pictures, the last
+    tested = decibels[4]  # of five images, the last
     assert report["psnr_to_keras"]["worst_db"] == pytest.approx(tested, abs=2)
     assert report["builtin_operators_only"]
     assert report["quantization"] == metadata.read(path)["quantization"] == quantization
@@ -132,7 +132,7 @@ def test_every_quantization_is_close_to_keras_and_reports_what_it_is(
 
 
 def _dotted(count):
-    """Flat pictures with one bright dot, which normalisation makes far larger than the rest."""
+    """Flat images with one bright dot, which normalization makes far larger than the rest."""
     images = np.random.default_rng(0).integers(100, 104, (count, SIZE, SIZE, 3), np.uint8)
     images[:, 7, 11] = 255
     return images
@@ -145,8 +145,8 @@ def test_dynamic_leaves_the_last_convolution_where_eight_bits_show(flat, images,
     last = [layer for layer in network.layers if layer.weights][-1]
     last.set_weights([weight * (3 if flat else 0.3) for weight in last.get_weights()])
     model = Translator({"ab": network}, (SIZE, SIZE, 3))
-    pictures = _dotted(6) if flat else images
-    path = export_tflite(model, tmp_path / "x.tflite", "ab", "dynamic", pictures)
+    given = _dotted(6) if flat else images
+    path = export_tflite(model, tmp_path / "x.tflite", "ab", "dynamic", given)
     report = _report(path)
     assert len(report["tried"]) == (2 if flat else 1)
     formats = {
@@ -184,13 +184,13 @@ def test_the_last_convolutions_are_those_before_the_output(end, images, tmp_path
     assert recipe.make(nested) == _RECIPES["dynamic"][0].make(nested)
 
 
-def _product(picture, x):
+def _product(image, x):
     attention = keras.layers.Conv2D(3, 9, padding="same", activation="sigmoid")(x)
-    return keras.layers.Multiply()([picture, attention])
+    return keras.layers.Multiply()([image, attention])
 
 
-def test_ranges_are_those_of_all_pictures(model):
-    """The quantizer's own are a moving average: nearly those of the first picture."""
+def test_ranges_are_those_of_all_images(model):
+    """The quantizer's own are a moving average: nearly those of the first image."""
     images = np.stack([np.full((SIZE, SIZE, 3), value, np.float32) for value in (-0.1, 0.9, -0.7)])
     found = measured_ranges(converted(model.generators["ab"], (SIZE, SIZE)), images)
     for ranges, expected in (
@@ -214,7 +214,7 @@ def test_the_facts_can_be_read_by_another_program(model, exported, images, tmp_p
         (detail,) = details.values()
         assert detail["shape"].tolist() == facts[end]["shape"] == [1, SIZE, SIZE, 3]
         assert detail["dtype"] == np.dtype(facts[end]["dtype"])
-    # As the facts say it, a picture becomes values and values a picture.
+    # As the facts say it, an image becomes values and values an image.
     pixel, value = images[:1], None
     value = eval(facts["pixel_to_value"], {"pixel": pixel.astype(np.float32)})
     (translated,) = signature(image=value).values()
@@ -254,16 +254,16 @@ def test_other_channels_out_than_in(channels, tmp_path):
     facts = metadata.read(path)
     assert [facts["channels"], facts["output_channels"]] == [names[each] for each in channels]
 
-    picture = smooth(SIZE, SIZE)[..., : channels[0]]
-    Image.fromarray(picture.squeeze()).save(tmp_path / "in.png")
-    expected = model.translate(picture).astype(int)
+    image = smooth(SIZE, SIZE)[..., : channels[0]]
+    Image.fromarray(image.squeeze()).save(tmp_path / "in.png")
+    expected = model.translate(image).astype(int)
     folder = export_saved_model(model, tmp_path / "saved")
     for place, file in (("mobile", path), ("serving", folder)):
         script = runpy.run_path(str(EXPORT / place / "translate.py"))
         script["main"](str(file), tmp_path / "in.png", tmp_path / "out.png")
         translated = data.image_files.read(tmp_path / "out.png", channels[1])
-        with Image.open(tmp_path / "out.png") as image:
-            assert image.mode == {1: "L", 3: "RGB"}[channels[1]]
+        with Image.open(tmp_path / "out.png") as file:
+            assert file.mode == {1: "L", 3: "RGB"}[channels[1]]
         np.testing.assert_allclose(translated, expected, atol=1)
 
 
@@ -274,7 +274,7 @@ def test_the_same_model_makes_the_same_file(model, exported, tmp_path):
 
 @pytest.mark.parametrize("quantization", ["none", "dynamic"])
 def test_any_size_on_wish(quantization, model, tmp_path):
-    """Also by the script beside the READMEs, which keeps the picture's size as far as it can."""
+    """Also by the script beside the READMEs, which keeps the image's size as far as it can."""
     path = export_tflite(
         model,
         tmp_path / "x.tflite",
@@ -307,7 +307,7 @@ def test_any_size_on_wish(quantization, model, tmp_path):
 
 
 def _largest_outputs(network, images):
-    pairs = normalised_convolutions(network)
+    pairs = normalized_convolutions(network)
     probe = keras.Model(network.input, [conv.output for conv, _ in pairs])
     outputs = probe(_floats(images), training=False)
     return [np.abs(output).max(axis=(0, 1, 2)) for output in outputs]
@@ -332,28 +332,28 @@ def _convolution(**settings):
 
 
 def _with_shared(share):
-    convolution, normalisation = _convolution(), InstanceNormalization(epsilon=1e-2)
+    convolution, normalization = _convolution(), InstanceNormalization(epsilon=1e-2)
     inputs = keras.Input((SIZE, SIZE, 6))
-    x = normalisation(convolution(inputs))
+    x = normalization(convolution(inputs))
     if share == "convolution":
         x = InstanceNormalization(epsilon=1e-2)(convolution(x))
     else:
-        x = normalisation(_convolution()(x))
+        x = normalization(_convolution()(x))
     return keras.Model(inputs, x)
 
 
-@pytest.mark.parametrize("kind", ["tanh", "convolution", "normalisation"])
+@pytest.mark.parametrize("kind", ["tanh", "convolution", "normalization"])
 def test_what_cannot_be_rescaled_stays(kind, images):
     if kind == "tanh":
         inputs = keras.Input((SIZE, SIZE, 6))
-        normalisation = InstanceNormalization(epsilon=1e-2)
-        network = keras.Model(inputs, normalisation(_convolution(activation="tanh")(inputs)))
+        normalization = InstanceNormalization(epsilon=1e-2)
+        network = keras.Model(inputs, normalization(_convolution(activation="tanh")(inputs)))
     else:
         network = _with_shared(kind)
     given = _floats(images).repeat(2, axis=-1)
     expected = _like_trained(network).predict(given, verbose=0)
-    for pictures in (None, given):
-        outputs = equalized(network, pictures).predict(given, verbose=0)
+    for calibration in (None, given):
+        outputs = equalized(network, calibration).predict(given, verbose=0)
         np.testing.assert_allclose(outputs, expected, atol=1e-5)
 
 
@@ -371,7 +371,7 @@ def test_rounding_without_correlations_is_rounding():
 
 @pytest.mark.parametrize("side", [(20, 28), (64, 72)])
 def test_covariances_are_those_of_patches(side):
-    """Of all of them where the picture is small, else of 1024, spread over it."""
+    """Of all of them where the image is small, else of 1024, spread over it."""
     inputs = x = keras.Input((None, None, 3))
     layers = [
         keras.layers.Conv2D(4, 7, padding="valid"),
@@ -425,7 +425,7 @@ def test_rounded_weights_change_the_output_less_than_the_nearest_ones():
 
 
 def test_means_are_taken_row_by_row(model, exported):
-    """So that no sum in float16 runs over a whole picture."""
+    """So that no sum in float16 runs over a whole image."""
     interpreter = _interpreter(exported)
     interpreter.allocate_tensors()
     means = [op for op in interpreter._get_ops_details() if op["op_name"] == "MEAN"]
@@ -436,14 +436,14 @@ def test_means_are_taken_row_by_row(model, exported):
         assert np.size(interpreter.get_tensor(op["inputs"][1])) == 1
 
 
-def test_saturated_colours_overflow_no_sum_in_float16():
+def test_saturated_colors_overflow_no_sum_in_float16():
     """Squares of what the convolutions of a rescaled network give, added up row by row."""
     network = _like_trained(resnet_generator(base_filters=4, blocks=1, seed=0))
-    colours = np.random.default_rng(0).choice([-1.0, 1.0], (1, 4, 4, 3)).astype("float32")
-    image = colours.repeat(128, axis=1).repeat(128, axis=2)
+    colors = np.random.default_rng(0).choice([-1.0, 1.0], (1, 4, 4, 3)).astype("float32")
+    image = colors.repeat(128, axis=1).repeat(128, axis=2)
 
     def largest_sums(network):
-        convs = [conv.output for conv, _ in normalised_convolutions(network)]
+        convs = [conv.output for conv, _ in normalized_convolutions(network)]
         outputs = keras.Model(network.input, convs)(image, training=False)
         squares = [np.square(o - tf.reduce_mean(o, (1, 2), keepdims=True)) for o in outputs]
         whole = max(each.sum(axis=(1, 2)).max() for each in squares)
@@ -475,28 +475,28 @@ def test_what_cannot_be_exported_is_said(model, images, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_pictures_of_a_folder_and_of_a_run(model, images, tmp_path):
+def test_images_of_a_folder_and_of_a_run(model, images, tmp_path):
     for name in ("trainA", "trainB", "testA", "testB"):
         (tmp_path / name).mkdir()
         for number, image in enumerate(images):
             light = image // 2 + (128 if name.endswith("A") else 0)
             Image.fromarray(light).save(tmp_path / name / f"{number}.png")
-    given = representative_pictures(tmp_path / "trainA", None, "ab", (8, 12), 3)
+    given = representative_images(tmp_path / "trainA", None, "ab", (8, 12), 3)
     assert given.calibration.shape == (5, 8, 12, 3)
     assert given.test.shape == (1, 8, 12, 3)
-    of_run = representative_pictures(None, resolve(tmp_path), "ba", (8, 8), 3)
+    of_run = representative_images(None, resolve(tmp_path), "ba", (8, 8), 3)
     assert of_run.calibration.shape == of_run.test.shape == (6, 8, 8, 3)
     assert of_run.calibration.max() < 0.02  # B is dark
-    assert representative_pictures(None, resolve(tmp_path), "ab", (8, 8), 3).test.min() > -0.02
-    grey = representative_pictures(None, None, "ab", (10, 10), 1)
-    assert grey.test.shape[1:] == (10, 10, 1)
-    assert grey.lacking == "none were given"
-    assert grey.source == (
+    assert representative_images(None, resolve(tmp_path), "ab", (8, 8), 3).test.min() > -0.02
+    gray = representative_images(None, None, "ab", (10, 10), 1)
+    assert gray.test.shape[1:] == (10, 10, 1)
+    assert gray.lacking == "none were given"
+    assert gray.source == (
         "procedural street scenes instead of images of the model's own domain: none were given"
     )
     for name in ("trainA", "testA"):
         shutil.rmtree(tmp_path / name)
-    gone = representative_pictures(None, resolve(tmp_path), "ab", (8, 8), 3)
+    gone = representative_images(None, resolve(tmp_path), "ab", (8, 8), 3)
     assert "trainA does not exist" in gone.lacking
     (tmp_path / "options.json").write_text(resolve(tmp_path).as_json())
     with pytest.raises(InputError, match=r"trainA does not exist.* representative=…\.$"):
@@ -510,17 +510,17 @@ def test_of_a_data_set_only_the_own_domain_is_read(images, tmp_path):
             Image.fromarray(image // 2 + 128).save(tmp_path / name / f"{number}.png")
     for name in ("trainB", "testB"):  # whoever reads these, fails
         (tmp_path / name).mkdir()
-        (tmp_path / name / "broken.png").write_text("not a picture")
+        (tmp_path / name / "broken.png").write_text("not an image")
     for given, options in ((tmp_path, None), (None, resolve(tmp_path))):
-        found = representative_pictures(given, options, "ab", (8, 8), 3)
+        found = representative_images(given, options, "ab", (8, 8), 3)
         assert found.lacking is None
         assert min(found.calibration.min(), found.test.min()) > -0.02
     with pytest.raises(InputError, match="can be read"):
-        representative_pictures(tmp_path, None, "ba", (8, 8), 3)
+        representative_images(tmp_path, None, "ba", (8, 8), 3)
     for name in ("trainB", "testB"):
         shutil.rmtree(tmp_path / name)
     with pytest.raises(InputError, match="holds trainA but no trainB"):
-        representative_pictures(tmp_path, None, "ba", (8, 8), 3)
+        representative_images(tmp_path, None, "ba", (8, 8), 3)
 
 
 def test_for_a_report_alone_nothing_is_downloaded(monkeypatch):
@@ -529,14 +529,14 @@ def test_for_a_report_alone_nothing_is_downloaded(monkeypatch):
 
     monkeypatch.setattr("cyclegan_tf.runs.sources.tfds_sources", download)
     options = resolve("tfds:cycle_gan/horse2zebra")
-    found = representative_pictures(None, options, "ab", (16, 16), 3, needed=False)
+    found = representative_images(None, options, "ab", (16, 16), 3, needed=False)
     assert "of tfds:cycle_gan/horse2zebra are loaded only for the quantizations" in found.source
     with pytest.raises(AssertionError, match="downloads"):
-        representative_pictures(None, options, "ab", (16, 16), 3, needed=True)
+        representative_images(None, options, "ab", (16, 16), 3, needed=True)
 
 
 def test_scenes_are_those_of_the_data_set():
-    given = representative_pictures("scenes", None, "ab", (32, 32), 3)
+    given = representative_images("scenes", None, "ab", (32, 32), 3)
     label_maps, _, _ = data.scene_pairs(TEST, 32)
     np.testing.assert_allclose(given.test, _floats(label_maps), atol=1e-6)
 

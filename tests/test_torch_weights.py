@@ -34,18 +34,18 @@ from cyclegan_tf.systems.cyclegan import paper_networks
 
 GENERATORS = {
     "resnet": lambda: published.resnet(3, 8),
-    "resnet of one block, grey to RGBA": lambda: published.resnet(1, 4, (1, 4)),
+    "resnet of one block, gray to RGBA": lambda: published.resnet(1, 4, (1, 4)),
     "resnet with dropout": lambda: published.resnet(2, 4, dropout=True),
     "resnet, affine": lambda: published.resnet(2, 4, affine=True),
     "resnet, batch norm": lambda: published.resnet(2, 4, norm="batch", dropout=True),
     "unet": lambda: published.unet(5, 4),
-    "deep unet, RGB to grey": lambda: published.unet(7, 2, (3, 1)),
+    "deep unet, RGB to gray": lambda: published.unet(7, 2, (3, 1)),
     "unet, affine": lambda: published.unet(5, 4, affine=True),
     "unet, batch norm": lambda: published.unet(5, 4, norm="batch"),
 }
 DISCRIMINATORS = {
     "patchgan": lambda: published.patchgan(3, 8),
-    "shallow patchgan, grey": lambda: published.patchgan(1, 4, 1),
+    "shallow patchgan, gray": lambda: published.patchgan(1, 4, 1),
     "deep patchgan": lambda: published.patchgan(5, 2),
     "patchgan, affine": lambda: published.patchgan(2, 4, affine=True),
     "patchgan, batch norm": lambda: published.patchgan(3, 4, norm="batch"),
@@ -61,14 +61,14 @@ def _load_and_save(name):
     return torch_weights.load_discriminator, torch_weights.save_discriminator
 
 
-def _picture(channels, size=128):
+def _image(channels, size=128):
     rng = np.random.default_rng(0)
     return rng.uniform(-1, 1, (1, size, size, channels)).astype("float32")
 
 
-def _output(module, picture):
+def _output(module, image):
     with torch.no_grad():
-        return np.moveaxis(module(torch.from_numpy(np.moveaxis(picture, -1, 1))).numpy(), 1, -1)
+        return np.moveaxis(module(torch.from_numpy(np.moveaxis(image, -1, 1))).numpy(), 1, -1)
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -79,20 +79,20 @@ def test_round_trip_from_torch(name, tmp_path):
     load_network, save_network = _load_and_save(name)
 
     model = load_network(tmp_path / "net.pth")
-    picture = _picture(model.input_shape[-1])
-    expected = _output(module, picture)
+    image = _image(model.input_shape[-1])
+    expected = _output(module, image)
     scale = max(1, np.abs(expected).max())  # logits are not bounded
-    np.testing.assert_allclose(model(picture), expected, rtol=0, atol=2e-5 * scale)
+    np.testing.assert_allclose(model(image), expected, rtol=0, atol=2e-5 * scale)
 
     save_network(model, tmp_path / "again.pth")
     again = torch.load(tmp_path / "again.pth", weights_only=True)
     twin = ALL[name]().eval()
     twin.load_state_dict(again, strict=True)
-    np.testing.assert_allclose(_output(twin, picture), expected, rtol=0, atol=2e-5 * scale)
+    np.testing.assert_allclose(_output(twin, image), expected, rtol=0, atol=2e-5 * scale)
 
     kept = 0
     for key, tensor in original.items():
-        if key.endswith(".bias") and _cancelled(module, key):
+        if key.endswith(".bias") and _canceled(module, key):
             assert not again[key].any(), key
         elif tensor.is_floating_point():
             assert torch.equal(again[key], tensor), key
@@ -100,8 +100,8 @@ def test_round_trip_from_torch(name, tmp_path):
     assert kept > 3
 
 
-def _cancelled(module, key):
-    """Whether an instance normalisation follows the convolution of this bias."""
+def _canceled(module, key):
+    """Whether an instance normalization follows the convolution of this bias."""
     *path, last = key.removesuffix(".bias").split(".")
     following = str(int(last) + 1)
     parent = module.get_submodule(".".join(path))
@@ -129,8 +129,8 @@ def test_round_trip_from_keras(build, tmp_path):
     save = torch_weights.save_generator if generates else torch_weights.save_discriminator
     read = torch_weights.load_generator if generates else torch_weights.load_discriminator
     save(model, tmp_path / "net.pth")
-    picture = _picture(3, 32)
-    np.testing.assert_array_equal(read(tmp_path / "net.pth")(picture), model(picture))
+    image = _image(3, 32)
+    np.testing.assert_array_equal(read(tmp_path / "net.pth")(image), model(image))
 
 
 @pytest.fixture
@@ -139,8 +139,8 @@ def module():
 
 
 def _assert_gives_the_same(model, module):
-    picture = _picture(3, 32)
-    np.testing.assert_allclose(model(picture), _output(module, picture), rtol=0, atol=2e-5)
+    image = _image(3, 32)
+    np.testing.assert_allclose(model(image), _output(module, image), rtol=0, atol=2e-5)
 
 
 def test_files_of_data_parallel_old_releases_and_old_torch(module, tmp_path):
@@ -151,7 +151,7 @@ def test_files_of_data_parallel_old_releases_and_old_torch(module, tmp_path):
     _assert_gives_the_same(torch_weights.load_generator(path), module)
 
     statistics = {}
-    for number in (2, 5, 8):  # of the instance normalisations, before May 2018
+    for number in (2, 5, 8):  # of the instance normalizations, before May 2018
         statistics[f"model.{number}.running_mean"] = torch.ones(4)
         statistics[f"model.{number}.running_var"] = torch.ones(4)
         statistics[f"model.{number}.num_batches_tracked"] = torch.tensor(7)
@@ -339,7 +339,7 @@ def test_what_the_release_does_not_have_is_not_written(build, message, tmp_path)
     assert not list(tmp_path.iterdir())
 
 
-def test_what_does_not_change_the_pictures_does_not_hinder(tmp_path):
+def test_what_does_not_change_the_images_does_not_hinder(tmp_path):
     model = resnet_generator(base_filters=2, blocks=1)
     for layer in model.layers:
         if hasattr(layer, "kernel"):
@@ -367,29 +367,29 @@ def write_checkpoints(folder):
 def test_a_run_goes_on_and_back(tmp_path):
     modules = write_checkpoints(tmp_path / "run")
     model = torch_weights.load_cyclegan(tmp_path / "run", image_size=32)
-    picture = _picture(3, 32)
+    image = _image(3, 32)
     for network, name in (
         (model.generator_ab, "G_A"),
         (model.generator_ba, "G_B"),
-        (model.discriminator_b, "D_A"),  # it judges pictures of B
+        (model.discriminator_b, "D_A"),  # it judges images of B
         (model.discriminator_a, "D_B"),
     ):
-        expected = _output(modules[name], picture)
+        expected = _output(modules[name], image)
         within = 2e-5 * max(1, np.abs(expected).max())
-        np.testing.assert_allclose(network(picture), expected, rtol=0, atol=within)
+        np.testing.assert_allclose(network(image), expected, rtol=0, atol=within)
 
     schedule = ConstantThenLinearDecay(steps_per_epoch=1, first_epoch=150)
     model.compile(Adam(schedule), Adam(schedule))
     for optimizer in (model.generator_optimizer, model.discriminator_optimizer):
         np.testing.assert_allclose(optimizer.learning_rate, 2e-4 * (1 - 50 / 101), rtol=1e-6)
-    model.train_on_batch(picture, picture)
+    model.train_on_batch(image, image)
     paths = torch_weights.save_networks(model, tmp_path / "back", epoch="151")
     assert sorted(path.name for path in paths) == [
         "151_net_D_A.pth", "151_net_D_B.pth", "151_net_G_A.pth", "151_net_G_B.pth"
     ]  # fmt: skip
     modules["D_A"].load_state_dict(torch.load(tmp_path / "back" / "151_net_D_A.pth"), strict=True)
-    expected = _output(modules["D_A"], picture)
-    np.testing.assert_allclose(model.discriminator_b(picture), expected, rtol=0, atol=1e-3)
+    expected = _output(modules["D_A"], image)
+    np.testing.assert_allclose(model.discriminator_b(image), expected, rtol=0, atol=1e-3)
 
 
 def test_a_run_that_does_not_go_together_is_refused(tmp_path):
@@ -467,7 +467,7 @@ def _command(*arguments):
 
 def test_import_translate_and_export_from_the_command_line(tmp_path):
     from PIL import Image
-    from test_pictures import smooth
+    from test_image_files import smooth
 
     modules = write_checkpoints(tmp_path / "run")
     Image.fromarray(smooth(32, 48)).save(tmp_path / "x.png")

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
-from test_pictures import smooth
+from test_image_files import smooth
 
 from cyclegan_tf import (
     CycleGAN,
@@ -180,7 +180,7 @@ def test_a_second_training_in_one_folder_says_nothing_of_the_run(run, tmp_path):
     (out / "model.keras").unlink()
     said = []
     with files.locked(out, "unused"), pytest.raises(InputError, match="Another process"):
-        train(resolve("scenes", **TINY), out, verbose=0, say=said.append)
+        train(resolve("scenes", **TINY), out, verbose=0, log=said.append)
     assert not said
 
 
@@ -194,7 +194,7 @@ def test_a_checkpoint_that_another_process_wrote_at_its_end_is_resumed(run, tmp_
 
     monkeypatch.setattr(files, "locked", after_the_other)
     said = []
-    train(resolve("scenes", **TINY), tmp_path / "run", verbose=0, say=said.append)
+    train(resolve("scenes", **TINY), tmp_path / "run", verbose=0, log=said.append)
     assert "is finished" in said[-1]
     for state in (run / "checkpoints").glob("*/state.json"):
         assert (tmp_path / "run" / state.relative_to(run)).read_bytes() == state.read_bytes()
@@ -257,7 +257,7 @@ def test_a_source_is_a_folder_whatever_its_spelling(tmp_path, monkeypatch):
     path.write_text(json.dumps(written))
     for spelling in ("data/small/", tmp_path / "data" / "small", "./data/../data/small"):
         said = []
-        train(resolve(spelling, **one), "run", verbose=0, say=said.append)
+        train(resolve(spelling, **one), "run", verbose=0, log=said.append)
         assert "is finished" in said[-1]
     with pytest.raises(InputError, match=r"the source was .*small in this run, now .*other;"):
         train(resolve("data/other", **one), "run", verbose=0)
@@ -379,13 +379,13 @@ def test_options_that_cannot_work_are_named(options, message):
 
 
 def test_each_folder_is_looked_through_once(tmp_path):
-    """Without a test split the sample sheets show pictures of the training folders."""
+    """Without a test split the sample sheets show images of the training folders."""
     for part in ("trainA", "trainB"):
         (tmp_path / part).mkdir()
         Image.fromarray(smooth(40, 40)).save(tmp_path / part / "x.png")
-    (tmp_path / "trainA" / "bad.png").write_text("no picture")
+    (tmp_path / "trainA" / "bad.png").write_text("no image")
     tiny = {**TINY, "epochs": 1, "steps_per_epoch": 1}
-    with pytest.warns(UserWarning, match="1 of 2 pictures cannot be read") as warned:
+    with pytest.warns(UserWarning, match="1 of 2 images cannot be read") as warned:
         train(resolve(tmp_path, **tiny), tmp_path / "run", verbose=0)
     assert sum("cannot be read" in str(warning.message) for warning in warned) == 1
 
@@ -400,7 +400,7 @@ def test_a_size_that_the_network_does_not_keep_is_refused(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_pictures_of_different_sizes_train_without_a_pool(tmp_path):
+def test_images_of_different_sizes_train_without_a_pool(tmp_path):
     for part, size in (("trainA", (40, 48)), ("trainB", (32, 60))):
         (tmp_path / part).mkdir()
         Image.fromarray(smooth(*size)).save(tmp_path / part / "x.png")
@@ -512,7 +512,7 @@ def test_load_says_what_it_cannot_read(tmp_path, run):
         patchgan(base_filters=2),
     ):
         other.save(tmp_path / "other.keras")
-        with pytest.raises(InputError, match="that does not make pictures of pictures"):
+        with pytest.raises(InputError, match="that does not make images of images"):
             load(tmp_path / "other.keras")
 
 
@@ -521,13 +521,13 @@ def test_translate_keeps_names_sizes_and_formats(run, tmp_path):
     (source / "nested").mkdir(parents=True)
     for name, size in (("a.jpg", (30, 41)), ("nested/b.png", (8, 50)), ("c.webp", (24, 24))):
         Image.fromarray(smooth(*size)).save(source / name)
-    (source / "bad.jpg").write_text("no picture")
+    (source / "bad.jpg").write_text("no image")
     count, outcomes = translate(load(run), source, tmp_path / "out", "ba")
     outcomes = list(outcomes)
     assert count == len(outcomes) == 4
     problems = [o.problem for o in outcomes if o.problem]
     assert len(problems) == 1
-    assert "bad.jpg is not a picture" in problems[0]
+    assert "bad.jpg is not an image" in problems[0]
     for name, size in (("a.jpg", (41, 30)), ("nested/b.png", (50, 8)), ("c.webp", (24, 24))):
         with Image.open(tmp_path / "out" / name) as image, Image.open(source / name) as original:
             assert image.size == size
@@ -646,7 +646,7 @@ def test_a_saved_model_in_bfloat16_is_close_and_takes_batches(run, tmp_path):
     serve = tf.saved_model.load(str(path)).signatures["serving_default"]
     image = np.random.default_rng(0).uniform(-1, 1, (3, 24, 20, 3)).astype("float32")
     expected = model.translate(image)
-    for batch in (image, image[:1]):  # alone, a picture goes another way
+    for batch in (image, image[:1]):  # alone, an image goes another way
         given = serve(image=tf.constant(batch))["translated"]
         assert given.dtype == tf.float32
         difference = np.abs(given - expected[: len(batch)])
@@ -670,7 +670,7 @@ def test_interrupted_writing_leaves_what_was_there(tmp_path):
     files.write_text(target, "old")
 
     def interrupted():
-        with files.written_whole(target) as beside:
+        with files.atomic_file(target) as beside:
             beside.write_text("half")
             raise KeyboardInterrupt
 

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 from PIL import Image
-from test_pictures import smooth
+from test_image_files import smooth
 from users import as_nobody
 
 from cyclegan_tf import InputError
@@ -41,7 +41,7 @@ def folder(tmp_path):
 def _done(model, *arguments, **settings):
     """The count, the outcomes and what was said."""
     said = []
-    count, outcomes = translate(model, *arguments, say=said.append, **settings)
+    count, outcomes = translate(model, *arguments, log=said.append, **settings)
     return count, list(outcomes), said
 
 

@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 from browsers import chromium, needs_chromium
 from PIL import Image
+from test_image_files import smooth
 from test_npm import QuietHandler
-from test_pictures import smooth
 
 from cyclegan_tf import InputError, export_web, resnet_generator
 from cyclegan_tf.data import image_files
@@ -135,7 +135,7 @@ def _opened(context, address):
 
 @pytest.fixture(scope="module")
 def page(browser, addresses):
-    """One for all tests that give it a picture of their own: to load it takes seconds."""
+    """One for all tests that give it an image of their own: to load it takes seconds."""
     with _context(browser) as context:
         yield _opened(context, addresses["plain"])
 
@@ -160,7 +160,7 @@ def _pixels(page, canvas):
 
 
 def _file(image, name="horse.png", **settings):
-    """A picture as a file dialog hands it over."""
+    """An image as a file dialog hands it over."""
     if not isinstance(image, Image.Image):
         image = Image.fromarray(image)
     file = io.BytesIO()
@@ -180,13 +180,13 @@ def _difference(given, expected):
 
 
 def _check_translation(page, model, by):
-    picture = smooth(HEIGHT, WIDTH, seed=5)
-    before, after = _translate(page, _file(picture))
-    np.testing.assert_array_equal(before, picture)
+    image = smooth(HEIGHT, WIDTH, seed=5)
+    before, after = _translate(page, _file(image))
+    np.testing.assert_array_equal(before, image)
     assert after.std() > 10
-    assert _difference(after, model.translate(picture)) < 0.1
+    assert _difference(after, model.translate(image)) < 0.1
     assert page.locator("#timing").inner_text().endswith(f"s, by {by}")
-    return picture, after
+    return image, after
 
 
 @needs_chromium
@@ -204,11 +204,11 @@ def test_translates_as_keras_does_in_both_directions(kind, by, model, context, a
         ),
     )
     page.goto(addresses[kind])
-    picture, after = _check_translation(page, model, by)
+    image, after = _check_translation(page, model, by)
 
     page.get_by_text("zebras → horses").click()
     page.locator("#timing", has_text="zebras → horses in").wait_for()
-    assert _difference(_pixels(page, "after"), model.translate(picture, "ba")) < 0.1
+    assert _difference(_pixels(page, "after"), model.translate(image, "ba")) < 0.1
     assert _difference(_pixels(page, "after"), after) > 5
     assert strangers == []
 
@@ -243,27 +243,27 @@ def test_a_model_of_int8_weights_translates_as_keras_does(model, context, site, 
     (name,) = [path.name for path in page.parent.glob("*.tflite")]
     assert (page.parent / name).stat().st_size < (site / name).stat().st_size
     with _serving(_plain_server(page.parent)) as address:
-        picture = smooth(HEIGHT, WIDTH, seed=5)
-        _, after = _translate(_opened(context, address), _file(picture))
-    expected = model.translate(picture)
+        image = smooth(HEIGHT, WIDTH, seed=5)
+        _, after = _translate(_opened(context, address), _file(image))
+    expected = model.translate(image)
     assert _difference(after, expected) < 2
     assert _difference(after, expected.mean((0, 1))) > 10
 
 
 @needs_chromium
-def test_grey_in_and_colours_out(context, tmp_path):
+def test_gray_in_and_colors_out(context, tmp_path):
     generator = resnet_generator((None, None, 1), 3, base_filters=4, blocks=1, seed=0)
     model = Translator({"ab": generator}, (HEIGHT, WIDTH, 1))
     page = export_web(model, tmp_path / "site")
-    picture = smooth(HEIGHT, WIDTH, seed=5)
+    image = smooth(HEIGHT, WIDTH, seed=5)
     with _serving(_plain_server(page.parent)) as address:
-        _, after = _translate(_opened(context, address), _file(picture))
-    grey = np.asarray(Image.fromarray(picture).convert("L"))[..., None]
-    assert _difference(after, model.translate(grey)) < 0.1
+        _, after = _translate(_opened(context, address), _file(image))
+    gray = np.asarray(Image.fromarray(image).convert("L"))[..., None]
+    assert _difference(after, model.translate(gray)) < 0.1
 
 
 @needs_chromium
-def test_a_picture_of_another_size_is_cut_and_scaled_as_the_package_does(model, page):
+def test_an_image_of_another_size_is_cut_and_scaled_as_the_package_does(model, page):
     wide = smooth(90, 200, seed=3)
     middle = np.ascontiguousarray(wide[:, 40:160])  # 90 x 120 has the shape of 24 x 32
     expected = image_files.resize(middle, HEIGHT, WIDTH)
@@ -273,7 +273,7 @@ def test_a_picture_of_another_size_is_cut_and_scaled_as_the_package_does(model, 
 
 
 @needs_chromium
-def test_large_turned_and_transparent_pictures(model, page):
+def test_large_turned_and_transparent_images(model, page):
     # Halved by the browser before it is resized.
     large = smooth(HEIGHT * 20, WIDTH * 20, seed=3)
     before, _ = _translate(page, _file(large))
@@ -309,8 +309,8 @@ def test_the_arithmetic_of_pixels_is_that_of_numpy_and_pillow(page):
         np.testing.assert_allclose(
             resized.reshape(height, width, 4), image_files.resize(rgba, height, width), atol=1
         )
-    grey = np.asarray(Image.fromarray(rgba[..., :3]).convert("L"))
-    for channels, expected in ((1, grey), (3, rgba[..., :3]), (4, rgba)):
+    gray = np.asarray(Image.fromarray(rgba[..., :3]).convert("L"))
+    for channels, expected in ((1, gray), (3, rgba[..., :3]), (4, rgba)):
         values = run(f"pixels.toValues({flat}, {channels})")
         np.testing.assert_allclose(values, expected.ravel() / 127.5 - 1, atol=1e-6)
         back = run(f"pixels.toRgba({values.tolist()}, {channels})").reshape(13, 17, 4)
@@ -320,18 +320,18 @@ def test_the_arithmetic_of_pixels_is_that_of_numpy_and_pillow(page):
 
 @needs_chromium
 def test_drop_keyboard_and_download(page):
-    picture = smooth(HEIGHT, WIDTH, seed=6)
+    image = smooth(HEIGHT, WIDTH, seed=6)
     transfer = page.evaluate_handle(
         """async (bytes) => {
           const transfer = new DataTransfer();
           transfer.items.add(new File([new Uint8Array(bytes)], "horse.one.png"));
           return transfer;
         }""",
-        list(_file(picture)["buffer"]),
+        list(_file(image)["buffer"]),
     )
     page.dispatch_event("#input", "drop", {"dataTransfer": transfer})
     _wait(page, "Translated")
-    np.testing.assert_array_equal(_pixels(page, "before"), picture)
+    np.testing.assert_array_equal(_pixels(page, "before"), image)
 
     page.focus("#divide")
     page.keyboard.press("ArrowRight")
@@ -345,8 +345,8 @@ def test_drop_keyboard_and_download(page):
     with page.expect_download() as download:
         page.get_by_text("Download the translation").click()
     assert download.value.suggested_filename == "horse.one_ab.png"
-    with Image.open(download.value.path()) as image:
-        np.testing.assert_array_equal(np.asarray(image)[..., :3], _pixels(page, "after"))
+    with Image.open(download.value.path()) as file:
+        np.testing.assert_array_equal(np.asarray(file)[..., :3], _pixels(page, "after"))
 
 
 def _point(page, selector, share):
@@ -400,7 +400,7 @@ def test_opened_from_disk_it_says_what_it_needs(context, site):
     page = context.new_page()
     page.goto((site / "index.html").as_uri())
     _wait(page, "This page needs JavaScript and a web server")
-    assert not page.get_by_text("Choose a picture").is_visible()
+    assert not page.get_by_text("Choose an image").is_visible()
 
 
 @needs_chromium
@@ -408,7 +408,7 @@ def test_the_camera_and_its_refusal(context, addresses):
     page = _opened(context, addresses["plain"])
     context.grant_permissions(["camera"], origin=addresses["plain"])
     page.get_by_text("Use the camera").click()
-    page.get_by_text("Take the picture").click()  # waits until it is enabled
+    page.get_by_text("Take the photo").click()  # waits until it is enabled
     _wait(page, "Translated")
     assert _pixels(page, "before").std() > 10
 
@@ -434,8 +434,8 @@ def test_files_that_cannot_serve(page, tmp_path):
     _translate(page, _file(smooth()))
     assert page.locator("#result").is_visible()
     page.set_input_files("#file", {"name": "x.png", "mimeType": "image/png", "buffer": b"no"})
-    _wait(page, "“x.png” is not a picture that this browser can read; choose a JPEG")
-    assert not page.locator("#result").is_visible()  # it is of another picture
+    _wait(page, "“x.png” is not an image that this browser can read; choose a JPEG")
+    assert not page.locator("#result").is_visible()  # it is of another image
 
     file = _file(Image.new("1", (9000, 9000)), "huge.png")
     page.set_input_files("#file", file)
@@ -457,13 +457,13 @@ def test_a_failure_of_what_was_given_up_is_not_shown(page):
     page.route("**/example_a.png", lambda route: held.append(route))
     with page.expect_request("**/example_a.png"):
         page.get_by_text("Try an example").click()
-    picture = smooth(HEIGHT, WIDTH, seed=7)
-    _translate(page, _file(picture))
+    image = smooth(HEIGHT, WIDTH, seed=7)
+    _translate(page, _file(image))
     with page.expect_response("**/example_a.png"):
         held[0].fulfill(status=404)
     page.wait_for_timeout(200)
     assert page.locator("#now").get_attribute("data-kind") == "done"
-    np.testing.assert_array_equal(_pixels(page, "before"), picture)
+    np.testing.assert_array_equal(_pixels(page, "before"), image)
 
     page.unroute("**/example_a.png")
     page.route("**/example_a.png", lambda route: route.fulfill(status=404))
@@ -508,9 +508,9 @@ def test_where_one_model_is_missing_the_other_direction_works(model, context, ad
     (runtime,) = held
     runtime.continue_()
     _wait(page, "Ready")
-    picture = smooth(HEIGHT, WIDTH, seed=5)
-    _, after = _translate(page, _file(picture))
-    assert _difference(after, model.translate(picture, "ba")) < 0.1
+    image = smooth(HEIGHT, WIDTH, seed=5)
+    _, after = _translate(page, _file(image))
+    assert _difference(after, model.translate(image, "ba")) < 0.1
 
 
 @needs_chromium
@@ -626,7 +626,7 @@ def test_the_folder_is_replaced_whole_or_refused(model, site, tmp_path, monkeypa
     with pytest.raises(InputError, match=r"holds litert/mine\.txt, which"):
         export_web(model, copy)
     (copy / "litert" / "mine.txt").unlink()
-    with pytest.raises(InputError, match=r"mine\.txt is not a picture"):
+    with pytest.raises(InputError, match=r"mine\.txt is not an image"):
         export_web(model, copy, examples=(tmp_path / "notes" / "mine.txt", None))
     assert sorted(copy.rglob("*")) == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["notes", "site"]

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 
-def _normalisation(kind, channels, affine):
+def _normalization(kind, channels, affine):
     if kind == "batch":
         return nn.BatchNorm2d(channels)
     return nn.InstanceNorm2d(channels, affine=affine)
@@ -14,7 +14,7 @@ def resnet(blocks=9, filters=64, channels=(3, 3), norm="instance", affine=False,
     biased = norm == "instance"
 
     def layer(convolution, out):
-        return [convolution, _normalisation(norm, out, affine), nn.ReLU()]
+        return [convolution, _normalization(norm, out, affine), nn.ReLU()]
 
     modules = [
         nn.ReflectionPad2d(3),
@@ -38,7 +38,7 @@ class _Block(nn.Module):
 
         def half():
             convolution = nn.Conv2d(width, width, 3, bias=norm == "instance")
-            return [nn.ReflectionPad2d(1), convolution, _normalisation(norm, width, affine)]
+            return [nn.ReflectionPad2d(1), convolution, _normalization(norm, width, affine)]
 
         between = [nn.ReLU(), nn.Dropout(0.5)] if dropout else [nn.ReLU()]
         self.conv_block = nn.Sequential(*half(), *between, *half())
@@ -82,8 +82,8 @@ class _Level(nn.Module):
         else:
             modules = [nn.LeakyReLU(0.2), down]
             if inner is not None:
-                modules += [_normalisation(norm, width, affine), inner]
-            modules += [nn.ReLU(), up, _normalisation(norm, result, affine)]
+                modules += [_normalization(norm, width, affine), inner]
+            modules += [nn.ReLU(), up, _normalization(norm, result, affine)]
         self.outermost = outermost
         self.model = nn.Sequential(*modules)
 
@@ -98,7 +98,7 @@ def patchgan(strided_layers=3, filters=64, channels=3, norm="instance", affine=F
     for layer in range(1, strided_layers + 1):
         out, stride = filters * min(2**layer, 8), 2 if layer < strided_layers else 1
         convolution = nn.Conv2d(width, out, 4, stride, 1, bias=norm == "instance")
-        modules += [convolution, _normalisation(norm, out, affine), nn.LeakyReLU(0.2)]
+        modules += [convolution, _normalization(norm, out, affine), nn.LeakyReLU(0.2)]
         width = out
     return _Named(model=nn.Sequential(*modules, nn.Conv2d(width, 1, 4, 1, 1)))
 
@@ -110,7 +110,7 @@ def pixelgan(filters=64, channels=3, norm="instance", affine=False):
             nn.Conv2d(channels, filters, 1),
             nn.LeakyReLU(0.2),
             nn.Conv2d(filters, 2 * filters, 1, bias=biased),
-            _normalisation(norm, 2 * filters, affine),
+            _normalization(norm, 2 * filters, affine),
             nn.LeakyReLU(0.2),
             nn.Conv2d(2 * filters, 1, 1, bias=biased),
         )

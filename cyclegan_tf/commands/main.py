@@ -66,28 +66,28 @@ def _option(panel, text):
 @app.command()
 def translate(
     model: Annotated[pathlib.Path, typer.Argument(help="A run's folder or a .keras file.")],
-    input: Annotated[pathlib.Path, typer.Argument(help="A picture or a folder of pictures.")],
+    input: Annotated[pathlib.Path, typer.Argument(help="An image or a folder of images.")],
     output: Annotated[
-        pathlib.Path, typer.Argument(help="Folder to write to, or a file for a single picture.")
+        pathlib.Path, typer.Argument(help="Folder to write to, or a file for a single image.")
     ],
     direction: Annotated[Direction, typer.Option(help="A to B or B to A.")] = Direction.ab,
     max_megapixels: Annotated[
         float | None,
         _option(
             None,
-            "Larger pictures are passed over, in millions of pixels (default: what fits into "
+            "Larger images are passed over, in millions of pixels (default: what fits into "
             f"memory, {choices.MAX_MEGAPIXELS:g} at most).",
         ),
     ] = None,
 ):
-    """Translate pictures; the results keep sizes, names and formats."""
+    """Translate images; the results keep sizes, names and formats."""
     import_tensorflow()
     from cyclegan_tf.runs.load import load
     from cyclegan_tf.translation.image_folders import translate as translate_files
 
     loaded = load(model)
     count, outcomes = translate_files(
-        loaded, input, output, direction.value, max_megapixels, say=_say_aside
+        loaded, input, output, direction.value, max_megapixels, log=_say_aside
     )
     translated, failed, outcome = 0, False, None
     with typer.progressbar(outcomes, length=count, label="Translating", file=sys.stderr) as bar:
@@ -97,7 +97,7 @@ def translate(
             if line := outcome.problem or outcome.note:
                 _say_aside(f"\n{line}")
     where = outcome.output if count == 1 and not input.is_dir() else output
-    typer.echo(f"{translated} of {count} pictures translated to {where}.")
+    typer.echo(f"{translated} of {count} images translated to {where}.")
     if failed:
         raise typer.Exit(1)
 
@@ -116,7 +116,7 @@ def export(
     direction: Annotated[Directions, typer.Option(help="Which generators.")] = Directions.both,
     image_size: Annotated[
         int | None,
-        _option(None, "Side of the .tflite's pictures, in pixels (default: that of the training)."),
+        _option(None, "Side of the .tflite's images, in pixels (default: that of the training)."),
     ] = None,
     web: Annotated[
         pathlib.Path | None,
@@ -128,7 +128,7 @@ def export(
     ] = None,
     examples: Annotated[
         tuple[pathlib.Path, pathlib.Path] | None,
-        _option(None, "A picture of each domain that visitors of the page can begin with."),
+        _option(None, "An image of each domain that visitors of the page can begin with."),
     ] = None,
     precision: Annotated[
         NumberFormat | None,
@@ -165,7 +165,7 @@ def export(
         str | None,
         _option(
             None,
-            "Pictures to measure the .tflite and to choose its quantization with: a folder or "
+            "Images to measure the .tflite and to choose its quantization with: a folder or "
             "`scenes` (default: the run's own).",
         ),
     ] = None,
@@ -182,7 +182,7 @@ def export(
 ):
     """Write a SavedModel (any size) and a .tflite (one size) of each direction, or what is named.
 
-    Beside each .tflite lie a report and a sheet of pictures: size, speed, likeness to Keras.
+    Beside each .tflite lie a report and a sheet of images: size, speed, likeness to Keras.
     """
     given = {name: value for name, value in locals().items() if value}
     made = _kinds_to_export(given)
@@ -214,7 +214,7 @@ def export(
             image_size,
             precision.value if precision else "float32",
             made - {"web"},
-            **({**of_tflite, "any_size": any_size, "say": typer.echo} if "tflite" in made else {}),
+            **({**of_tflite, "any_size": any_size, "log": typer.echo} if "tflite" in made else {}),
         ).values()
     for path in paths:
         typer.echo(path)
@@ -261,7 +261,7 @@ def _check_of_both_domains(representative):
     missing = not path.is_dir() or not any(path.iterdir())  # which is said later
     if representative != "scenes" and not whole and not missing:
         raise InputError(
-            f"--representative {representative} holds pictures of one domain; say which generator "
+            f"--representative {representative} holds images of one domain; say which generator "
             "takes them by --direction ab or --direction ba."
         )
 
@@ -281,7 +281,7 @@ def import_(
     ] = None,
     image_size: Annotated[
         int | None,
-        _option(None, "Of a run: side of the training pictures, in pixels (default: 256)."),
+        _option(None, "Of a run: side of the training images, in pixels (default: 256)."),
     ] = None,
 ):
     """Read checkpoints of the PyTorch release (needs the extra torch)."""
@@ -309,7 +309,7 @@ def launch(
     """Try out several machines on this one: `cyclegan-tf launch --workers 2 -- train …`."""
     from cyclegan_tf.training.launch import launch as launch_workers
 
-    raise typer.Exit(launch_workers(context.args, workers, restarts, say=typer.echo))
+    raise typer.Exit(launch_workers(context.args, workers, restarts, log=typer.echo))
 
 
 @app.command()
@@ -325,7 +325,7 @@ def demo(
     from cyclegan_tf.experiments.demo import demo as run_demo
 
     run_directions_side_by_side()
-    run_demo(out, seed, say=typer.echo)
+    run_demo(out, seed, log=typer.echo)
 
 
 _NO_MEMORY = "Memory ran out; use smaller images, batches or networks."
@@ -344,7 +344,7 @@ def main():
         sys.exit(130)
     except InputError as error:
         _fail(str(error))
-    except _tensorflow_errors() as error:  # raised where the data set reads a picture
+    except _tensorflow_errors() as error:  # raised where the data set reads an image
         message = error.message or ""
         if sentence := re.search(r"InputError: (.+)", message):
             _fail(sentence.group(1))

@@ -61,7 +61,7 @@ def train_function(system=_DEFAULT):
         from cyclegan_tf.runs.train import train as train_model
 
         run_directions_side_by_side()
-        train_model(options, out, **of_call, say=typer.echo)
+        train_model(options, out, **of_call, log=typer.echo)
         typer.echo(f"Done. Open {out / 'index.html'}; the model is {out / 'model.keras'}.")
 
     parameters = _parameters(system)

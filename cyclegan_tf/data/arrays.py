@@ -73,11 +73,11 @@ def _channels(*domains):
 
 def _source(images, name):
     if not len(images):
-        raise InputError(f"There are no pictures of domain {name}; expected at least one.")
+        raise InputError(f"There are no images of domain {name}; expected at least one.")
     for number, image in enumerate(images):
         if getattr(image, "dtype", None) != np.uint8 or image.ndim != 3:
             raise InputError(
-                f"Pictures must be uint8 arrays (height, width, channels). Received for picture "
+                f"Images must be uint8 arrays (height, width, channels). Received for image "
                 f"{number} of domain {name}: {getattr(image, 'dtype', type(image).__name__)} "
                 f"{getattr(image, 'shape', '')}"
             )

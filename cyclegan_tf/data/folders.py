@@ -44,8 +44,8 @@ def folders(
         image_size: shorthand for both of the next two, in the proportion of the paper: 256
             stands for a `load_size` of 286 and a `crop_size` of 256, which is the default.
         load_size, crop_size: in pixels.
-        flip: mirror half of the training pictures, left to right.
-        channels: 1 (grey), 3 (RGB) or 4 (RGBA); two numbers if those of the domains differ,
+        flip: mirror half of the training images, left to right.
+        channels: 1 (gray), 3 (RGB) or 4 (RGBA); two numbers if those of the domains differ,
             `(of A, of B)`.
         batch_size: pairs in a batch, over all replicas together.
         steps_per_epoch: batches in an epoch of training; by default as many as the larger domain

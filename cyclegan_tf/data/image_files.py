@@ -1,4 +1,4 @@
-"""Picture files: which there are in a folder, whether they can be read, and their pixels."""
+"""Image files: which there are in a folder, whether they can be read, and their pixels."""
 
 import contextlib
 import dataclasses
@@ -26,7 +26,7 @@ MAX_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 2**27)
 
 _ORIENTATION, _QUARTER_TURNS = 0x0112, (5, 6, 7, 8)  # of EXIF
 
-# A picture decoded at reduced scale keeps this many pixels for each of the final ones.
+# An image decoded at reduced scale keeps this many pixels for each of the final ones.
 _LEAST_LEFT = 4
 
 # Profiles of sRGB differ by so much from each other, in steps of 1/255.
@@ -39,8 +39,8 @@ _OF_SYSTEMS = (".ds_store", "thumbs.db", "desktop.ini")
 _ENDINGS = {"JPEG": b"\xff\xd9", "PNG": b"IEND", "GIF": b"\x3b"}
 
 
-def colours(channels):
-    """What so many channels of a network are called in the files that it is exported to."""
+def colors(channels):
+    """Name of a channel layout in exported files, which keep the British "grey"."""
     return {1: "grey", 3: "RGB", 4: "RGBA"}.get(channels, f"{channels} channels")
 
 
@@ -85,8 +85,8 @@ def find(folder, left_out=None):
         InputError: there is no such folder, or no image in it.
     """
     folder = pathlib.Path(folder)
-    if not files.is_folder(folder, "a folder of pictures"):
-        raise InputError(f"{folder} is a file; expected a folder of pictures.")
+    if not files.is_folder(folder, "a folder of images"):
+        raise InputError(f"{folder} is a file; expected a folder of images.")
     errors, paths, others = [], [], []
     for parent, names in _folders(folder, left_out, errors.append):
         for name in names:
@@ -102,7 +102,7 @@ def find(folder, left_out=None):
         raise next(iter(problems.values()))
     if not paths:
         raise InputError(
-            f"{folder} holds no pictures; expected files that end in {', '.join(SUFFIXES)}."
+            f"{folder} holds no images; expected files that end in {', '.join(SUFFIXES)}."
         )
     return Found(sorted(paths), problems, sorted(others))
 
@@ -152,7 +152,7 @@ def readable(paths):
         shown = " ".join(str(problem) for problem in problems[:5])
         more = f" And {len(problems) - 5} more." if len(problems) > 5 else ""
         warnings.warn(
-            f"{len(problems)} of {len(paths)} pictures cannot be read and are left out. "
+            f"{len(problems)} of {len(paths)} images cannot be read and are left out. "
             f"{shown}{more}",
             stacklevel=2,
         )
@@ -161,7 +161,7 @@ def readable(paths):
 
 
 def read(file, channels=3, resized_to=None):
-    """The pixels of a picture, uint8 `(height, width, channels)`, upright.
+    """The pixels of an image, uint8 `(height, width, channels)`, upright.
 
     The camera's orientation tag is applied, colors of an embedded ICC profile become those of
     sRGB, 16-bit values are scaled to 8 bits, palettes are looked up, and with fewer than 4
@@ -169,11 +169,11 @@ def read(file, channels=3, resized_to=None):
     is not kept.
 
     Args:
-        file: a path, or the bytes of an encoded picture.
-        channels: 1 (grey), 3 (RGB) or 4 (RGBA).
-        resized_to: `(height, width)` that the picture will be resized to. A JPEG that has many
+        file: a path, or the bytes of an encoded image.
+        channels: 1 (gray), 3 (RGB) or 4 (RGBA).
+        resized_to: `(height, width)` that the image will be resized to. A JPEG that has many
             more pixels is decoded at 1/2, 1/4 or 1/8 of its size, which takes a fraction of the
-            time; after `resize` it is the same within 1/255 (the mean over the picture).
+            time; after `resize` it is the same within 1/255 (the mean over the image).
 
     Raises:
         InputError: the file cannot be read; the message names it.
@@ -191,16 +191,16 @@ def read(file, channels=3, resized_to=None):
 
 
 def check_channels(channels):
-    """Raises an InputError for a number of channels that picture files do not have."""
+    """Raises an InputError for a number of channels that image files do not have."""
     if channels not in CHANNELS:
         raise InputError(
-            f"Picture files have 1, 3 or 4 channels, not {channels}; "
+            f"Image files have 1, 3 or 4 channels, not {channels}; "
             "for others make arrays and use cyclegan_tf.data.arrays."
         )
 
 
 def size(file):
-    """`(height, width)` of a picture as `read` would give it, from its header where it can be."""
+    """`(height, width)` of an image as `read` would give it, from its header where it can be."""
     with _opened(file) as image:
         if image.format == "TIFF" or (image.format == "PNG" and "exif" in image.info):
             # Releases of Pillow differ in what the header of these says.
@@ -259,12 +259,12 @@ _DECODER_ERRORS = (
 
 @contextlib.contextmanager
 def _opened(file):
-    """Opens a picture; whatever Pillow raises meanwhile becomes an InputError."""
-    name = "The picture" if isinstance(file, bytes) else str(file)
+    """Opens an image; whatever Pillow raises meanwhile becomes an InputError."""
+    name = "The image" if isinstance(file, bytes) else str(file)
     try:
         if not isinstance(file, bytes) and not stat.S_ISREG(os.stat(file).st_mode):
             # To open a pipe would wait for its other end.
-            raise InputError(f"{name} is not a regular file; expected a picture.")
+            raise InputError(f"{name} is not a regular file; expected an image.")
         with Image.open(io.BytesIO(file) if isinstance(file, bytes) else file) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise InputError(
@@ -275,9 +275,9 @@ def _opened(file):
     except InputError:
         raise
     except FileNotFoundError:
-        raise InputError(f"{name} does not exist; expected a picture.") from None
+        raise InputError(f"{name} does not exist; expected an image.") from None
     except Image.UnidentifiedImageError:
-        raise InputError(f"{name} is not a picture that can be read, whatever its name.") from None
+        raise InputError(f"{name} is not an image that can be read, whatever its name.") from None
     except Image.DecompressionBombError as error:
         raise InputError(f"{name} is too large to be read: {error}") from None
     except _DECODER_ERRORS as error:
@@ -291,7 +291,7 @@ def _reduce(image, resized_to):
     # On each side, whichever way the orientation tag turns it.
     least = _LEAST_LEFT * max(resized_to)
     for scale in (8, 4, 2):
-        # A side that is no multiple would be rounded up, and the picture be moved.
+        # A side that is no multiple would be rounded up, and the image be moved.
         if min(image.size) >= scale * least and not (image.width % scale or image.height % scale):
             image.draft(None, (image.width // scale, image.height // scale))
             return
@@ -348,7 +348,7 @@ def _converted(image, channels):
 
 
 def _size_or_problem(path):
-    """The size of a picture, or the InputError that says why it cannot be read."""
+    """The size of an image, or the InputError that says why it cannot be read."""
     try:
         found = size(path)
         if not _looks_complete(path):

@@ -21,13 +21,13 @@ _CROP, _FLIP = range(2)
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """Pictures that can be had by number.
+    """Images that can be had by number.
 
     Attributes:
         name: for messages.
         load: from a number below `len(sizes)` and the `(height, width)` that the pipeline will
             resize to, to uint8 pixels `(height, width, channels)`; it may use the size to do less.
-        sizes: `(height, width)` of each picture.
+        sizes: `(height, width)` of each image.
         names: of each image, if it has one; a resumed training finds out by them, and by the
             sizes, that its images are others than before.
     """
@@ -75,7 +75,7 @@ def pairs(
     An epoch has max(|A|, |B|) pairs. In training, A runs through a permutation and B is drawn
     independently of it, so that each pass over the data set gives other pairs: the second pass
     is the second epoch, and a look at the first batch counts as a pass; `fit` of this package's
-    systems counts its own epochs instead. Otherwise pair k is made of the k-th pictures, without
+    systems counts its own epochs instead. Otherwise pair k is made of the k-th images, without
     chance.
 
     With `paired`, the two images of a pair show one scene from edge to edge, and have one index,
@@ -120,7 +120,7 @@ def pairs(
         by_number = TrainingPairs(
             sources, shapes, preprocessing, batch_size, steps_per_epoch, seed, first_epoch, paired
         )
-        dataset = by_number.passes()
+        dataset = by_number.epochs()
         dataset.training_pairs = by_number
     else:
         dataset = _in_order(sources, shapes, preprocessing, batch_size)
@@ -152,7 +152,7 @@ def _in_order(sources, shapes, preprocessing, batch_size):
     @_plain
     def element(k):
         return tuple(
-            _picture(source, k % count, preprocessing, shape)
+            _image(source, k % count, preprocessing, shape)
             for source, count, shape in zip(sources, counts, shapes)
         )
 
@@ -170,12 +170,12 @@ class TrainingPairs:
 
     Attributes:
         sources: the `Source`s of A and B.
-        shapes: `(height, width, channels)` of a training picture of each; `None` for what varies.
+        shapes: `(height, width, channels)` of a training image of each; `None` for what varies.
         preprocessing: a `Preprocessing`.
         batch_size: pairs in a step.
         given_steps: steps in an epoch; `None` for as many as the larger domain fills.
         seed: of everything that is drawn.
-        first_epoch: that `passes` and `fit` begin with; if it is 0, `fit` begins with its
+        first_epoch: that `epochs` and `fit` begin with; if it is 0, `fit` begins with its
             `initial_epoch`.
         paired: the two images of a pair have one index, one crop and one flip.
     """
@@ -194,7 +194,7 @@ class TrainingPairs:
             raise InputError(f"steps_per_epoch must be at least 1. Received: {self.given_steps}")
         if not self.steps_per_epoch:
             raise InputError(
-                f"A batch of {self.batch_size} needs as many pictures; there are {self._count}."
+                f"A batch of {self.batch_size} needs as many images; there are {self._count}."
             )
 
     @property
@@ -230,7 +230,7 @@ class TrainingPairs:
             ).hexdigest()
         return fingerprint
 
-    def passes(self):
+    def epochs(self):
         """A data set of which each pass is an epoch, beginning with `first_epoch`."""
         epoch = tf.Variable(self.first_epoch, dtype=tf.int64, trainable=False, name="epoch")
         steps = self.steps_per_epoch
@@ -246,7 +246,7 @@ class TrainingPairs:
         dataset.epoch = epoch  # a data set does not keep the variables alive that it captures
         return dataset
 
-    def endless(self, first_epoch=0, first_step=0, *, worker=0, workers=1, replicas=1):
+    def from_step(self, first_epoch=0, first_step=0, *, worker=0, workers=1, replicas=1):
         """The batches from one step on, without end; or a worker's share of each of them.
 
         Args:
@@ -285,7 +285,7 @@ class TrainingPairs:
         if self.paired:  # B follows A in all that is random
             drawn, streams = drawn[:1] * 2, streams[:1] * 2
         return tuple(
-            _picture(source, index, self.preprocessing, shape, _key(self.seed, _ELEMENT, stream, k))
+            _image(source, index, self.preprocessing, shape, _key(self.seed, _ELEMENT, stream, k))
             for source, index, shape, stream in zip(self.sources, drawn, self.shapes, streams)
         )
 
@@ -298,7 +298,7 @@ def _key(seed, *numbers):
 
 
 def _draw(k, count_a, count_b, seed):
-    """The numbers of the two pictures of training pair k."""
+    """The numbers of the two images of training pair k."""
     # A: another permutation for each run through it. B: with replacement.
     key = _key(seed, _DRAW, _DOMAIN_A, k // count_a)
     index_a = tf.random.experimental.index_shuffle(k % count_a, key, count_a - 1)
@@ -308,8 +308,8 @@ def _draw(k, count_a, count_b, seed):
     return index_a, index_b
 
 
-def _picture(source, index, preprocessing, shape, key=None):
-    """Loads, resizes, crops, flips and scales one picture; by chance where there is a key."""
+def _image(source, index, preprocessing, shape, key=None):
+    """Loads, resizes, crops, flips and scales one image; by chance where there is a key."""
 
     def load(number):
         size = preprocessing.resized(source.sizes[number])
@@ -341,7 +341,7 @@ def _fold(key, stream):
 
 
 def _shape(source, preprocessing, channels, batch_size):
-    """The static shape of a source's pictures in the end; raises for what cannot work."""
+    """The static shape of a source's images in the end; raises for what cannot work."""
     if preprocessing.crops:
         for number, size in enumerate(source.sizes):
             if min(preprocessing.resized(size)) < preprocessing.crop_size:
@@ -356,7 +356,7 @@ def _shape(source, preprocessing, channels, batch_size):
         return *finals.pop(), channels
     if batch_size > 1:
         raise InputError(
-            f"The pictures of {source.name} have different sizes, so that a batch can hold only "
+            f"The images of {source.name} have different sizes, so that a batch can hold only "
             f"one with preprocess={preprocessing.mode!r}; use 'resize_and_crop' or a batch_size "
             f"of 1. Received: batch_size={batch_size}"
         )

@@ -15,7 +15,7 @@ from cyclegan_tf.preprocessing import Preprocessing
 
 CLASSES = ("sky", "building", "tree", "road", "sidewalk", "car")
 # Those of Cityscapes.
-COLOURS = np.array(
+COLORS = np.array(
     [
         (70, 130, 180),
         (70, 70, 70),
@@ -56,7 +56,7 @@ def scenes(
         training: draw and flip at random, for `fit`. By default for the split "train".
         paired: the photographs are those of the label maps; else of other scenes, so that no
             photograph of a training data set shows a scene whose label map is in it.
-        flip: mirror half of the training pictures, left to right.
+        flip: mirror half of the training images, left to right.
         batch_size: pairs in a batch, over all replicas together.
         steps_per_epoch: batches in an epoch of training; by default as many as the larger domain
             fills.
@@ -90,7 +90,7 @@ def scene_sources(count=1000, image_size=64, split="train", seed=0, paired=False
     # Rendering takes longer than reading a file, so what fits is kept.
     @functools.lru_cache(maxsize=_CACHE_BYTES // (3 * size[0] * size[1]))
     def label_map(number):
-        return COLOURS[render(first + number, size, seed)[1]]
+        return COLORS[render(first + number, size, seed)[1]]
 
     @functools.lru_cache(maxsize=_CACHE_BYTES // (3 * size[0] * size[1]))
     def photograph(number):
@@ -113,7 +113,7 @@ def scene_pairs(count=100, image_size=64, *, split="test", seed=0):
     first = _first(split)
     rendered = [render(first + number, size, seed) for number in range(count)]
     photographs, classes = (np.stack(part) for part in zip(*rendered))
-    return COLOURS[classes], photographs, classes
+    return COLORS[classes], photographs, classes
 
 
 def render(number, size, seed=0):
@@ -131,7 +131,7 @@ def _checked(count, image_size, split, seed):
     if count < 1:
         raise InputError(f"count must be at least 1. Received: {count}")
     if not isinstance(seed, (int, np.integer)) or seed < 0:
-        raise InputError(f"seed must be a whole number, and not negative. Received: {seed!r}")
+        raise InputError(f"seed must be an integer, and not negative. Received: {seed!r}")
     check("split", split, _SPLITS)
     return size
 
@@ -157,7 +157,7 @@ class _Wall:
 class _Scene:
     """A street seen along its middle, painted from the back to the front.
 
-    Lengths are in units of the picture's height, so that x runs from 0 to `width / height`;
+    Lengths are in units of the image's height, so that x runs from 0 to `width / height`;
     y runs downwards. `depth` is 0 at the camera and 1 at the horizon.
     """
 
@@ -173,7 +173,7 @@ class _Scene:
         )
         self.horizon = rng.uniform(0.42, 0.52)
         self.vanishing = self.right * rng.uniform(0.4, 0.6)
-        self.colour = np.zeros((height, width, 3))
+        self.color = np.zeros((height, width, 3))
         self.depth = np.ones((height, width))
         self.classes = np.zeros((height, width), np.uint8)
         self.sun = rng.choice([-1.0, 1.0])  # the side of the street that lies in the light
@@ -189,14 +189,14 @@ class _Scene:
             draw(depth)
         return self._exposed(), self.classes
 
-    def _paint(self, where, what, colour, depth):
-        """Colours are in [0, 1], of shape (3,) or (height, width, 3)."""
-        np.copyto(self.colour, colour, where=where[..., None])
+    def _paint(self, where, what, color, depth):
+        """Colors are in [0, 1], of shape (3,) or (height, width, 3)."""
+        np.copyto(self.color, color, where=where[..., None])
         np.copyto(self.classes, what, where=where)
         np.copyto(self.depth, depth, where=where)
 
     def _noise(self, cells, octaves=1):
-        """Smooth noise in [0, 1]: `cells` bumps to the height of the picture, and finer ones."""
+        """Smooth noise in [0, 1]: `cells` bumps to the height of the image, and finer ones."""
         total = weight = 0.0
         for octave in range(octaves):
             n = cells * 2**octave
@@ -232,8 +232,8 @@ class _Scene:
         self._paint(below, _SIDEWALK, paving, depth)
 
         self.kerb = rng.uniform(0.32, 0.45) * max(self.right, 0.8)
-        grey = rng.uniform(0.25, 0.38)
-        asphalt = (grey + 0.12 * (self._noise(40) - 0.5))[..., None] * np.array([1.0, 1.0, 1.05])
+        gray = rng.uniform(0.25, 0.38)
+        asphalt = (gray + 0.12 * (self._noise(40) - 0.5))[..., None] * np.array([1.0, 1.0, 1.05])
         dashes = (np.abs(across) < 0.025) & (np.mod(0.5 / nearness, 1.0) < 0.5)
         edges = np.abs(np.abs(across) - 0.92 * self.kerb) < 0.014
         asphalt = np.where((dashes | edges)[..., None], 0.85, asphalt)
@@ -264,9 +264,9 @@ class _Scene:
             rng.choice([self._brick, self._glass, self._plastered, self._concrete])(house, wall)
             begin = end
 
-    def _facade(self, house, wall, height, colour):
-        colour = np.clip(colour * wall.light, 0, 1)
-        self._paint(house & (wall.level < height), _BUILDING, colour, wall.depth)
+    def _facade(self, house, wall, height, color):
+        color = np.clip(color * wall.light, 0, 1)
+        self._paint(house & (wall.level < height), _BUILDING, color, wall.depth)
 
     def _windows(self, house, wall, height, storey, share, glass):
         row = np.mod(wall.level - height, storey) / storey
@@ -276,28 +276,28 @@ class _Scene:
         # Far away they are smaller than a pixel.
         near = wall.along * self.pixel < 0.12 * storey
         where = house & near & panes & (wall.level < height)
-        np.copyto(self.colour, glass, where=where[..., None])
+        np.copyto(self.color, glass, where=where[..., None])
 
     def _brick(self, house, wall):
         height = self.rng.uniform(0.4, 0.8)
-        colour = np.array([0.58, 0.3, 0.24]) + self.rng.uniform(-0.08, 0.08, 3)
+        color = np.array([0.58, 0.3, 0.24]) + self.rng.uniform(-0.08, 0.08, 3)
         courses = 0.92 + 0.08 * (np.mod(wall.level, 0.03) > 0.01)
-        colour = colour * (courses * (0.9 + 0.2 * self._noise(32)))[..., None]
-        self._facade(house, wall, height, colour)
+        color = color * (courses * (0.9 + 0.2 * self._noise(32)))[..., None]
+        self._facade(house, wall, height, color)
         self._windows(house, wall, height, 0.2, 0.5, (0.3, 0.25, 0.26))
 
     def _glass(self, house, wall):
         height = self.rng.uniform(0.7, 1.1)
-        colour = np.array([0.36, 0.44, 0.5]) + self.rng.uniform(-0.05, 0.05, 3)
-        colour = colour * (0.8 + 0.4 * self._noise(6))[..., None]
-        self._facade(house, wall, height, colour)
+        color = np.array([0.36, 0.44, 0.5]) + self.rng.uniform(-0.05, 0.05, 3)
+        color = color * (0.8 + 0.4 * self._noise(6))[..., None]
+        self._facade(house, wall, height, color)
         self._windows(house, wall, height, 0.14, 0.75, (0.28, 0.36, 0.44))
 
     def _concrete(self, house, wall):
         height = self.rng.uniform(0.35, 0.9)
-        colour = self.rng.uniform(0.48, 0.62) * np.array([1.0, 0.94, 0.84])
-        colour = colour * (0.9 + 0.2 * self._noise(16))[..., None]
-        self._facade(house, wall, height, colour)
+        color = self.rng.uniform(0.48, 0.62) * np.array([1.0, 0.94, 0.84])
+        color = color * (0.9 + 0.2 * self._noise(16))[..., None]
+        self._facade(house, wall, height, color)
         self._windows(house, wall, height, 0.18, 0.6, (0.33, 0.33, 0.34))
 
     def _plastered(self, house, wall):
@@ -305,9 +305,9 @@ class _Scene:
         height = self.rng.uniform(0.3, 0.5)
         tiles = np.array([0.5, 0.24, 0.18]) * (0.85 + 0.3 * self._noise(32))[..., None]
         self._facade(house, wall, height + 0.14, tiles)
-        colour = np.array([0.8, 0.7, 0.52]) + self.rng.uniform(-0.1, 0.05, 3)
-        colour = colour * (0.95 + 0.1 * self._noise(24))[..., None]
-        self._facade(house, wall, height, colour)
+        color = np.array([0.8, 0.7, 0.52]) + self.rng.uniform(-0.1, 0.05, 3)
+        color = color * (0.95 + 0.1 * self._noise(24))[..., None]
+        self._facade(house, wall, height, color)
         self._windows(house, wall, height, 0.22, 0.45, (0.4, 0.33, 0.28))
 
     def _tree(self, depth):
@@ -339,18 +339,18 @@ class _Scene:
         wheels = (np.abs(np.abs(x) - 0.75) < 0.17) & (y > 0) & (y < 0.3)
         self._paint(wheels, _CAR, (0.06, 0.06, 0.07), depth)
         self._paint(body | cabin, _CAR, paint * (0.8 + 0.3 * y)[..., None], depth)
-        self.colour[cabin & (np.abs(x) < 0.68) & (y < 0.92)] = (0.12, 0.14, 0.18)
-        self.colour[body & (np.abs(np.abs(x) - 0.8) < 0.12) & (y > 0.4)] = (0.95, 0.92, 0.75)
+        self.color[cabin & (np.abs(x) < 0.68) & (y < 0.92)] = (0.12, 0.14, 0.18)
+        self.color[body & (np.abs(np.abs(x) - 0.8) < 0.12) & (y > 0.4)] = (0.95, 0.92, 0.75)
 
     def _exposed(self):
         """Haze, light and the camera's noise."""
         rng = self.rng
         haze = (rng.uniform(0.0, 0.45) * np.clip(self.depth, 0, 1) ** 2)[..., None]
         haze = np.where((self.classes == _SKY)[..., None], 0, haze)
-        colour = self.colour * (1 - haze) + self.haze * haze
+        color = self.color * (1 - haze) + self.haze * haze
         tint = rng.uniform(0.85, 1.1) * (1 + rng.uniform(-0.06, 0.06, 3))
-        colour = colour * tint + rng.normal(0, 0.015, colour.shape)
-        return np.uint8(np.clip(colour, 0, 1) * 255)
+        color = color * tint + rng.normal(0, 0.015, color.shape)
+        return np.uint8(np.clip(color, 0, 1) * 255)
 
 
 _CAR_PAINTS = ((0.8, 0.1, 0.1), (0.95, 0.95, 0.95), (0.1, 0.2, 0.7), (0.95, 0.75, 0.1))

@@ -32,9 +32,9 @@ def from_tfds(
     seed=0,
     first_epoch=0,
 ):
-    """Unpaired pictures from two splits of a TFDS data set, downloaded where it is not there yet.
+    """Unpaired images from two splits of a TFDS data set, downloaded where it is not there yet.
 
-    The encoded pictures are held in memory (111 MB for horse2zebra).
+    The encoded images are held in memory (111 MB for horse2zebra).
 
     Args:
         name: of a data set with an image feature, such as `"cycle_gan/horse2zebra"`.
@@ -139,11 +139,11 @@ def _source(builder, split, channels):
         ) from error
     encoded = [example[keys[0]].numpy() for example in examples]
     if not encoded:
-        raise InputError(f"The split {split!r} of {builder.name} holds no pictures.")
+        raise InputError(f"The split {split!r} of {builder.name} holds no images.")
     return Source(
         f"{builder.name} {split}",
         lambda number, size: image_files.read(encoded[number], channels, size),
-        [image_files.size(picture) for picture in encoded],
+        [image_files.size(image) for image in encoded],
     )
 
 

@@ -1,4 +1,4 @@
-"""The demo: the whole way from pictures to a deployed translator, on the built-in data."""
+"""The demo: the whole way from images to a deployed translator, on the built-in data."""
 
 import json
 import pathlib
@@ -16,17 +16,17 @@ from cyclegan_tf.pixels import to_float
 from cyclegan_tf.runs.options import resolve
 from cyclegan_tf.runs.page import write_page
 from cyclegan_tf.runs.scores import evaluate_scenes
-from cyclegan_tf.runs.sheets import contact_sheet
+from cyclegan_tf.runs.sheets import image_grid
 from cyclegan_tf.runs.train import compiled_model, train
 
 
-def demo(out="runs/demo", seed=0, say=print, **changes):
+def demo(out="runs/demo", seed=0, log=print, **changes):
     """Trains on scenes, scores, exports, loads the exports again, and writes a page.
 
     Args:
         out: the folder of the run; what an earlier demo left there is replaced.
         seed: of the run.
-        say: called with lines for the user.
+        log: called with lines for the user.
         **changes: options of a run, as `cyclegan_tf.runs.options.resolve` takes them.
 
     Returns:
@@ -35,36 +35,36 @@ def demo(out="runs/demo", seed=0, say=print, **changes):
     out = pathlib.Path(out)
     options = resolve("scenes", preset="demo", seed=seed, **changes)
     size, training = options.data.crop_size, options.training
-    say(
+    log(
         f"Training on procedural street scenes at {size} pixels: {training.epochs} "
         f"epochs of {training.steps_per_epoch} steps, some minutes; then scores and exports."
     )
     begin = time.perf_counter()
-    model = train(options, out, restart=True, say=say)
+    model = train(options, out, restart=True, log=log)
     seconds = time.perf_counter() - begin
     _remove_earlier(out)
 
-    say("Scoring photo → labels on test scenes.")
+    log("Scoring photo → labels on test scenes.")
     untrained = compiled_model(options, (size, size, 3))
     scores = evaluate_scenes(model, untrained, size, seed=seed)
     scores["train_seconds"] = round(seconds, 1)
     for name in ("photo_to_labels", "untrained", "copy"):
-        say(f"  {name:16}" + "".join(f"{k} {v:.3f}  " for k, v in scores[name].items()))
+        log(f"  {name:16}" + "".join(f"{k} {v:.3f}  " for k, v in scores[name].items()))
 
-    say("  grain            " + "".join(f"{k} {v:.2f}  " for k, v in scores["grain"].items()))
+    log("  grain            " + "".join(f"{k} {v:.2f}  " for k, v in scores["grain"].items()))
 
-    say("Exporting, and comparing the exports with Keras.")
+    log("Exporting, and comparing the exports with Keras.")
     written = export(model, out / "export", run=out)
     scores["export_difference"] = _differences(model, written, options)
     for name, difference in scores["export_difference"].items():
-        say(f"  {name:16} mean absolute difference {difference:.1e}")
+        log(f"  {name:16} mean absolute difference {difference:.1e}")
 
     files.write_text(out / "scores.json", json.dumps(scores, indent=2) + "\n")
-    with files.written_whole(out / "contact_sheet.png") as path:
-        _contact_sheet(model, options).save(path)
+    with files.atomic_file(out / "contact_sheet.png") as path:
+        _image_grid(model, options).save(path)
     _write_examples(out / "examples", options)
     write_page(out, "cyclegan_tf demo: street scenes", model.loss_panels, _section(scores))
-    say(f"Done in {time.perf_counter() - begin:.0f} s. Open {out / 'index.html'}.")
+    log(f"Done in {time.perf_counter() - begin:.0f} s. Open {out / 'index.html'}.")
     return scores
 
 
@@ -81,7 +81,7 @@ def _remove_earlier(out):
         (out / name).unlink(missing_ok=True)
 
 
-def _contact_sheet(model, options, rows=4):
+def _image_grid(model, options, rows=4):
     labels, photographs, _ = data.scene_pairs(
         rows, options.data.crop_size, seed=options.training.seed
     )
@@ -91,15 +91,15 @@ def _contact_sheet(model, options, rows=4):
         labels,
         model.translate(labels, "ab"),
     ]
-    return contact_sheet(columns, ["photograph", "→ labels", "truth", "truth → photograph"])
+    return image_grid(columns, ["photograph", "→ labels", "truth", "truth → photograph"])
 
 
 def _write_examples(folder, options):
-    """A picture of each domain, to try the translators on."""
+    """An image of each domain, to try the translators on."""
     labels, photographs, _ = data.scene_pairs(1, options.data.crop_size, seed=options.training.seed)
-    for name, (picture,) in (("label_map", labels), ("photograph", photographs)):
-        with files.written_whole(folder / f"{name}.png") as path:
-            image_files.encode(picture).save(path)
+    for name, (image,) in (("label_map", labels), ("photograph", photographs)):
+        with files.atomic_file(folder / f"{name}.png") as path:
+            image_files.encode(image).save(path)
 
 
 def _differences(model, written, options):

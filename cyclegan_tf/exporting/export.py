@@ -37,7 +37,7 @@ def export(
             `generator_ab.onnx` and `generator_ab.keras`.
         directions: `"ab"`, `"ba"` or both.
         image_size: of the .tflite, a number for squares or `(height, width)`; that of the
-            training pictures if `None`.
+            training images if `None`.
         precision: of the SavedModel and the .keras file; see `export_saved_model`.
         kinds: any of `"saved_model"`, `"tflite"`, `"onnx"` and `"keras"`.
         **of_tflite: further arguments of `export_tflite`, if that is among the kinds.
@@ -109,7 +109,7 @@ def export_keras(model, path, direction="ab", precision="float32"):
     path = pathlib.Path(path)
     _check_keras_path(path)
     generator = in_precision(generator_of(model, direction), precision)
-    with files.written_whole(path) as beside:
+    with files.atomic_file(path) as beside:
         generator.save(beside)
     return path
 
@@ -124,7 +124,7 @@ def _check_keras_path(path):
 def export_saved_model(model, path, direction="ab", version=None, precision="float32"):
     """Writes one generator as a SavedModel.
 
-    Its signatures take pictures of any size (of its own, if the network has one) as float32,
+    Its signatures take images of any size (of its own, if the network has one) as float32,
     as uint8 or as the bytes of encoded files; see `cyclegan_tf.exporting.signatures.signatures`.
 
     Args:
@@ -135,7 +135,7 @@ def export_saved_model(model, path, direction="ab", version=None, precision="flo
         version: number of the version's folder, 1 or more; the next one if `None`. The folder
             appears whole or not at all.
         precision: `"float32"`, or `"bfloat16"` or `"float16"` for the arithmetic inside, on
-            servers that multiply it faster; pictures stay float32.
+            servers that multiply it faster; images stay float32.
 
     Returns:
         The path of the version.
@@ -150,16 +150,16 @@ def export_saved_model(model, path, direction="ab", version=None, precision="flo
     module = tf.Module()
     module.weights = [weight.value for weight in generator.weights]
     functions = signatures(generator)
-    requests = warmup.grey_requests(functions, *_usual_size(model, generator))
+    requests = warmup.gray_requests(functions, *_usual_size(model, generator))
     # What is unfinished has no number for a name, so that no server loads it.
-    with files.written_whole(target) as beside, quiet():
+    with files.atomic_file(target) as beside, quiet():
         tf.saved_model.save(module, str(beside), signatures=functions)
         warmup.write_requests(beside / warmup.FILE, requests, name)
     return target
 
 
 def _usual_size(model, generator):
-    """Height, width and channels of the pictures that a server will mostly get."""
+    """Height, width and channels of the images that a server will mostly get."""
     height, width, channels = generator.input_shape[1:]
     return height or model.image_shape[0] or 256, width or model.image_shape[1] or 256, channels
 
@@ -169,7 +169,7 @@ def _version_folder(path, version):
     if version is None:
         version = 1 + max((int(p.name) for p in path.glob("*") if p.name.isdecimal()), default=0)
     if not isinstance(version, numbers.Integral) or version < 1:
-        raise InputError(f"version must be a whole number of 1 or more. Received: {version!r}")
+        raise InputError(f"version must be an integer of 1 or more. Received: {version!r}")
     target = path / str(version)
     if target.exists():
         raise InputError(f"{target} is there already; give another version, or None.")

@@ -80,7 +80,7 @@ def _download(packages):
                 f"{package.url} is not the pinned {package.name} {package.version}: its checksum "
                 f"differs; get that release elsewhere, and put it at {_path(package)}."
             )
-        with files.written_whole(_path(package)) as beside:
+        with files.atomic_file(_path(package)) as beside:
             beside.write_bytes(content)
     if failed:
         raise InputError(

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from cyclegan_tf import files
-from cyclegan_tf.data.image_files import colours
+from cyclegan_tf.data.image_files import colors
 from cyclegan_tf.directions import generator_of
 from cyclegan_tf.exporting.quiet import quiet
 from cyclegan_tf.extras import required
@@ -38,7 +38,7 @@ def export_onnx(model, path, direction="ab"):
     onnx = _onnx()
     path = pathlib.Path(path)
     served = _Served(in_precision(generator_of(model, direction), "float32"))
-    with files.written_whole(path) as beside:
+    with files.atomic_file(path) as beside:
         with quiet(), portable_kernels(), warnings.catch_warnings():
             # Keras asks NumPy whether it has an `object` still.
             warnings.filterwarnings("ignore", "In the future `np.object`", FutureWarning)
@@ -53,7 +53,7 @@ def export_onnx(model, path, direction="ab"):
 
 
 class _Served(keras.Model):
-    """What the file computes: a generator for pictures of any size, or of its own."""
+    """What the file computes: a generator for images of any size, or of its own."""
 
     def __init__(self, generator):
         super().__init__(name=generator.name)
@@ -80,7 +80,7 @@ def _describe(content, direction, generator):
     """Facts for whoever finds the file: ONNX's own `metadata_props`."""
     facts = {"direction": direction, "range": "[-1, 1]", "layout": "NHWC"}
     for name, shape in (("image", generator.input_shape), ("translated", generator.output_shape)):
-        facts[name] = colours(shape[-1])
+        facts[name] = colors(shape[-1])
     for key, value in facts.items():
         content.metadata_props.add(key=key, value=value)
 

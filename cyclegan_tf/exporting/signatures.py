@@ -1,4 +1,4 @@
-"""What a server calls of a SavedModel: pictures as numbers, as whole numbers, as encoded files."""
+"""What a server calls of a SavedModel: images as numbers, as integers, as encoded files."""
 
 import tensorflow as tf
 
@@ -20,12 +20,12 @@ def signatures(generator):
 
     - `serving_default`: `image`, float32 `(batch, height, width, channels)` in [-1, 1], to
       `translated`, the same.
-    - `uint8`: the same in whole numbers of [0, 255].
-    - `bytes`, for networks between pictures of 1, 3 or 4 channels: `image_bytes`, strings
+    - `uint8`: the same in integers of [0, 255].
+    - `bytes`, for networks between images of 1, 3 or 4 channels: `image_bytes`, strings
       `(batch,)` of encoded JPEG, PNG, GIF, BMP or WebP files (which TensorFlow 2.19 cannot read)
       of any sizes, to `translated_bytes`, PNG files of the same sizes. Transparent pixels lie on
       white where the network has no fourth channel. The camera's orientation tag is not applied.
-      Bytes that are no picture raise InvalidArgument with their number in the batch.
+      Bytes that are no image raise InvalidArgument with their number in the batch.
 
     Args:
         generator: a fully convolutional Keras model, or one of a fixed size.
@@ -69,7 +69,7 @@ def _signature(**specs):
 
 
 def _translation(generator):
-    """Translates float pictures of any size, or of the generator's own."""
+    """Translates float images of any size, or of the generator's own."""
     fixed = None not in generator.input_shape[1:3]
     multiple = size_multiple(generator)
 
@@ -88,7 +88,7 @@ def _translation(generator):
         def alone():
             return whole(tf.ensure_shape(image, (1, *image.shape[1:])))
 
-        # A picture alone takes the faster kernels of `InstanceNormalization`.
+        # An image alone takes the faster kernels of `InstanceNormalization`.
         return tf.cond(tf.equal(tf.shape(image)[0], 1), alone, lambda: whole(image))
 
     return translate
@@ -107,7 +107,7 @@ def _decoded(number, encoded, channels):
     )
     with tf.control_dependencies([check]):
         encoded = tf.identity(encoded)
-    # 1 (grey), 2 (grey and alpha), 3 or 4 channels. `decode_image` takes a JPEG decoder that saves
+    # 1 (gray), 2 (gray and alpha), 3 or 4 channels. `decode_image` takes a JPEG decoder that saves
     # time and loses up to 6 steps of 255.
     image = tf.cond(
         known[0],
@@ -115,14 +115,14 @@ def _decoded(number, encoded, channels):
         lambda: tf.io.decode_image(encoded, expand_animations=False),
     )
     found = tf.shape(image)[-1]
-    colour = tf.gather(image, tf.where(found < 3, [0, 0, 0], [0, 1, 2]), axis=-1)
-    colour = tf.ensure_shape(colour, (None, None, 3))
+    color = tf.gather(image, tf.where(found < 3, [0, 0, 0], [0, 1, 2]), axis=-1)
+    color = tf.ensure_shape(color, (None, None, 3))
     last = image[..., found - 1 :]
     alpha = tf.where(found % 2 == 0, last, tf.fill(tf.shape(last), tf.constant(255, tf.uint8)))
     if channels == 4:
-        return tf.ensure_shape(tf.concat([colour, alpha], -1), (None, None, 4))
+        return tf.ensure_shape(tf.concat([color, alpha], -1), (None, None, 4))
     share = tf.cast(alpha, tf.float32) / 255.0
-    colour = tf.cast(colour, tf.float32) * share + 255.0 * (1.0 - share)
+    color = tf.cast(color, tf.float32) * share + 255.0 * (1.0 - share)
     if channels == 1:
-        colour = tf.image.rgb_to_grayscale(colour)
-    return tf.cast(tf.round(colour), tf.uint8)
+        color = tf.image.rgb_to_grayscale(color)
+    return tf.cast(tf.round(color), tf.uint8)

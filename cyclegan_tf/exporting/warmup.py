@@ -16,7 +16,7 @@ def write_requests(path, requests, name):
 
     Args:
         path: of the file; its folder is made.
-        requests: `{signature: {input: TensorProto}}`; `grey_requests` makes them.
+        requests: `{signature: {input: TensorProto}}`; `gray_requests` makes them.
         name: of the model, as TF Serving knows it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -25,8 +25,8 @@ def write_requests(path, requests, name):
             writer.write(_prediction_log(name, signature, inputs))
 
 
-def grey_requests(signatures, height, width, channels):
-    """One grey image for each of the signatures of a SavedModel, as `signatures` makes them."""
+def gray_requests(signatures, height, width, channels):
+    """One gray image for each of the signatures of a SavedModel, as `signatures` makes them."""
     shape = tf.TensorShape((1, height, width, channels)).as_proto()
     float32, uint8 = tf.float32.as_datatype_enum, tf.uint8.as_datatype_enum
     pixels = tf.fill((height, width, channels), tf.constant(128, tf.uint8))

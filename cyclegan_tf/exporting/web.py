@@ -1,4 +1,4 @@
-"""A web page that translates pictures on the visitor's own device."""
+"""A web page that translates images on the visitor's own device."""
 
 import importlib.resources
 import json
@@ -49,10 +49,10 @@ def export_web(
     representative=None,
     run=None,
 ):
-    """Fills a folder with a page that translates pictures in the browser, for any static server.
+    """Fills a folder with a page that translates images in the browser, for any static server.
 
     The page, its models and its runtime, LiteRT.js, lie in the folder; nothing comes from
-    elsewhere, and no picture leaves the device. LiteRT.js (12 MB) is downloaded from the npm
+    elsewhere, and no image leaves the device. LiteRT.js (12 MB) is downloaded from the npm
     registry once and kept; see `cyclegan_tf.exporting.npm.read`.
 
     Args:
@@ -60,22 +60,22 @@ def export_web(
         out: the folder. It appears whole or not at all. An earlier page there is replaced, if
             nothing else lies in the folder.
         directions: `("ab",)`, `("ba",)` or both; all that the model has if `None`.
-        image_size: that pictures are scaled to, a number for squares or `(height, width)`; see
+        image_size: that images are scaled to, a number for squares or `(height, width)`; see
             `export_tflite`.
         domains: what the page calls A and B, such as `("horses", "zebras")`.
-        examples: paths of a picture of A and one of B for visitors to begin with, or `None`.
+        examples: paths of an image of A and one of B for visitors to begin with, or `None`.
         quantization: see `export_tflite`; with `"dynamic"`, visitors download a quarter.
-        representative: pictures that quantizations measure with; see `export_tflite`.
-        run: the folder of the run that the model comes from, for its pictures alone: its options
+        representative: images that quantizations measure with; see `export_tflite`.
+        run: the folder of the run that the model comes from, for its images alone: its options
             do not go into files that are published.
 
     Returns:
         The path of its `index.html`.
 
     Raises:
-        InputError: `out` holds something else, a network does not take and give pictures of 1, 3
+        InputError: `out` holds something else, a network does not take and give images of 1, 3
             or 4 channels or of that size, an example cannot be read, a quantization lacks its
-            pictures, or LiteRT.js cannot be had.
+            images, or LiteRT.js cannot be had.
         ImportError: `"dynamic"`, `"int8"` or `"auto"` without the extra `litert`.
     """
     out = pathlib.Path(out)
@@ -99,7 +99,7 @@ def export_web(
         "with_options": False,
     }
     runtime = _runtime()
-    with files.folder_written_whole(out) as folder:
+    with files.atomic_folder(out) as folder:
         models = [
             {
                 **_write_model(model, folder, direction, of_tflite),
@@ -150,7 +150,7 @@ def _names_below(folder):
 
 
 def _channels(model, direction):
-    """Of the pictures that go into a generator and of those that come out, as the page has it."""
+    """Of the images that go into a generator and of those that come out, as the page has it."""
     generator = generator_of(model, direction)
     channels = {
         "channels": generator.input_shape[-1],
@@ -158,7 +158,7 @@ def _channels(model, direction):
     }
     if not set(channels.values()) <= set(image_files.CHANNELS):
         raise InputError(
-            "A web page has pictures of 1, 3 or 4 channels. Received: a generator "
+            "A web page has images of 1, 3 or 4 channels. Received: a generator "
             f"{direction} from {channels['channels']} to {channels['output_channels']} channels"
         )
     return channels

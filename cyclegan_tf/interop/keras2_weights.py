@@ -57,13 +57,13 @@ def load_weights(model, path, *, part=None):
 
 
 def _check_kinds(saved, path):
-    """Group normalisation has weights of the same shapes, and is another function."""
+    """Group normalization has weights of the same shapes, and is another function."""
     for name, _ in saved:
         if "group_normalization" in name:
             raise InputError(
-                f"{path} holds {name!r}: group normalisation, which the networks of cyclegan_tf do "
-                "not have (with one group it normalises over the channels too). Expected the "
-                "instance normalisation of tensorflow-addons."
+                f"{path} holds {name!r}: group normalization, which the networks of cyclegan_tf do "
+                "not have (with one group it normalizes over the channels too). Expected the "
+                "instance normalization of tensorflow-addons."
             )
 
 

@@ -13,7 +13,7 @@ from cyclegan_tf.networks.discriminators import patchgan, pixelgan
 from cyclegan_tf.networks.generators import resnet_generator, unet_generator
 from cyclegan_tf.networks.layers import InstanceNormalization
 
-# What batch normalisation tracks; releases before May 2018 wrote it for instance normalisation
+# What batch normalization tracks; releases before May 2018 wrote it for instance normalization
 # too, where nothing reads it.
 _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 
@@ -31,7 +31,7 @@ def network_of(state, where, *, generates, dropout=None, name=None):
     Raises:
         InputError: the state dict is of another network; the message names the key.
     """
-    architecture = _recognised(state, where)
+    architecture = _recognize(state, where)
     if architecture.generates != generates:
         kinds = ("a discriminator", "a generator")
         raise InputError(
@@ -64,7 +64,7 @@ def state_of(model, *, generates):
         )
     architecture = _architecture_of(model)
     if architecture is None or architecture.generates != generates:
-        raise InputError(f"{model.name!r} is no {kind} that the PyTorch CycleGAN release has.")
+        raise InputError(f"{model.name!r} is no {kind} that the official PyTorch CycleGAN has.")
     _check_layers(model, architecture)
     state = {}
     for key, variable, shape in _tensors(model, architecture):
@@ -91,9 +91,9 @@ class _Architecture:
         name: for messages.
         build: makes the Keras model.
         options: of `build`, as far as the names of the tensors tell.
-        slots: the prefixes of the keys of each convolution and of the normalisation after it
+        slots: the prefixes of the keys of each convolution and of the normalization after it
             (None where there is none), in the order of the Keras model's convolutions.
-        generates: pictures, rather than logits.
+        generates: images, rather than logits.
     """
 
     name: str
@@ -149,7 +149,7 @@ def _pixelgan():
 # From a state dict --------------------------------------------------------------------------
 
 
-def _recognised(state, where):
+def _recognize(state, where):
     """The architecture that the names of the tensors tell of."""
     if "model.model.0.weight" in state:
         level, halvings = "model.model.1.model", 1
@@ -168,14 +168,14 @@ def _recognised(state, where):
     if "net.0.weight" in state:
         return _pixelgan()
     raise InputError(
-        f"{where} holds no network of the PyTorch CycleGAN release: its first key is "
+        f"{where} holds no network of the official PyTorch CycleGAN: its first key is "
         f"{next(iter(state))!r}; expected keys such as 'model.1.weight' (ResNet), "
         "'model.model.0.weight' (U-Net), 'model.0.weight' (PatchGAN) or 'net.0.weight' (PixelGAN)."
     )
 
 
 def _options(architecture, state, where):
-    """What `build` needs: filters, channels and normalisation, read off the tensors."""
+    """What `build` needs: filters, channels and normalization, read off the tensors."""
     kernels = []
     for at in (0, -1):
         key = f"{architecture.slots[at][0]}.weight"
@@ -192,19 +192,19 @@ def _options(architecture, state, where):
     if not biased and not affine:
         raise InputError(
             f"{where} has neither {convolution}.bias nor {normalization}.weight: a network without "
-            "normalisation, or with an instance normalisation that the release does not build. "
+            "normalization, or with an instance normalization that the release does not build. "
             "Expected one of the two."
         )
     if biased and affine and f"{normalization}.running_mean" in state:
         raise InputError(
             f"{where} has both {convolution}.bias and {normalization}.running_mean: batch "
-            "normalisation after a convolution with a bias, which the release does not build."
+            "normalization after a convolution with a bias, which the release does not build."
         )
     options = {
         **architecture.options,
         "image_shape": (None, None, first.shape[1]),
         "base_filters": first.shape[0],
-        # The release gives biases to convolutions before instance normalisation alone.
+        # The release gives biases to convolutions before instance normalization alone.
         "normalization": "instance" if biased else "batch",
         "affine": biased and affine,
     }
@@ -218,7 +218,7 @@ def _taken(state, key, architecture, where):
     if key not in state:
         raise InputError(
             f"{where} has no {key!r}, which a {architecture.name} has; expected the state dict of "
-            "a network of the PyTorch CycleGAN release."
+            "a network of the official PyTorch CycleGAN."
         )
     return state[key]
 
@@ -241,7 +241,7 @@ def _assign(model, architecture, state, where):
         if prefix not in normalizations or name not in _STATISTICS:
             raise InputError(
                 f"{where} has the key {key!r}, which a {architecture.name} has not; expected the "
-                "state dict of a network of the PyTorch CycleGAN release."
+                "state dict of a network of the official PyTorch CycleGAN."
             )
 
 
@@ -251,7 +251,7 @@ def _assign(model, architecture, state, where):
 def _tensors(model, architecture):
     """Yields key, variable and shape of each tensor of the release's state dict.
 
-    The variable is None for the biases that the release has before an instance normalisation,
+    The variable is None for the biases that the release has before an instance normalization,
     which cancels them. Kernels (height, width, in, out) are (out, in, height, width) there, and
     those of transposed convolutions, (height, width, out, in), are (in, out, height, width).
     """
@@ -333,7 +333,7 @@ def _check_layers(model, architecture):
 
 
 def _twin(model, architecture):
-    """The release's network with the filters, channels and normalisation of a model."""
+    """The release's network with the filters, channels and normalization of a model."""
     normalizations = _normalizations(model)
     batch = any(isinstance(layer, keras.layers.BatchNormalization) for layer in normalizations)
     options = {

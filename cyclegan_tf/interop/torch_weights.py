@@ -29,11 +29,11 @@ def load_generator(path, *, dropout=None, name=None):
     """Reads a generator of the PyTorch release.
 
     Any ResNet or U-Net generator: number of blocks or depth, filters, channels, instance or batch
-    normalisation (affine or not) and a ResNet's dropout are read off the file.
+    normalization (affine or not) and a ResNet's dropout are read off the file.
 
     Args:
         path: of a `.pth` file with a state dict, such as `latest_net_G_A.pth`. `module.` before
-            a name and leftover running statistics of instance normalisation are passed over.
+            a name and leftover running statistics of instance normalization are passed over.
         dropout: rate; 0.5, the release's, for a ResNet that has dropout, if `None`. Whether a
             U-Net had it does not show in the file.
         name: of the model.
@@ -53,7 +53,7 @@ def load_generator(path, *, dropout=None, name=None):
 def load_discriminator(path, *, name=None):
     """Reads a discriminator of the PyTorch release: a PatchGAN of any depth or a PixelGAN.
 
-    Mind that `D_A` of the release judges pictures of domain **B**.
+    Mind that `D_A` of the release judges images of domain **B**.
 
     Args:
         path: of a `.pth` file with a state dict, such as `latest_net_D_A.pth`.
@@ -78,7 +78,7 @@ def load_cyclegan(folder, epoch="latest", *, image_size=256, **options):
     Args:
         folder: with `<epoch>_net_G_A.pth`, `…_G_B.pth`, `…_D_A.pth` and `…_D_B.pth`.
         epoch: a number or `"latest"`.
-        image_size: side of the training pictures, in pixels, or `(height, width)`.
+        image_size: side of the training images, in pixels, or `(height, width)`.
         **options: the other arguments of `CycleGAN`.
 
     Raises:
@@ -100,7 +100,7 @@ def load_cyclegan(folder, epoch="latest", *, image_size=256, **options):
     shapes = {name: network.input_shape[-1] for name, network in networks.items()}
     if len(set(shapes.values())) > 1:
         raise InputError(
-            f"The networks in {folder} take pictures of different numbers of channels: {shapes}."
+            f"The networks in {folder} take images of different numbers of channels: {shapes}."
         )
     image_shape = (*map(int, size), shapes["generator_ab"])
     return CycleGAN(**networks, image_shape=image_shape, **options)
@@ -113,7 +113,7 @@ def import_checkpoints(source, out, epoch=None, image_size=None):
         source: a file for `load_generator` or a folder for `load_cyclegan`.
         out: path of the `.keras` file, which must be new; it appears whole or not at all.
         epoch: of a run's folder: which of its checkpoints, a number or `"latest"` (if `None`).
-        image_size: of a run's folder: side of the training pictures, in pixels; 256 if `None`.
+        image_size: of a run's folder: side of the training images, in pixels; 256 if `None`.
 
     Returns:
         The model written: a generator or a `CycleGAN`.
@@ -138,7 +138,7 @@ def import_checkpoints(source, out, epoch=None, image_size=None):
         raise InputError(f"epoch and image_size go with the folder of a run. Received: {source}")
     else:
         model = load_generator(source)
-    with files.written_whole(out) as beside:
+    with files.atomic_file(out) as beside:
         model.save(beside)
     return model
 
@@ -146,8 +146,8 @@ def import_checkpoints(source, out, epoch=None, image_size=None):
 def save_generator(model, path):
     """Writes a generator as a state dict that the PyTorch release loads with `strict=True`.
 
-    Convolutions before an instance normalisation get the biases of zero that the release expects.
-    Affine instance normalisation is written as PyTorch names it; the release itself builds none,
+    Convolutions before an instance normalization get the biases of zero that the release expects.
+    Affine instance normalization is written as PyTorch names it; the release itself builds none,
     so that such a file needs a version of its networks that does.
 
     Args:
@@ -223,7 +223,7 @@ def _write(state, path):
     # By way of memory, so that a full disk is an OSError like any other.
     buffer = io.BytesIO()
     torch.save({key: torch.from_numpy(array) for key, array in state.items()}, buffer)
-    with files.written_whole(path) as beside:
+    with files.atomic_file(path) as beside:
         beside.write_bytes(buffer.getvalue())
 
 

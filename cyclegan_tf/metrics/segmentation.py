@@ -6,20 +6,20 @@ Per-pixel accuracy, per-class accuracy and class IoU, as in arXiv 1703.10593, 5.
 import numpy as np
 
 
-def nearest_class(pictures, colours):
-    """The class of each pixel whose colour is nearest (Euclidean, in RGB).
+def nearest_class(images, colors):
+    """The class of each pixel whose color is nearest (Euclidean, in RGB).
 
     Args:
-        pictures: uint8 `(..., 3)`.
-        colours: `(classes, 3)`, in the same range.
+        images: uint8 `(..., 3)`.
+        colors: `(classes, 3)`, in the same range.
 
     Returns:
-        int64 `(...)`, indices into `colours`.
+        int64 `(...)`, indices into `colors`.
     """
     # |p - c|² without the |p|² that all classes share; one class at a time to save memory.
-    pixels = np.asarray(pictures, np.float32)
-    colours = np.asarray(colours, np.float32)
-    distances = [(colour**2).sum() - 2 * pixels @ colour for colour in colours]
+    pixels = np.asarray(images, np.float32)
+    colors = np.asarray(colors, np.float32)
+    distances = [(color**2).sum() - 2 * pixels @ color for color in colors]
     return np.argmin(np.stack(distances, -1), axis=-1)
 
 
@@ -30,7 +30,7 @@ def confusion_matrix(truth, predicted, classes):
 
 
 def segmentation_scores(truth, predicted, classes):
-    """Scores over all pixels of all pictures, in [0, 1].
+    """Scores over all pixels of all images, in [0, 1].
 
     Args:
         truth, predicted: class indices, integer arrays of one shape.

@@ -22,8 +22,8 @@ def patchgan(
     """The PatchGAN discriminator (Isola et al. 2017, arXiv 1611.07004, 6.1.2): C64-C128-C256-C512.
 
     4x4 convolutions with one zero on every side; `strided_layers` of stride 2, then two of
-    stride 1; LeakyReLU 0.2; no normalisation on the first and the last; no sigmoid. With 3
-    strided layers each logit sees 70x70 pixels, and a 256x256 picture gives 30x30 logits.
+    stride 1; LeakyReLU 0.2; no normalization on the first and the last; no sigmoid. With 3
+    strided layers each logit sees 70x70 pixels, and a 256x256 image gives 30x30 logits.
 
     Args:
         image_shape: `(height, width, channels)`; height and width may be `None` for any size
@@ -31,7 +31,7 @@ def patchgan(
         base_filters: filters of the first layer, doubled by each later one up to 8 times as many.
         strided_layers: 3 in the paper ("n_layers" of the PyTorch release).
         normalization, affine, epsilon, padding: as in `cyclegan_tf.resnet_generator`. With the
-            padding "same" a 256x256 picture gives 32x32 logits.
+            padding "same" a 256x256 image gives 32x32 logits.
         seed: of the initial weights.
 
     Returns:
@@ -39,7 +39,7 @@ def patchgan(
         `(batch, rows, columns, 1)`.
 
     Raises:
-        ValueError: fewer than one filter or layer, pictures too small for a single logit, or an
+        ValueError: fewer than one filter or layer, images too small for a single logit, or an
             argument out of range.
     """
     if base_filters < 1 or strided_layers < 1:
@@ -50,7 +50,7 @@ def patchgan(
     least = 3 * 2**strided_layers
     if any(size is not None and size < least for size in image_shape[:2]):
         raise ValueError(
-            f"A PatchGAN of {strided_layers} strided layers needs pictures of at least {least} by "
+            f"A PatchGAN of {strided_layers} strided layers needs images of at least {least} by "
             f"{least} pixels. Received: image_shape={tuple(image_shape)}"
         )
     make = LayerFactory(
@@ -115,7 +115,7 @@ def _patches(make, x, base_filters, strided_layers):
     for layer in range(1, strided_layers + 1):
         strides = 2 if layer < strided_layers else 1
         x = make.convolution(x, base_filters * min(2**layer, 8), 4, strides)
-        x = LeakyReLU(negative_slope=0.2)(make.normalised(x))
+        x = LeakyReLU(negative_slope=0.2)(make.normalize(x))
     return make.convolution(x, 1, 4, use_bias=True)
 
 
@@ -150,8 +150,8 @@ def pixelgan(
     inputs = keras.Input(image_shape, name="image")
     x = make.convolution(inputs, base_filters, 1, use_bias=True)
     x = LeakyReLU(negative_slope=0.2)(x)
-    x = make.normalised(make.convolution(x, 2 * base_filters, 1))
+    x = make.normalize(make.convolution(x, 2 * base_filters, 1))
     x = LeakyReLU(negative_slope=0.2)(x)
-    # With batch normalisation the release leaves this bias out too.
+    # With batch normalization the release leaves this bias out too.
     logits = make.convolution(x, 1, 1, use_bias=normalization == "instance")
     return keras.Model(inputs, logits, name=name)

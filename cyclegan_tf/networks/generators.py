@@ -30,7 +30,7 @@ def resnet_generator(
 
     c7s1-64, d128, d256, R256 x `blocks`, u128, u64, c7s1-3, tanh. The 7x7 convolutions and those
     of the blocks reflect at the border; the strided ones pad with zeros. Convolutions before a
-    normalisation have no bias, which it would cancel.
+    normalization have no bias, which it would cancel.
 
     Args:
         image_shape: `(height, width, channels)`; height and width may be `None` for any size.
@@ -38,14 +38,14 @@ def resnet_generator(
             next multiple. At least 8 by 8 pixels.
         output_channels: as many as come in, if `None`.
         base_filters: filters of the first layer (64 in the paper).
-        blocks: residual blocks; 6 for 128x128 pictures and 9 from 256x256 in the paper.
+        blocks: residual blocks; 6 for 128x128 images and 9 from 256x256 in the paper.
         dropout: rate inside the blocks, between the two convolutions; 0.5 is what the PyTorch
             release's option `dropout` means.
         normalization: `"instance"` or `"batch"`.
-        affine: learn scales and offsets in instance normalisation.
-        epsilon: of the normalisation.
+        affine: learn scales and offsets in instance normalization.
+        epsilon: of the normalization.
         padding: `"torch"` for zeros on every side, as published; `"same"` for TensorFlow's, which
-            moves the picture. Generators trained with tensorflow-addons, as in the Keras example
+            moves the image. Generators trained with tensorflow-addons, as in the Keras example
             of 2020, have `padding="same", affine=True, epsilon=1e-3`.
         seed: of the initial weights.
 
@@ -58,7 +58,7 @@ def resnet_generator(
     _check_counts(base_filters=base_filters, blocks=blocks)
     if any(size is not None and size < 8 for size in image_shape[:2]):
         raise ValueError(
-            "A ResNet generator needs pictures of at least 8 by 8 pixels. "
+            "A ResNet generator needs images of at least 8 by 8 pixels. "
             f"Received: image_shape={tuple(image_shape)}"
         )
     make = LayerFactory(
@@ -67,27 +67,27 @@ def resnet_generator(
 
     inputs = x = keras.Input(image_shape, name="image")
     x = make.convolution(x, base_filters, 7, reflect=3)
-    x = layers.ReLU()(make.normalised(x))  # (B, H, W, 64)
+    x = layers.ReLU()(make.normalize(x))  # (B, H, W, 64)
 
     for filters in (2 * base_filters, 4 * base_filters):
         x = make.convolution(x, filters, 3, strides=2)
-        x = layers.ReLU()(make.normalised(x))  # (B, H/2, W/2, 128), then (B, H/4, W/4, 256)
+        x = layers.ReLU()(make.normalize(x))  # (B, H/2, W/2, 128), then (B, H/4, W/4, 256)
 
     for _ in range(blocks):
         shortcut = x
         x = make.convolution(x, 4 * base_filters, 3, reflect=1)
-        x = layers.ReLU()(make.normalised(x))
+        x = layers.ReLU()(make.normalize(x))
         if dropout:
             x = make.dropout(x, dropout)
         x = make.convolution(x, 4 * base_filters, 3, reflect=1)
-        x = layers.Add()([shortcut, make.normalised(x)])  # no ReLU after the sum
+        x = layers.Add()([shortcut, make.normalize(x)])  # no ReLU after the sum
 
     for filters in (2 * base_filters, base_filters):
         x = make.upsampling(x, filters, 3)
-        x = layers.ReLU()(make.normalised(x))  # (B, H/2, W/2, 128), then (B, H, W, 64)
+        x = layers.ReLU()(make.normalize(x))  # (B, H/2, W/2, 128), then (B, H, W, 64)
 
     x = make.convolution(x, output_channels or image_shape[-1], 7, reflect=3, use_bias=True)
-    return keras.Model(inputs, _to_picture(x), name=name)
+    return keras.Model(inputs, _to_image(x), name=name)
 
 
 def unet_generator(
@@ -116,7 +116,7 @@ def unet_generator(
         output_channels: as many as come in, if `None`.
         base_filters: filters of the outermost level (64 in the paper), doubled inwards up to 8
             times as many.
-        halvings: 8 for 256x256 pictures ("unet_256" of the release), 7 for 128x128.
+        halvings: 8 for 256x256 images ("unet_256" of the release), 7 for 128x128.
         dropout: rate on the way up (0.5 in pix2pix, none in CycleGAN).
         dropout_levels: how many levels drop, counted from the innermost one: 3 in the paper of
             pix2pix. If `None`, those that the PyTorch release chose: all of 8 x `base_filters`
@@ -149,16 +149,16 @@ def unet_generator(
         if level > 0:
             skips.append(x)
             x = LeakyReLU(negative_slope=0.2)(x)
-        # No normalisation follows the outermost and the innermost convolution. With batch
-        # normalisation the release leaves their biases out all the same.
+        # No normalization follows the outermost and the innermost convolution. With batch
+        # normalization the release leaves their biases out all the same.
         bare = level in (0, halvings - 1)
         use_bias = bare and normalization == "instance"
         x = make.convolution(x, filters, 4, strides=2, use_bias=use_bias)
         if not bare:
-            x = make.normalised(x)  # (B, H / 2^(level + 1), W / 2^(level + 1), filters)
+            x = make.normalize(x)  # (B, H / 2^(level + 1), W / 2^(level + 1), filters)
 
     for level in reversed(range(1, halvings)):
-        x = make.normalised(make.upsampling(layers.ReLU()(x), widths[level - 1], 4))
+        x = make.normalize(make.upsampling(layers.ReLU()(x), widths[level - 1], 4))
         if dropout_levels is None:
             drops = level < halvings - 1 and widths[level - 1] == 8 * base_filters
         else:
@@ -168,7 +168,7 @@ def unet_generator(
         x = layers.Concatenate()([skips.pop(), x])
 
     x = make.upsampling(layers.ReLU()(x), output_channels or image_shape[-1], 4, use_bias=True)
-    return keras.Model(inputs, _to_picture(x), name=name)
+    return keras.Model(inputs, _to_image(x), name=name)
 
 
 def size_multiple(generator):
@@ -178,7 +178,7 @@ def size_multiple(generator):
     for a ResNet generator, 256 for a U-Net of 8 halvings.
 
     Returns:
-        The multiple; 1 for a network that takes pictures of one size alone.
+        The multiple; 1 for a network that takes images of one size alone.
 
     Raises:
         ValueError: no power of two up to 1024 keeps the size.
@@ -205,15 +205,15 @@ def _found_size_multiple(generator):
         if tuple(traced.output_shapes[1:3]) == (size, size):
             return multiple
     raise ValueError(
-        f"The generator '{generator.name}' gives pictures of another size than it takes for every "
+        f"The generator '{generator.name}' gives images of another size than it takes for every "
         "power of two up to 1024; expected a network whose output is as large as its input."
     )
 
 
 def translate_any_size(generator, images, multiple):
-    """Runs a generator on pictures of any size, inside a graph too.
+    """Runs a generator on images of any size, inside a graph too.
 
-    The pictures are reflected at their borders to the next size that the network keeps, and the
+    The images are reflected at their borders to the next size that the network keeps, and the
     result is cropped back.
 
     Args:
@@ -222,7 +222,7 @@ def translate_any_size(generator, images, multiple):
         multiple: what `size_multiple(generator)` says.
 
     Returns:
-        Pictures in [-1, 1] of the same height and width.
+        Images in [-1, 1] of the same height and width.
     """
     height, width = tf.shape(images)[1], tf.shape(images)[2]
     rows, top = _reflected_indices(height, multiple)
@@ -245,12 +245,12 @@ def _reflected_indices(size, multiple):
     return tf.minimum(position, period - position), before
 
 
-def _to_picture(x):
-    """tanh in float32 under every dtype policy: pictures lose visible steps in bfloat16."""
+def _to_image(x):
+    """tanh in float32 under every dtype policy: images lose visible steps in bfloat16."""
     return layers.Activation("tanh", dtype="float64" if x.dtype == "float64" else "float32")(x)
 
 
 def _check_counts(**counts):
     for name, count in counts.items():
         if not isinstance(count, int) or count < 1:
-            raise ValueError(f"{name} must be a whole number >= 1. Received: {name}={count}")
+            raise ValueError(f"{name} must be an integer >= 1. Received: {name}={count}")

@@ -11,7 +11,7 @@ def normal_initializers(seed=None, mean=0.0):
     shape that shared one would start as copies of each other.
 
     Args:
-        seed: a whole number >= 0; `None` draws fresh entropy.
+        seed: an integer >= 0; `None` draws fresh entropy.
     """
     numbers = np.random.default_rng(seed)
     while True:

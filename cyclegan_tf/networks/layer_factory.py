@@ -1,4 +1,4 @@
-"""How every network here convolves and normalises: the published way, or that of older TF code."""
+"""How every network here convolves and normalizes: the published way, or that of older TF code."""
 
 import numpy as np
 from keras import layers
@@ -24,12 +24,12 @@ class LayerFactory:
         normalization: `"instance"`; `"batch"` with moving averages at test and the momentum of
             PyTorch's default; or `"test_batch"`, batch normalization by the statistics of each
             image at test.
-        affine: learn scales and offsets in instance normalisation; batch normalisation always
+        affine: learn scales and offsets in instance normalization; batch normalization always
             does.
-        epsilon: of the normalisation.
+        epsilon: of the normalization.
         padding: of convolutions that do not reflect. `"torch"`: one zero on every side, and what
             PyTorch's transposed convolutions do. `"same"`: TensorFlow's, which on even sizes pads
-            below and on the right alone, so that the picture moves by half a pixel.
+            below and on the right alone, so that the image moves by half a pixel.
         seed: of the initial weights.
 
     Raises:
@@ -56,7 +56,7 @@ class LayerFactory:
     def convolution(self, x, filters, size, strides=1, *, reflect=0, use_bias=False):
         """A convolution of `size` by `size`, reflecting at the border where that is asked for.
 
-        A convolution before a normalisation has no bias, which the normalisation would cancel.
+        A convolution before a normalization has no bias, which the normalization would cancel.
         """
         padding = "valid"
         if reflect:
@@ -92,7 +92,7 @@ class LayerFactory:
             )
         return layer(x)
 
-    def normalised(self, x):
+    def normalize(self, x):
         if self.normalization == "instance":
             return InstanceNormalization(epsilon=self.epsilon, affine=self.affine)(x)
         if self.normalization == "test_batch":

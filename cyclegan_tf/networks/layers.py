@@ -8,7 +8,7 @@ from cyclegan_tf.keras_internals import is_plain_functional
 from cyclegan_tf.networks import kernels
 from cyclegan_tf.networks.kernels import by_two_by_two, plain_convolution, portable, reflected
 
-# The fused kernel is called for one picture at a time. On two cores, in float32, forward and back:
+# The fused kernel is called for one image at a time. On two cores, in float32, forward and back:
 # 0.6 ms against 1.5 ms for 64 x 64 x 32, but 0.4 against 0.3 ms for 32 x 32 x 64.
 _LEAST_TO_FUSE = 2**17
 _MOST_TO_UNSTACK = 16  # keeps the graph small
@@ -16,17 +16,17 @@ _MOST_TO_UNSTACK = 16  # keeps the graph small
 _FEW_FILTERS = 4  # four times as many still fit into the 16 that a processor computes at a time
 
 
-def acts_per_picture(network):
-    """Whether each picture of a batch goes through a network as it would alone, each time.
+def acts_per_image(network):
+    """Whether each image of a batch goes through a network as it would alone, each time.
 
     Known of the layers of the networks here; any other layer may mix them, as
     `BatchNormalization` does, or draw, as `Dropout` does.
     """
     if isinstance(network, keras.Sequential):
-        return all(map(acts_per_picture, network.layers))
+        return all(map(acts_per_image, network.layers))
     if is_plain_functional(network):
-        return all(map(acts_per_picture, network.operations))
-    if type(network) not in _PER_PICTURE:
+        return all(map(acts_per_image, network.operations))
+    if type(network) not in _PER_IMAGE:
         return False
     if isinstance(network, keras.layers.Concatenate):
         return network.axis in (-1, 3)
@@ -40,14 +40,14 @@ def _statistics_dtype(compute_dtype):
 
 @keras.saving.register_keras_serializable(package="cyclegan_tf")
 class InstanceNormalization(keras.layers.Layer):
-    """Normalises every channel of every picture by its own mean and variance.
+    """Normalizes every channel of every image by its own mean and variance.
 
     `y = (x - mean) / sqrt(variance + epsilon)`, mean and (biased) variance taken over height
-    and width of one picture (Ulyanov et al. 2016, arXiv 1607.08022, eq. 4). The statistics are
-    computed in float32 whatever the dtype policy, or in float64 under a float64 policy. Pictures
+    and width of one image (Ulyanov et al. 2016, arXiv 1607.08022, eq. 4). The statistics are
+    computed in float32 whatever the dtype policy, or in float64 under a float64 policy. Images
     of 2^17 values and more take TensorFlow's `FusedBatchNormV3`, where their number is known.
 
-    Mind that `keras.layers.GroupNormalization(groups=1)` normalises over the channels too and
+    Mind that `keras.layers.GroupNormalization(groups=1)` normalizes over the channels too and
     is another function; `GroupNormalization(groups=-1)` is this one, with affine parameters.
 
     Args:
@@ -82,11 +82,11 @@ class InstanceNormalization(keras.layers.Layer):
         if self._can_be_fused(inputs):
             return self._fused(inputs)
         x = tf.cast(inputs, _statistics_dtype(self.compute_dtype))
-        mean = _mean_of_picture(x)  # (B, 1, 1, C)
-        centred = x - mean
+        mean = _mean_of_image(x)  # (B, 1, 1, C)
+        centered = x - mean
         # Not `squared_difference`, which TFLite cannot compute in int16.
-        variance = _mean_of_picture(centred * centred)
-        outputs = centred * tf.math.rsqrt(variance + tf.constant(self.epsilon, x.dtype))
+        variance = _mean_of_image(centered * centered)
+        outputs = centered * tf.math.rsqrt(variance + tf.constant(self.epsilon, x.dtype))
         if self.affine:
             outputs = outputs * tf.cast(self.gamma, x.dtype) + tf.cast(self.beta, x.dtype)
         return tf.cast(outputs, self.compute_dtype)
@@ -103,7 +103,7 @@ class InstanceNormalization(keras.layers.Layer):
         )
 
     def _fused(self, inputs):
-        """Batch statistics of one picture are its own: one kernel reads it, with float32 sums."""
+        """Batch statistics of one image are its own: one kernel reads it, with float32 sums."""
         channels = inputs.shape[-1]
         nothing = tf.zeros((0,), tf.float32)
         scale, offset = tf.ones((channels,), tf.float32), tf.zeros((channels,), tf.float32)
@@ -111,7 +111,7 @@ class InstanceNormalization(keras.layers.Layer):
             scale, offset = tf.cast(self.gamma, tf.float32), tf.cast(self.beta, tf.float32)
         outputs = [
             tf.raw_ops.FusedBatchNormV3(
-                x=picture,
+                x=image,
                 scale=scale,
                 offset=offset,
                 mean=nothing,
@@ -119,7 +119,7 @@ class InstanceNormalization(keras.layers.Layer):
                 epsilon=self.epsilon,
                 is_training=True,
             ).y
-            for picture in tf.split(inputs, inputs.shape[0])
+            for image in tf.split(inputs, inputs.shape[0])
         ]
         return outputs[0] if len(outputs) == 1 else tf.concat(outputs, axis=0)
 
@@ -144,7 +144,7 @@ class ReflectionPadding2D(keras.layers.Layer):
     def __init__(self, padding=1, **kwargs):
         super().__init__(**kwargs)
         if not isinstance(padding, int) or padding < 0:
-            raise ValueError(f"padding must be a whole number >= 0. Received: padding={padding}")
+            raise ValueError(f"padding must be an integer >= 0. Received: padding={padding}")
         self.padding = padding
         self.input_spec = keras.layers.InputSpec(ndim=4)
 
@@ -175,7 +175,7 @@ class UpsamplingConvolution2D(keras.layers.Conv2DTranspose):
     """A 3x3 transposed convolution of stride 2 as PyTorch computes it: twice as large, exactly.
 
     That is PyTorch's `padding=1, output_padding=1`: of the 2n + 1 rows and columns that "valid"
-    gives, all but the first. TensorFlow's "same" drops the last, which moves the picture.
+    gives, all but the first. TensorFlow's "same" drops the last, which moves the image.
 
     Args:
         filters: channels that come out.
@@ -331,11 +331,11 @@ class NearestResizing(keras.layers.Layer):
         return shape[0], *like[1:3], shape[3]
 
 
-def _mean_of_picture(x):
+def _mean_of_image(x):
     """The mean over height and width, `(B, 1, 1, C)`.
 
     For other runtimes row by row, then over the rows: one that adds in float16, as GPUs of phones
-    do, would pass 65504, its largest number, within a single sum over a large picture.
+    do, would pass 65504, its largest number, within a single sum over a large image.
     """
     if portable():
         return tf.reduce_mean(tf.reduce_mean(x, axis=2, keepdims=True), axis=1, keepdims=True)
@@ -343,7 +343,7 @@ def _mean_of_picture(x):
 
 
 _ACTIVATIONS = (None, *map(keras.activations.get, ("linear", "relu", "tanh", "sigmoid")))
-_PER_PICTURE = {
+_PER_IMAGE = {
     InstanceNormalization,
     Conv2D,
     LeakyReLU,

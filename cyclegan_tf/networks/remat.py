@@ -1,4 +1,4 @@
-"""Rematerialisation: of a network's inside, nothing is kept for its gradient.
+"""Rematerialization: of a network's inside, nothing is kept for its gradient.
 
 Chen et al. 2016, arXiv 1604.06174, with a whole network for a segment. TensorFlow's
 `tf.recompute_grad` leaves calls whose gradients are ready to be computed again all at once; here
@@ -8,11 +8,11 @@ each waits for the one before, so that the inside of one is in memory at a time.
 import tensorflow as tf
 
 
-def rematerialised(network, images):
+def rematerialize(network, images):
     """`network(images, training=True)`, with the inside computed again for its gradient.
 
     Args:
-        network: a Keras model that gives the same each time; see `layers.acts_per_picture`.
+        network: a Keras model that gives the same each time; see `layers.acts_per_image`.
         images: `(batch, height, width, channels)`.
 
     Returns:
@@ -37,7 +37,7 @@ def rematerialised(network, images):
                 upstream,
                 unconnected_gradients=tf.UnconnectedGradients.ZERO,
             )
-            # That of the pictures may not be needed, and is not computed then.
+            # That of the images may not be needed, and is not computed then.
             last[:] = of_variables or [of_images]
             return (of_images, of_variables) if variables else of_images
 
@@ -65,4 +65,4 @@ def _of_last_call():
     replica = tf.distribute.get_replica_context().replica_id_in_sync_group
     number = replica if isinstance(replica, int) else 0
     graph = tf.compat.v1.get_default_graph()
-    return graph.get_collection_ref(f"cyclegan_tf_rematerialised_{number}")
+    return graph.get_collection_ref(f"cyclegan_tf_rematerialized_{number}")

@@ -8,7 +8,7 @@ import numpy as np
 from cyclegan_tf import files
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.runs.page import write_page
-from cyclegan_tf.runs.sheets import sample_sheet
+from cyclegan_tf.runs.sheets import sample_grid
 
 
 class SampleSheet(keras.callbacks.Callback):
@@ -16,7 +16,7 @@ class SampleSheet(keras.callbacks.Callback):
 
     Args:
         folder: where `epoch_0001.png` … are written.
-        images_a, images_b: pictures to show, uint8 `(height, width, channels)`, as many of each
+        images_a, images_b: images to show, uint8 `(height, width, channels)`, as many of each
             as there shall be rows.
         period: epochs between two sheets; the first and the last epoch always have one.
     """
@@ -39,8 +39,8 @@ class SampleSheet(keras.callbacks.Callback):
             self._write(self.params["epochs"] - 1 if self._epoch is None else self._epoch)
 
     def _write(self, epoch):
-        sheet = sample_sheet(self.model, self.images)
-        with files.written_whole(self.folder / f"epoch_{epoch + 1:04d}.png") as path:
+        sheet = sample_grid(self.model, self.images)
+        with files.atomic_file(self.folder / f"epoch_{epoch + 1:04d}.png") as path:
             sheet.save(path)
 
 
@@ -78,7 +78,7 @@ class SaveModel(keras.callbacks.Callback):
             self._write()
 
     def _write(self):
-        with files.written_whole(self.path, self.keep) as path:
+        with files.atomic_file(self.path, self.keep) as path:
             self.model.save(path)
 
 
@@ -104,7 +104,7 @@ class KeepEpochs(keras.callbacks.Callback):
         if (epoch + 1) % self.period == 0:
             self._twin = self._twin or _without_training_state(self.model)
             path = self.folder / f"epoch_{epoch + 1:04d}.keras"
-            with files.written_whole(path, self.keep) as beside:
+            with files.atomic_file(path, self.keep) as beside:
                 self._twin.save(beside)
 
 

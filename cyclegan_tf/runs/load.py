@@ -44,9 +44,9 @@ def load(path):
     model = _read(file)
     if hasattr(model, "translate"):
         return model
-    if not _makes_pictures(model):
+    if not _makes_images(model):
         raise InputError(
-            f"{file} holds a {type(model).__name__} that does not make pictures of pictures; "
+            f"{file} holds a {type(model).__name__} that does not make images of images; "
             "expected a model that `cyclegan-tf train` or `import` or `CycleGAN.save` wrote, or a "
             "generator alone."
         )
@@ -120,8 +120,8 @@ def _holds_code(file):
     )
 
 
-def _makes_pictures(model):
-    """Whether a network gives pictures as large as those that it takes."""
+def _makes_images(model):
+    """Whether a network gives images as large as those that it takes."""
     taken, given = (getattr(model, f"{end}_shape", None) for end in ("input", "output"))
     if not all(isinstance(shape, tuple) and len(shape) == 4 for shape in (taken, given)):
         return False  # several inputs or outputs have a list of shapes

@@ -85,9 +85,9 @@ class ScalarBoard(keras.callbacks.Callback):
                 values = {name: float(row[name]) for name in row if row[name] != "NA"}
                 of = int(values.pop("epoch"))
                 self._write(of, values)
-                self._write_sheet(of)
+                self._write_grid(of)
         elif self._epoch is not None:
-            self._write_sheet(self._epoch)
+            self._write_grid(self._epoch)
 
     def on_epoch_end(self, epoch, logs=None):
         self._write(epoch, logs)
@@ -95,7 +95,7 @@ class ScalarBoard(keras.callbacks.Callback):
 
     def on_train_end(self, logs=None):
         if self._epoch is not None:
-            self._write_sheet(self._epoch)
+            self._write_grid(self._epoch)
         if self._writer is not None:
             self._writer.close()
 
@@ -105,7 +105,7 @@ class ScalarBoard(keras.callbacks.Callback):
                 tf.summary.scalar(f"epoch_{name}", value)
         self._writer.flush()
 
-    def _write_sheet(self, epoch):
+    def _write_grid(self, epoch):
         sheet = self.samples and self.samples / f"epoch_{epoch + 1:04d}.png"
         if sheet and sheet.exists():
             with Image.open(sheet) as image, self._writer.as_default(step=epoch):
@@ -131,7 +131,7 @@ def _is_whole(row):
 
 def _write_rows(path, rows):
     with (
-        files.written_whole(path) as beside,
+        files.atomic_file(path) as beside,
         open(beside, "w", newline="", encoding="utf-8") as file,
     ):
         writer = csv.DictWriter(file, list(rows[0]))

@@ -53,7 +53,7 @@ class DataOptions:
         int | None, Option("Side of the training images, in pixels", "256", least=1)
     ] = None
     flip: Annotated[bool, Option("Mirror half of the images")] = True
-    channels: Annotated[int, Option("1 (grey), 3 (RGB) or 4 (RGBA)")] = 3
+    channels: Annotated[int, Option("1 (gray), 3 (RGB) or 4 (RGBA)")] = 3
 
 
 @dataclasses.dataclass(frozen=True)

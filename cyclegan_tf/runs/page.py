@@ -160,7 +160,7 @@ def _plot_losses(rows, panels, path):
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)
         axes.legend()
-    with files.written_whole(path) as beside:
+    with files.atomic_file(path) as beside:
         figure.savefig(beside, dpi=100)
 
 

@@ -1,24 +1,24 @@
 """The verb `evaluate`: scores of a model where the truth is known."""
 
 from cyclegan_tf import data
-from cyclegan_tf.data.scenes import COLOURS
+from cyclegan_tf.data.scenes import COLORS
 from cyclegan_tf.metrics import grain, nearest_class, segmentation_scores
 
 
-def label_scores(label_maps, classes, colours):
+def label_scores(label_maps, classes, colors):
     """Per-pixel and per-class accuracy and class IoU of translated label maps.
 
-    Each pixel counts as the class whose colour is nearest.
+    Each pixel counts as the class whose color is nearest.
 
     Args:
         label_maps: uint8 `(count, height, width, 3)`, what a model made of photographs.
         classes: the truth, integers `(count, height, width)`.
-        colours: the colour of each class, `(classes, 3)`.
+        colors: the color of each class, `(classes, 3)`.
 
     Returns:
         See `cyclegan_tf.metrics.segmentation_scores`.
     """
-    return segmentation_scores(classes, nearest_class(label_maps, colours), len(colours))
+    return segmentation_scores(classes, nearest_class(label_maps, colors), len(colors))
 
 
 def evaluate_scenes(model, untrained, image_size=64, count=200, seed=0):
@@ -42,7 +42,7 @@ def evaluate_scenes(model, untrained, image_size=64, count=200, seed=0):
         "copy": photographs,
     }
     scores = {
-        name: label_scores(label_maps, classes, COLOURS) for name, label_maps in candidates.items()
+        name: label_scores(label_maps, classes, COLORS) for name, label_maps in candidates.items()
     }
     scores["grain"] = {
         "label_maps": grain(candidates["photo_to_labels"], classes),

@@ -1,4 +1,4 @@
-"""Sheets of pictures side by side, to look at."""
+"""Sheets of images side by side, to look at."""
 
 import pathlib
 
@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 _BACKGROUND, _INK = (255, 255, 255), (40, 40, 40)
 
 
-def sample_sheet(model, images):
+def sample_grid(model, images):
     """A Pillow image of a system's `sample_columns`, a row for each image.
 
     Args:
@@ -17,16 +17,16 @@ def sample_sheet(model, images):
         images: uint8 images by domain, as many of each.
     """
     titles, columns = zip(*model.sample_columns(images))
-    return contact_sheet(columns, titles)
+    return image_grid(columns, titles)
 
 
-def contact_sheet(columns, titles, cell=None):
-    """A Pillow image of titled columns of pictures.
+def image_grid(columns, titles, cell=None):
+    """A Pillow image of titled columns of images.
 
     Args:
-        columns: lists of uint8 `(height, width, channels)` pictures.
+        columns: lists of uint8 `(height, width, channels)` images.
         titles: one for each column.
-        cell: width of a picture in pixels; by default that of the widest, between 128 and 256.
+        cell: width of an image in pixels; by default that of the widest, between 128 and 256.
     """
     widest = max(image.shape[1] for column in columns for image in column)
     cell = cell or min(max(widest, 128), 256)
@@ -54,7 +54,7 @@ def contact_sheet(columns, titles, cell=None):
 
 
 def _scaled(image, width):
-    """The first three channels as RGB, one channel as grey; enlarged without smoothing."""
+    """The first three channels as RGB, one channel as gray; enlarged without smoothing."""
     image = Image.fromarray(
         np.repeat(image[..., :1], 3, -1) if image.shape[-1] < 3 else image[..., :3]
     )

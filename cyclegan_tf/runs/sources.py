@@ -1,4 +1,4 @@
-"""The pictures that the options of a run name."""
+"""The images that the options of a run name."""
 
 import pathlib
 
@@ -20,7 +20,7 @@ def sources_of(options, split="train"):
         split: `"train"`, or `"test"` where the source has one; two folders have none.
 
     Raises:
-        InputError: there are no such pictures.
+        InputError: there are no such images.
     """
     chosen, paired = options.data, SYSTEMS[options.system].paired
     if chosen.source == SCENES:

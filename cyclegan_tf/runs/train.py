@@ -1,4 +1,4 @@
-"""The verb `train`: from a source of pictures to the folder of a run."""
+"""The verb `train`: from a source of images to the folder of a run."""
 
 import contextlib
 import functools
@@ -12,7 +12,7 @@ from cyclegan_tf.choices import PRECISIONS
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.pixels import to_uint8
 from cyclegan_tf.recipes import SYSTEMS
-from cyclegan_tf.replicas import process_count, process_number, same_everywhere, wait_for_all
+from cyclegan_tf.replicas import barrier, equal_across_processes, process_count, process_index
 from cyclegan_tf.runs.callbacks import KeepEpochs, RunPage, SampleSheet, SaveModel
 from cyclegan_tf.runs.logs import RunLog, ScalarBoard
 from cyclegan_tf.runs.options import as_in_run, is_folder, options_of
@@ -38,7 +38,7 @@ def train(
     allow_other_data=False,
     sample_rows=4,
     verbose="auto",
-    say=print,
+    log=print,
 ):
     """Trains a system and writes the folder of the run; goes on where the folder holds one.
 
@@ -56,25 +56,25 @@ def train(
         restart: begin again where the folder holds a run already; its files are removed.
         allow_other_data: resume with images that were added, removed or renamed since, which is
             refused otherwise.
-        sample_rows: pictures of each domain in a sample sheet.
+        sample_rows: images of each domain in a sample sheet.
         verbose: as in `keras.Model.fit`.
-        say: called with lines for the user.
+        log: called with lines for the user.
 
     Returns:
         The trained system.
 
     Raises:
-        InputError: the folder holds a run of other options or other files, or an option or a
-            picture cannot be used.
+        InputError: the folder holds a run of other options or other files, or an option or an
+            image cannot be used.
     """
     out = pathlib.Path(out)
     strategy, devices = strategies.choose(
         options.training.strategy
     )  # before TensorFlow does anything else
-    chief = process_number(strategy) == 0
+    chief = process_index(strategy) == 0
     _check_folder(out, restart)
     with _claimed(out) if chief else contextlib.nullcontext():
-        wait_for_all(strategy)  # only now: another process may have written until it ended
+        barrier(strategy)  # only now: another process may have written until it ended
         state, before = (None, None) if restart else (_state_of(out), options_of(out))
         options, why = _as_in_run(options, before, strategy)
         training = options.training
@@ -84,18 +84,18 @@ def train(
         image_shape = _image_shape(options, pairs)
         finished = bool(state) and state["epoch"] >= training.epochs
         if chief:
-            say(
+            log(
                 f"Precision: {training.precision} ({why}). "
                 f"Strategy: {devices}, {batch_size} per step."
             )
             if before or state:
-                say(_standing(out, state, finished))
+                log(_standing(out, state, finished))
         schedule = _schedule(options, state, pairs.training_pairs)
         with strategy.scope():
             model = compiled_model(options, image_shape, schedule)
         if chief:
             _prepare(out, options, state)
-        wait_for_all(strategy)
+        barrier(strategy)
         checkpoints = Checkpoints(
             out / "checkpoints",
             training.checkpoint_minutes,
@@ -154,7 +154,7 @@ def _as_in_run(options, before, strategy):
     of_run = options.training.precision != asked
     # Several processes must agree, which times that each measures may not.
     options, why = _with_precision(options, measured=process_count(strategy) == 1)
-    if not same_everywhere(PRECISIONS.index(options.training.precision), strategy):
+    if not equal_across_processes(PRECISIONS.index(options.training.precision), strategy):
         raise InputError(
             "The machines would train in different precisions; give --precision to all of them."
         )
@@ -208,7 +208,7 @@ def _callbacks(out, options, samples, chief):
 
 
 def _pairs(options, sources, batch_size=None):
-    """Batches for training; without a batch size, pictures in order."""
+    """Batches for training; without a batch size, images in order."""
     chosen = options.data
     preprocessing = data.Preprocessing(
         chosen.preprocess, chosen.load_size, chosen.crop_size, chosen.flip, chosen.channels
@@ -225,7 +225,7 @@ def _pairs(options, sources, batch_size=None):
 
 
 def _samples(options, training_sources, rows):
-    """Pictures for the sample sheets: of the test split where there is one."""
+    """Images for the sample sheets: of the test split where there is one."""
     pairs = _pairs(options, training_sources)
     if not options.data.domain_b:
         with contextlib.suppress(InputError):  # no test split, or none that can be shown
@@ -235,7 +235,7 @@ def _samples(options, training_sources, rows):
 
 
 def _image_shape(options, pairs):
-    """The shape that the pictures of both domains share; `None` for what differs."""
+    """The shape that the images of both domains share; `None` for what differs."""
     shape_a, shape_b = (tuple(spec.shape[1:]) for spec in pairs.element_spec)
     return shape_a if shape_a == shape_b else (None, None, options.data.channels)
 

@@ -74,7 +74,7 @@ def _part_of_generator(shape, base_filters):
     )
     inputs = x = keras.Input(shape)
     for _ in range(2):
-        x = keras.layers.ReLU()(make.normalised(make.convolution(x, shape[-1], 3, reflect=1)))
+        x = keras.layers.ReLU()(make.normalize(make.convolution(x, shape[-1], 3, reflect=1)))
     x = keras.layers.Add()([inputs, x])
-    x = keras.layers.ReLU()(make.normalised(make.upsampling(x, 2 * base_filters, 3)))
+    x = keras.layers.ReLU()(make.normalize(make.upsampling(x, 2 * base_filters, 3)))
     return keras.Model(inputs, x)

@@ -15,8 +15,8 @@ from cyclegan_tf.devices import has_accelerator
 from cyclegan_tf.directions import from_domain, to_domain
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.keras_internals import is_default_strategy, step_counter
-from cyclegan_tf.networks.layers import acts_per_picture
-from cyclegan_tf.networks.remat import rematerialised
+from cyclegan_tf.networks.layers import acts_per_image
+from cyclegan_tf.networks.remat import rematerialize
 from cyclegan_tf.random_numbers import fold_in
 from cyclegan_tf.replicas import of_any_share, process_count, strategy_of
 from cyclegan_tf.systems.checks import check_seed
@@ -88,7 +88,7 @@ class System(keras.Model):
 
     def _check_remat(self):
         for network in self.networks.values():
-            if not acts_per_picture(network):
+            if not acts_per_image(network):
                 raise ValueError(
                     f"remat=True runs networks a second time for their gradients; '{network.name}' "
                     "has a layer, such as BatchNormalization or Dropout, that may give something "
@@ -387,7 +387,7 @@ class System(keras.Model):
     def _forward(self, network, images, training):
         """A network's output. With `remat` its gradient computes the inside a second time."""
         if self.remat and training:
-            run = partial(rematerialised, network)
+            run = partial(rematerialize, network)
         else:
             run = partial(network, training=training)
         outputs = of_any_share(run, images)
@@ -398,7 +398,7 @@ class System(keras.Model):
         """Runs a network on two batches, in one call if that gives the same result."""
         shapes = [images.shape for images in (first, second)]
         known = all(shape.is_fully_defined() for shape in shapes) and shapes[0][1:] == shapes[1][1:]
-        if self.remat or not (known and acts_per_picture(network)):
+        if self.remat or not (known and acts_per_image(network)):
             return [self._forward(network, images, training) for images in (first, second)]
         outputs = self._forward(network, tf.concat([first, second], 0), training)
         return tf.split(outputs, [shape[0] for shape in shapes])

@@ -26,10 +26,10 @@ from cyclegan_tf.training.replay_pool import ReplayPool
 
 @keras.saving.register_keras_serializable(package="cyclegan_tf")
 class CycleGAN(System):
-    """Two generators and two discriminators, trained on pictures that show no common scene.
+    """Two generators and two discriminators, trained on images that show no common scene.
 
     The objective is eq. 3 of the paper, with the identity loss of 5.2. A training element is a
-    pair `(image_a, image_b)` of float pictures in [-1, 1].
+    pair `(image_a, image_b)` of float images in [-1, 1].
 
     ```python
     model = cyclegan_tf.CycleGAN(image_shape=(128, 128, 3))
@@ -39,20 +39,20 @@ class CycleGAN(System):
     ```
 
     Args:
-        generator_ab, generator_ba: models from pictures to pictures in [-1, 1] of the same size;
+        generator_ab, generator_ba: models from images to images in [-1, 1] of the same size;
             the paper's ResNet of 6 blocks below 256 pixels, of 9 from there, if `None`.
-        discriminator_a, discriminator_b: models from pictures of domain A, of B, to logits of
+        discriminator_a, discriminator_b: models from images of domain A, of B, to logits of
             any shape; the paper's 70x70 PatchGAN, if `None`. Networks are functional models, or
             Sequential ones that begin with `keras.Input`.
-        image_shape: `(height, width, channels)` of the training pictures. Height and width may
+        image_shape: `(height, width, channels)` of the training images. Height and width may
             be `None` (any multiple of 4) where `pool_size` is 0. `translate` takes any size.
         lambda_a, lambda_b: weights of the cycles A→B→A and B→A→B.
         lambda_identity: weight of the identity loss, in units of the domain's λ; at 0 it is
             neither computed nor logged.
         adversarial: `"lsgan"`, `"vanilla"` or `"wgangp"`.
-        pool_size: pictures that each replay pool holds; 0 turns the pools off.
-        seed: a whole number >= 0, of the initial weights, the pools and the gradient penalty.
-        remat: rematerialise: keep nothing of the inside of the networks for their gradients, and
+        pool_size: images that each replay pool holds; 0 turns the pools off.
+        seed: an integer >= 0, of the initial weights, the pools and the gradient penalty.
+        remat: rematerialize: keep nothing of the inside of the networks for their gradients, and
             compute it again (but for the gradient penalty, which needs second derivatives). See
             `benchmarks/README.md` for what it saves.
 
@@ -143,7 +143,7 @@ class CycleGAN(System):
         return self._log({**g_losses, **d_losses}, image_a)
 
     def _generator_losses(self, image_a, image_b, training):
-        """The terms of eq. 3 that the generators minimise, and their pictures of A and of B."""
+        """The terms of eq. 3 that the generators minimize, and their images of A and of B."""
         if self.lambda_identity:
             fake_b, same_b = self._forward_both(self.generator_ab, image_a, image_b, training)
             fake_a, same_a = self._forward_both(self.generator_ba, image_b, image_a, training)
@@ -200,10 +200,10 @@ def paper_networks(
     fine_discriminators="none",
     seed=0,
 ):
-    """The four networks of the paper, for pictures of any size.
+    """The four networks of the paper, for images of any size.
 
     Args:
-        image_shape: of the training pictures; chooses the number of blocks.
+        image_shape: of the training images; chooses the number of blocks.
         base_filters: of the first layer of each.
         blocks: residual blocks of the generators; 6 below 256 pixels and 9 from there, if `None`.
         strided_layers: of the PatchGANs.

@@ -18,12 +18,12 @@ from cyclegan_tf import files
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.keras_internals import seed_states, step_counter
 from cyclegan_tf.replicas import (
-    any_process,
+    any_across_processes,
     assign_replica_values,
-    process_number,
+    barrier,
+    equal_across_processes,
+    process_index,
     replica_values,
-    same_everywhere,
-    wait_for_all,
 )
 from cyclegan_tf.training.descriptions import description, differences
 
@@ -101,7 +101,7 @@ class Checkpoints(keras.callbacks.Callback):
         self._resumed = 0, 0
         state = newest_state(self.folder)
         digest = int(state["state_sha256"][:7], 16) if state else 0
-        if not same_everywhere(digest, model.distribute_strategy):
+        if not equal_across_processes(digest, model.distribute_strategy):
             raise InputError(
                 f"The processes that train together see different checkpoints in {self.folder}; "
                 "it must be one folder that all of them share."
@@ -154,7 +154,7 @@ class Checkpoints(keras.callbacks.Callback):
         self._trackers = None
 
     def on_train_begin(self, logs=None):
-        self._chief = process_number(self.model.distribute_strategy) == 0
+        self._chief = process_index(self.model.distribute_strategy) == 0
         self._last_save = time.monotonic()
         self._received = None
         if threading.current_thread() is threading.main_thread():
@@ -196,12 +196,12 @@ class Checkpoints(keras.callbacks.Callback):
     def _save_if_due(self, epoch, step, last=False):
         due = last or (self._chief and time.monotonic() - self._last_save >= 60 * self.minutes)
         strategy = self.model.distribute_strategy
-        due, stopped = any_process([due, self._received is not None], strategy)
+        due, stopped = any_across_processes([due, self._received is not None], strategy)
         # A step that is passed over has the weights of the step that it will be resumed at.
         if (due or stopped) and (epoch, step) > self._resumed:
             self._save(epoch, step)
         if stopped:
-            wait_for_all(strategy)  # the end of one ends the others, the writing one too
+            barrier(strategy)  # the end of one ends the others, the writing one too
             self._pass_on(self._received or self.signals[0])
 
     def _pass_on(self, number):
@@ -239,7 +239,7 @@ class Checkpoints(keras.callbacks.Callback):
         if self._chief:
             files.remove_unfinished(self.folder)
             shutil.rmtree(path, ignore_errors=True)  # a damaged one
-        with files.written_whole(path, keep=self._chief) as beside:
+        with files.atomic_file(path, keep=self._chief) as beside:
             beside.mkdir(parents=True)
             self.model.save(beside / _MODEL)
             state["sha256"] = _digest(beside / _MODEL)

@@ -15,7 +15,7 @@ _STOPPED = (-signal.SIGTERM, -signal.SIGINT, 128 + signal.SIGTERM, 128 + signal.
 _BAD_INPUT = 2  # exit status of a command that another try would not help
 
 
-def launch(arguments, workers=2, restarts=3, say=print):
+def launch(arguments, workers=2, restarts=3, log=print):
     """Runs `cyclegan-tf train` in each of several processes, one cluster.
 
     TF_CONFIG tells each its place, so `train` takes the strategy "multi-worker". When one dies,
@@ -25,7 +25,7 @@ def launch(arguments, workers=2, restarts=3, say=print):
         arguments: such as `["train", "scenes", "--out", "runs/x"]`.
         workers: processes; the first one's output is shown, and what the others say of errors.
         restarts: how often they are started again.
-        say: called with lines for the user.
+        log: called with lines for the user.
 
     Returns:
         The exit status: 0 when all went well, else that of a process that failed.
@@ -50,7 +50,7 @@ def launch(arguments, workers=2, restarts=3, say=print):
             status = _run_together(arguments, workers)
             if status in (0, _BAD_INPUT) or not left:
                 break
-            say(f"A worker ended with status {status}; all are started again ({left} tries left).")
+            log(f"A worker ended with status {status}; all are started again ({left} tries left).")
             arguments = [each for each in arguments if each != "--restart"]  # goes on instead
     finally:
         signal.signal(signal.SIGTERM, before)

@@ -126,9 +126,9 @@ def _steps_in(data, steps):
 def _distributed(pairs, epoch, step, strategy):
     """`TrainingPairs` from a step on; each process reads only its own share."""
     if strategy.num_replicas_in_sync == 1:
-        return pairs.endless(epoch, step)
+        return pairs.from_step(epoch, step)
     return strategy.distribute_datasets_from_function(
-        lambda context: pairs.endless(
+        lambda context: pairs.from_step(
             epoch,
             step,
             worker=context.input_pipeline_id,

@@ -1,4 +1,4 @@
-"""The verb `translate`: picture files through a trained model."""
+"""The verb `translate`: image files through a trained model."""
 
 import contextlib
 import dataclasses
@@ -38,7 +38,7 @@ class Outcome:
     note: str | None = None
 
 
-def translate(model, source, output, direction="ab", max_megapixels=None, say=print):
+def translate(model, source, output, direction="ab", max_megapixels=None, log=print):
     """Translates an image, or all images below a folder, one after the other.
 
     The results have the sizes, names and formats of the originals, and colors in sRGB; metadata
@@ -52,7 +52,7 @@ def translate(model, source, output, direction="ab", max_megapixels=None, say=pr
         direction: `"ab"` or `"ba"`.
         max_megapixels: larger images are passed over; by default those that a 64-filter generator
             would lack memory for, and all above 12.
-        say: called with lines for the user.
+        log: called with lines for the user.
 
     Returns:
         The number of images, and an iterator that translates one at a time and yields its
@@ -68,8 +68,8 @@ def translate(model, source, output, direction="ab", max_megapixels=None, say=pr
         image_files.check_channels(shape[-1])
     if max_megapixels is not None and not max_megapixels > 0:  # NaN too
         raise InputError(f"max_megapixels must be above 0. Received: {max_megapixels:g}")
-    if files.is_folder(source, "a picture or a folder of pictures"):
-        jobs, problems = _jobs_of_folder(source, output, say)
+    if files.is_folder(source, "an image or a folder of images"):
+        jobs, problems = _jobs_of_folder(source, output, log)
     else:
         jobs, problems = [_job_of_file(source, output)], []
     originals, results = ({os.path.realpath(path) for path in paths} for paths in zip(*jobs))
@@ -84,18 +84,18 @@ def translate(model, source, output, direction="ab", max_megapixels=None, say=pr
     return len(jobs), itertools.chain(problems, outcomes())
 
 
-def _jobs_of_folder(source, output, say):
+def _jobs_of_folder(source, output, log):
     """Pairs of an image and where its result goes; and outcomes of closed folders."""
     if output.exists() and not output.is_dir():
-        raise InputError(f"{output} is a file; expected a folder to write pictures to.")
+        raise InputError(f"{output} is a file; expected a folder to write images to.")
     places = [pathlib.Path(os.path.realpath(path)) for path in (source, output)]
     if places[0] == places[1]:
         raise InputError(f"{output} would overwrite the originals; choose another place.")
     found = image_files.find(source, left_out=output)
     if places[0] in places[1].parents and output.is_dir():
-        say(f"{output} is where the results go, and what it holds already is not translated.")
+        log(f"{output} is where the results go, and what it holds already is not translated.")
     if found.others:
-        say(found.passed_over())
+        log(found.passed_over())
     problems = [
         Outcome(path, output / path.relative_to(source), str(problem))
         for path, problem in found.problems.items()
@@ -108,7 +108,7 @@ def _job_of_file(source, output):
         return source, output
     if output.suffix and not output.is_dir():
         raise InputError(
-            f"{output} has no ending of a picture; expected a folder or a name that ends in "
+            f"{output} has no ending of an image; expected a folder or a name that ends in "
             f"{', '.join(image_files.SUFFIXES)}."
         )
     return source, output / source.name
@@ -125,7 +125,7 @@ def _outcome(model, source, output, direction, max_megapixels, memory):
     suffix = output.suffix.lower()
     if suffix not in _WITH_ALPHA:
         translated = translated.convert("L" if translated.mode == "L" else "RGB")
-    with files.written_whole(output) as beside:
+    with files.atomic_file(output) as beside:
         translated.save(beside, **({"quality": 95} if suffix in _WITH_QUALITY else {}))
     note = f"{source} has several frames, of which the first is translated." if moves else None
     return Outcome(source, output, note=note)

@@ -1,4 +1,4 @@
-"""Trained generators at work: pictures of any size and number format in, the same out."""
+"""Trained generators at work: images of any size and number format in, the same out."""
 
 import numpy as np
 import tensorflow as tf
@@ -11,8 +11,8 @@ from cyclegan_tf.networks.generators import size_multiple, translate_any_size
 
 # A 64-filter generator needs about 1.6 kB a pixel while it computes.
 _PIXELS_AT_ONCE = 2**21
-# On a CPU a larger picture keeps all cores busy, and alone it takes the fused normalisation.
-_PIXELS_OF_A_SMALL_PICTURE = 2**13
+# On a CPU a larger image keeps all cores busy, and alone it takes the fused normalization.
+_PIXELS_OF_A_SMALL_IMAGE = 2**13
 
 
 class Translator:
@@ -20,7 +20,7 @@ class Translator:
 
     Args:
         generators: fully convolutional models by direction, such as `{"ab": ...}`.
-        image_shape: `(height, width, channels)` of the pictures that they were trained on, as
+        image_shape: `(height, width, channels)` of the images that they were trained on, as
             far as that is known.
     """
 
@@ -30,14 +30,14 @@ class Translator:
         self._functions = {}
 
     def translate(self, images, direction="ab", batch_size=8):
-        """Translates pictures of any size.
+        """Translates images of any size.
 
         Args:
-            images: one picture `(height, width, channels)`, a batch `(batch, height, width,
-                channels)`, or a list of pictures of different sizes. uint8 in [0, 255] or float
+            images: one image `(height, width, channels)`, a batch `(batch, height, width,
+                channels)`, or a list of images of different sizes. uint8 in [0, 255] or float
                 in [-1, 1].
             direction: `"ab"` or `"ba"`.
-            batch_size: pictures that are computed at once, at most; those of a list too, where
+            batch_size: images that are computed at once, at most; those of a list too, where
                 they are of one size. Fewer if they are large, because memory would run out, and
                 one at a time on a CPU, where that is faster.
 
@@ -46,24 +46,24 @@ class Translator:
             float32 in [-1, 1] for floats. The channels are those of the generator's output.
 
         Raises:
-            InputError: pictures of another rank, type, value range or number of channels, or of
+            InputError: images of another rank, type, value range or number of channels, or of
                 another size than a generator of fixed size takes.
         """
         generator_of(self, direction)
         if isinstance(images, (list, tuple)):
             return self._translate_list(images, direction, batch_size)
         images = np.asarray(images)
-        _check_pictures(images, self.generators[direction].input_shape)
+        _check_images(images, self.generators[direction].input_shape)
         if images.ndim == 3:
             return self._translate_batch(images[None], direction, 1)[0]
         return self._translate_batch(images, direction, batch_size)
 
     def _translate_list(self, images, direction, batch_size):
-        """Pictures of one size and number format together, in the order of the list."""
+        """Images of one size and number format together, in the order of the list."""
         images = [np.asarray(image) for image in images]
         alike = {}
         for number, image in enumerate(images):
-            _check_pictures(image, self.generators[direction].input_shape)
+            _check_images(image, self.generators[direction].input_shape)
             alike.setdefault((image.shape, image.dtype), []).append(number)
         translated = [None] * len(images)
         for (shape, _), numbers in alike.items():
@@ -110,34 +110,33 @@ class Translator:
 
 
 def _batch_size(most, pixels):
-    """How many pictures of so many pixels each are computed at once."""
-    if pixels > _PIXELS_OF_A_SMALL_PICTURE and not has_accelerator():
+    """How many images of so many pixels each are computed at once."""
+    if pixels > _PIXELS_OF_A_SMALL_IMAGE and not has_accelerator():
         return 1
     return max(1, min(most, _PIXELS_AT_ONCE // pixels))
 
 
-def _check_pictures(images, input_shape):
+def _check_images(images, input_shape):
     if images.ndim not in (3, 4):
         raise InputError(
-            "Pictures must have the shape (height, width, channels) or (batch, height, width, "
+            "Images must have the shape (height, width, channels) or (batch, height, width, "
             f"channels). Received: {images.shape}"
         )
     *size, channels = input_shape[1:]
     if images.shape[-1] != channels:
         raise InputError(
-            f"The generator takes pictures of {channels} channels. Received: {images.shape}"
+            f"The generator takes images of {channels} channels. Received: {images.shape}"
         )
     if 0 in images.shape[-3:]:
-        raise InputError(f"Pictures must not be empty. Received: {images.shape}")
+        raise InputError(f"Images must not be empty. Received: {images.shape}")
     if None not in size and images.shape[-3:-1] != tuple(size):
         raise InputError(
-            f"This generator takes pictures of {size[0]} by {size[1]} pixels alone; build it with "
+            f"This generator takes images of {size[0]} by {size[1]} pixels alone; build it with "
             f"an image_shape of (None, None, {channels}) for any size. Received: {images.shape}"
         )
     if images.dtype != np.uint8 and images.dtype.kind != "f":
         raise InputError(
-            "Pictures must be uint8 in [0, 255] or floats in [-1, 1]. "
-            f"Received: {images.dtype.name}"
+            f"Images must be uint8 in [0, 255] or floats in [-1, 1]. Received: {images.dtype.name}"
         )
     if images.dtype.kind == "f" and images.size:
         value_range.check(float(images.min()), float(images.max()))

@@ -1,4 +1,4 @@
-"""Translates one picture by an exported .tflite: translate.py MODEL INPUT OUTPUT."""
+"""Translates one image by an exported .tflite: translate.py MODEL INPUT OUTPUT."""
 
 import json
 import sys
@@ -15,7 +15,7 @@ def main(model, source, target):
     _, height, width, channels = details["shape_signature"]
     with Image.open(source) as image:
         image = image.convert({1: "L", 3: "RGB", 4: "RGBA"}[channels])
-        if height < 0:  # any size: the picture's own, as nearly as the network keeps it
+        if height < 0:  # any size: the image's own, as nearly as the network keeps it
             facts = json.loads(zipfile.ZipFile(model).read("cyclegan_tf.json"))
             step = facts["size_multiple"]
             width, height = (max(8, step, side // step * step) for side in image.size)

@@ -1,4 +1,4 @@
-"""Sends pictures to TF Serving and writes the translated ones: client.py PICTURE… FOLDER.
+"""Sends images to TF Serving and writes the translated ones: client.py IMAGE… FOLDER.
 
 REST needs Python alone; --grpc needs tensorflow-serving-api.
 """
@@ -17,13 +17,13 @@ SIGNATURE = "bytes"  # encoded files in, PNG files out
 
 def main():
     options = _arguments()
-    _check_names(options.pictures)
-    files = [_read(path) for path in options.pictures]
+    _check_names(options.images)
+    files = [_read(path) for path in options.images]
     translate = _by_grpc if options.grpc else _by_rest
     translated = translate(files, options)
     try:
         options.folder.mkdir(parents=True, exist_ok=True)
-        for path, png in zip(options.pictures, translated, strict=True):
+        for path, png in zip(options.images, translated, strict=True):
             target = options.folder / f"{path.stem}.png"
             target.write_bytes(png)
             print(target)
@@ -33,7 +33,7 @@ def main():
 
 def _arguments():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("pictures", nargs="+", type=pathlib.Path, help="JPEG, PNG, GIF, BMP, WebP")
+    parser.add_argument("images", nargs="+", type=pathlib.Path, help="JPEG, PNG, GIF, BMP, WebP")
     parser.add_argument("folder", type=pathlib.Path, help="where the PNG files go")
     parser.add_argument("--model", default="generator_ab")
     parser.add_argument("--version", type=int, help="the newest by default")
@@ -46,7 +46,7 @@ def _arguments():
 def _check_names(paths):
     names = [path.stem for path in paths]
     if double := next((name for name in names if names.count(name) > 1), None):
-        _fail(f"two pictures are called {double}; one would replace the other.")
+        _fail(f"two images are called {double}; one would replace the other.")
 
 
 def _read(path):

@@ -1,4 +1,4 @@
-"""Translates one picture by an exported SavedModel: translate.py VERSION_FOLDER INPUT OUTPUT."""
+"""Translates one image by an exported SavedModel: translate.py VERSION_FOLDER INPUT OUTPUT."""
 
 import sys
 

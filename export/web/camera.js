@@ -1,4 +1,4 @@
-// The camera: a dialog with a viewfinder, and a picture or a sentence that says why there is none.
+// The camera: a dialog with a viewfinder, and a photo or a sentence that says why there is none.
 import { Failure } from "./failure.js";
 
 const dialog = document.getElementById("camera");
@@ -6,9 +6,9 @@ const viewfinder = document.getElementById("viewfinder");
 const take = document.getElementById("take");
 
 // An ImageBitmap, or null where the visitor thought better of it.
-export async function takePicture() {
+export async function takePhoto() {
   if (!navigator.mediaDevices?.getUserMedia) {
-    throw new Failure("The camera works only in pages from https or localhost; choose a picture file instead.");
+    throw new Failure("The camera works only in pages from https or localhost; choose an image file instead.");
   }
   dialog.returnValue = "";
   dialog.showModal();
@@ -43,12 +43,12 @@ async function openCamera() {
       video: { facingMode: "environment", width: { ideal: 1920 }, height: { ideal: 1080 } },
     });
   } catch (error) {
-    throw new Failure(REASONS[error.name] ?? `The camera cannot be used (${error.message}); choose a picture file instead.`);
+    throw new Failure(REASONS[error.name] ?? `The camera cannot be used (${error.message}); choose an image file instead.`);
   }
 }
 
 const REASONS = {
-  NotAllowedError: "The camera was refused; allow it for this page in the browser's settings, or choose a picture file.",
-  NotFoundError: "No camera was found; connect one, or choose a picture file.",
-  NotReadableError: "The camera is used by another program; close that one, or choose a picture file.",
+  NotAllowedError: "The camera was refused; allow it for this page in the browser's settings, or choose an image file.",
+  NotFoundError: "No camera was found; connect one, or choose an image file.",
+  NotReadableError: "The camera is used by another program; close that one, or choose an image file.",
 };

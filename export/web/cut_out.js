@@ -1,7 +1,7 @@
-// The middle of a picture at the size of the network's pictures.
+// The middle of an image at the size of the network's images.
 import { middle, resize } from "./pixels.js";
 
-// A much larger picture is halved first, until this many pixels are left for each of the final
+// A much larger image is halved first, until this many pixels are left for each of the final
 // ones on a side: that bounds memory, and phones refuse large canvases.
 const LEAST_LEFT = 4;
 
@@ -16,7 +16,7 @@ export function cutOut(bitmap, size, channels) {
   return width === size[1] && height === size[0] ? data : resize(data, width, height, size[1], size[0]);
 }
 
-// Part of a picture on a canvas of its own. At scale 0.5 each pixel is the mean of four.
+// Part of an image on a canvas of its own. At scale 0.5 each pixel is the mean of four.
 function draw(source, { x, y, width, height }, scale, onWhite = false) {
   const canvas = new OffscreenCanvas(Math.round(width * scale), Math.round(height * scale));
   const context = canvas.getContext("2d", { willReadFrequently: true });

@@ -1,14 +1,14 @@
 // The page: what the visitor does, and what is shown of it.
-import { takePicture } from "./camera.js";
+import { takePhoto } from "./camera.js";
 import { showPair } from "./compare.js";
 import { sentenceOf } from "./failure.js";
-import { readPicture } from "./picture.js";
+import { readImage } from "./picture.js";
 import { loadExample, loadSite } from "./site.js";
 import { Translator } from "./translator.js";
 
 const element = (id) => document.getElementById(id);
-let model, picture, translator, fileName;
-let own = false; // whether the visitor gave the picture; until then the example of the direction is shown
+let model, image, translator, fileName;
+let own = false; // whether the visitor gave the image; until then the example of the direction is shown
 let shown; // `{name, direction}` of the translation that can be saved
 let latest = 0; // of what was asked for; what was asked for earlier is no longer shown
 
@@ -43,63 +43,63 @@ async function attempt(task, number = latest) {
   }
 }
 
-// Brings the page to the chosen model and picture.
+// Brings the page to the chosen model and image.
 async function refresh(number) {
   say("Loading the translator …", "busy");
   const { by } = await translator.load(model);
   if (number !== latest) return;
   if (!own) await takeExample(number);
   if (number !== latest) return;
-  if (!picture) return say("Ready.", "done");
+  if (!image) return say("Ready.", "done");
   say(own ? "Translating …" : "Translating an example …", "busy");
-  const { before, after, seconds } = await translator.translate(picture);
+  const { before, after, seconds } = await translator.translate(image);
   if (number !== latest) return;
   showPair(before, after);
   shown = { name: fileName, direction: model.direction };
   element("timing").textContent = `${model.label} in ${seconds.toFixed(seconds < 1 ? 2 : 1)} s, by ${by}`;
   element("result").hidden = false;
-  if (!own) return say("Ready. This is an example; choose a picture of your own.", "done");
+  if (!own) return say("Ready. This is an example; choose an image of your own.", "done");
   element("result").scrollIntoView({ block: "nearest" }); // on a phone it begins below the screen
   say("Translated. Drag the line, or move it with the arrow keys.", "done");
 }
 
-// The picture of before must not stand under what is said of this one.
+// The image of before must not stand under what is said of this one.
 async function read(file, number) {
   try {
-    return await readPicture(file);
+    return await readImage(file);
   } catch (error) {
     if (number === latest) element("result").hidden = true;
     throw error;
   }
 }
 
-function setPicture(bitmap, name) {
-  picture?.close();
-  [picture, fileName] = [bitmap, name];
+function setImage(bitmap, name) {
+  image?.close();
+  [image, fileName] = [bitmap, name];
 }
 
-async function usePicture(bitmap, name, number) {
+async function useImage(bitmap, name, number) {
   own = true;
-  setPicture(bitmap, name);
+  setImage(bitmap, name);
   await refresh(number);
 }
 
 // One that is missing or damaged is passed over: visitors did not ask for it.
 async function takeExample(number) {
   const file = model.example && (await loadExample(model.example).catch(() => null));
-  const bitmap = file && (await readPicture(file).catch(() => null));
+  const bitmap = file && (await readImage(file).catch(() => null));
   if (number !== latest) return bitmap?.close();
-  setPicture(bitmap, file?.name);
+  setImage(bitmap, file?.name);
   element("result").hidden = !bitmap;
 }
 
 // A file, or the promise of one.
 const useFile = (promised) =>
   supersede(async (number) => {
-    say("Reading the picture …", "busy");
+    say("Reading the image …", "busy");
     const file = await promised;
     const bitmap = await read(file, number);
-    if (number === latest) await usePicture(bitmap, file.name, number);
+    if (number === latest) await useImage(bitmap, file.name, number);
   });
 
 function listen() {
@@ -113,8 +113,8 @@ function listen() {
   });
   element("open-camera").addEventListener("click", () =>
     attempt(async () => {
-      const bitmap = await takePicture();
-      if (bitmap) await supersede((number) => usePicture(bitmap, "camera", number));
+      const bitmap = await takePhoto();
+      if (bitmap) await supersede((number) => useImage(bitmap, "camera", number));
     }),
   );
   element("download").addEventListener("click", () => attempt(saveTranslation));
@@ -167,7 +167,7 @@ function choose(chosen) {
   const [height, width] = model.size;
   element("example").hidden = !model.example;
   element("method").textContent =
-    `This translator works at ${width} × ${height} pixels: it takes the largest part in the middle of a picture that has ` +
+    `This translator works at ${width} × ${height} pixels: it takes the largest part in the middle of an image that has ` +
     `this shape, scales it (bicubic) and gives as many pixels back.`;
 }
 

@@ -1,7 +1,7 @@
 // Pixels as the network takes them, and back. The arithmetic is that of the Python package:
 // Pillow's antialiased bicubic, pixel / 127.5 - 1, and (value + 1) * 127.5.
 
-// The largest part in the middle of a picture that has the shape of the network's pictures.
+// The largest part in the middle of an image that has the shape of the network's images.
 export function middle(width, height, [targetHeight, targetWidth]) {
   const scale = Math.min(width / targetWidth, height / targetHeight);
   const cut = { width: Math.max(1, Math.round(scale * targetWidth)), height: Math.max(1, Math.round(scale * targetHeight)) };
@@ -13,7 +13,7 @@ export function toValues(rgba, channels) {
   const values = new Float32Array((rgba.length / 4) * channels);
   for (let from = 0, to = 0; from < rgba.length; from += 4) {
     if (channels === 1) {
-      values[to++] = grey(rgba[from], rgba[from + 1], rgba[from + 2]) / 127.5 - 1;
+      values[to++] = gray(rgba[from], rgba[from + 1], rgba[from + 2]) / 127.5 - 1;
     } else {
       for (let c = 0; c < channels; c++) values[to++] = rgba[from + c] / 127.5 - 1;
     }
@@ -31,8 +31,8 @@ export function toRgba(values, channels) {
   return rgba;
 }
 
-// Of Pillow's mode L: ITU-R 601, in whole numbers.
-function grey(red, green, blue) {
+// Of Pillow's mode L: ITU-R 601, in integers.
+function gray(red, green, blue) {
   return (red * 19595 + green * 38470 + blue * 7471 + 0x8000) >> 16;
 }
 
@@ -65,7 +65,7 @@ function pass(source, target, { from, to, lines, step, lineIn, lineOut }) {
 // What pixel `out` of `to` is made of: the first of the pixels, and the share of each.
 function bicubicWeights(out, from, to) {
   const scale = from / to;
-  const stretch = Math.max(scale, 1); // wider where the picture becomes smaller: antialiasing
+  const stretch = Math.max(scale, 1); // wider where the image becomes smaller: antialiasing
   const center = (out + 0.5) * scale;
   const first = Math.max(0, Math.floor(center - 2 * stretch + 0.5));
   const last = Math.min(from, Math.floor(center + 2 * stretch + 0.5));

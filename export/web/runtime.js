@@ -61,7 +61,7 @@ export class Runtime {
 
   async compile(bytes) {
     if (!this.onGpu) return loadAndCompile(bytes, { accelerator: "wasm" });
-    // In half precision a large picture's sums would overflow, and the result be another.
+    // In half precision a large image's sums would overflow, and the result be another.
     const compiled = await loadAndCompile(bytes, { accelerator: "webgpu", gpuOptions: { precision: "fp32" } });
     // LiteRT.js turns to WebAssembly by itself where the GPU lacks an operator, but without threads.
     if (compiled.options.accelerator !== "webgpu") throw new Error("The GPU lacks an operator");

@@ -12,7 +12,7 @@ export async function loadSite() {
   }
 }
 
-// A picture, as a File.
+// An image, as a File.
 export async function loadExample(name) {
   return new File([await (await ask(name)).blob()], name);
 }

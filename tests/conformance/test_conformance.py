@@ -16,7 +16,7 @@ from cyclegan_tf.commands.main import app
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.exporting.export import export
 from cyclegan_tf.exporting.tflite.interpreter import translated
-from cyclegan_tf.networks.layers import acts_per_picture
+from cyclegan_tf.networks.layers import acts_per_image
 from cyclegan_tf.recipes import SYSTEMS
 from cyclegan_tf.recipes.option import declared
 from cyclegan_tf.runs.options import options_of, resolve
@@ -102,7 +102,7 @@ def test_two_replicas_train_as_one_device(system):
         shared = build(system, draws=False)
     first, second = images(count=2)
     # Statistics of a batch are those of each replica's share: equal for equal images alone.
-    if not all(map(acts_per_picture, alone.networks.values())):
+    if not all(map(acts_per_image, alone.networks.values())):
         first, second = (np.repeat(each[:1], 2, 0) for each in (first, second))
     batches = tf.data.Dataset.from_tensor_slices((first, second)).batch(2)
     logs = [each.fit(batches, epochs=2, verbose=0).history for each in (alone, shared)]

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 from hostile import command, options, unfinished, untouched
 from PIL import Image
-from test_pictures import smooth
+from test_image_files import smooth
 from users import as_nobody
 
 from cyclegan_tf import data, export_saved_model
@@ -20,7 +20,7 @@ from cyclegan_tf.translation.image_folders import translate
 # What tests of the parts show already.
 ELSEWHERE = {
     "text named .jpg": "test_train_then_translate_then_export",
-    "CMYK JPEG": "test_grey_palette_and_cmyk_become_rgb",
+    "CMYK JPEG": "test_gray_palette_and_cmyk_become_rgb",
     "RGBA PNG": "test_transparent_pixels_lie_on_white",
     "animated GIF": "test_of_an_animation_only_the_first_frame_is_translated_which_is_said",
     "EXIF orientation 6, in training": "test_the_orientation_of_the_camera_is_applied",

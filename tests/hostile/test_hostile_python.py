@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from hostile import untouched
 from PIL import Image
-from test_cyclegan import SHAPE, _model, _pictures
-from test_pictures import smooth
+from test_cyclegan import SHAPE, _images, _model
+from test_image_files import smooth
 
 from cyclegan_tf import CycleGAN, InputError, data, export_saved_model
 
@@ -18,7 +18,7 @@ ELSEWHERE = {
     "translate: direction": "test_translate_names_an_unknown_direction",
     "translate: list of mixed sizes": "test_translate_takes_lists_of_different_sizes",
     "fit: floats 0..255, NaN": "test_float_images_out_of_range_are_refused",
-    "fit: uint8, single array, other size": "test_training_pictures_of_another_kind_are_refused",
+    "fit: uint8, single array, other size": "test_training_images_of_another_kind_are_refused",
     "fit: rank 3": "test_images_without_a_batch_are_refused_after_good_ones_too",
     "fit: a third element": "test_a_third_part_of_a_training_element_is_refused",
     "CycleGAN: λ<0, adversarial, image_shape, seed, (0, 0, 3)": "test_bad_arguments_are_named",
@@ -82,20 +82,20 @@ def system():
 
 
 def test_fit_takes_images_of_its_channels(system):
-    gray, _ = _pictures(1, shape=(*SHAPE[:2], 1))
+    gray, _ = _images(1, shape=(*SHAPE[:2], 1))
     with pytest.raises(ValueError, match=r"in domain A; received .* shape \(32, 32, 1\)"):
         system.fit(gray, gray, verbose=0)
 
 
 def test_batches_of_a_and_b_may_differ():
-    (a, _), (b, _) = _pictures(1), _pictures(2)
+    (a, _), (b, _) = _images(1), _images(2)
     losses = _model().train_on_batch(a, b, return_dict=True)
     assert np.isfinite(list(losses.values())).all()
 
 
 def test_what_keras_refuses_stays_one_sentence():
     with pytest.raises(ValueError, match="compile"):
-        _model(compiled=False).fit(*_pictures(1), verbose=0)
+        _model(compiled=False).fit(*_images(1), verbose=0)
     with pytest.raises((TypeError, ValueError), match="lambda_c"):
         CycleGAN(image_shape=SHAPE, lambda_c=1)
 
@@ -127,7 +127,7 @@ def test_a_saved_model_does_not_replace_a_file(model, tmp_path):
 
 
 def test_a_system_is_copied_by_every_way_of_keras(system, tmp_path):
-    images, _ = _pictures(2)
+    images, _ = _images(2)
     expected = system.predict(images, verbose=0)
     system.save_weights(tmp_path / "x.weights.h5")
     copies = [

@@ -1,6 +1,6 @@
 """Convolutions rescaled so that few bits hold what comes out of them; the network stays the same.
 
-An instance normalisation undoes whatever factor stands before it: with a factor s on a channel,
+An instance normalization undoes whatever factor stands before it: with a factor s on a channel,
 (s x - s m) / sqrt(s² v + s² ε) is what it was. So the factors may be chosen, and ε follows them.
 """
 
@@ -13,14 +13,14 @@ from cyclegan_tf.networks.layers import InstanceNormalization
 
 CONVOLUTION_LAYERS = (keras.layers.Conv2D, keras.layers.Conv2DTranspose)
 
-# Without pictures: the Euclidean norm of the weights of a channel. What comes out is then about
+# Without images: the Euclidean norm of the weights of a channel. What comes out is then about
 # as large as one input times this, and its squares, added over a row of pixels in float16, stay
 # far below 65504.
 _NORM = 0.25
 
 
 def equalized(network, images=None):
-    """A copy of a network whose convolutions are rescaled before instance normalisations.
+    """A copy of a network whose convolutions are rescaled before instance normalizations.
 
     Args:
         network: a functional Keras model.
@@ -31,7 +31,7 @@ def equalized(network, images=None):
     Returns:
         A model with the same outputs, but for rounding. Its layers are named `layer_name(name)`.
     """
-    pairs = normalised_convolutions(network)
+    pairs = normalized_convolutions(network)
     convs = [conv for conv, _ in pairs]
     if images is None or not convs:
         sizes = [_norms(conv) / _NORM for conv in convs]
@@ -70,8 +70,8 @@ def layer_name(name):
     return f"{name}."
 
 
-def normalised_convolutions(network):
-    """Pairs of a convolution and the instance normalisation that alone takes its output.
+def normalized_convolutions(network):
+    """Pairs of a convolution and the instance normalization that alone takes its output.
 
     Both are used once, because weights and epsilon are those of every use, and nothing that is
     not linear stands between them, through which no factor would pass.

@@ -8,25 +8,25 @@ import warnings
 
 from cyclegan_tf import files
 from cyclegan_tf.choices import QUANTIZATIONS, check
-from cyclegan_tf.data.image_files import colours
+from cyclegan_tf.data.image_files import colors
 from cyclegan_tf.directions import generator_of
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.exporting.tflite import interpreter, metadata
 from cyclegan_tf.exporting.tflite.conversion import INPUT, OUTPUT, SIGNATURE
 from cyclegan_tf.exporting.tflite.quantization import (
-    CHOSEN_BY_PICTURES,
-    NEED_OWN_PICTURES,
+    CHOSEN_BY_IMAGES,
+    NEED_OWN_IMAGES,
     Material,
     quantized,
 )
 from cyclegan_tf.exporting.tflite.quantizer import check_installed
-from cyclegan_tf.exporting.tflite.report import measured, sheet, summary
-from cyclegan_tf.exporting.tflite.representative import representative_pictures
+from cyclegan_tf.exporting.tflite.report import grid, measured, summary
+from cyclegan_tf.exporting.tflite.representative import representative_images
 from cyclegan_tf.networks.generators import size_multiple
 from cyclegan_tf.precision import in_precision
 from cyclegan_tf.runs.options import is_folder, options_of
 
-_SIDE = 256  # of the report's pictures, where neither the file nor the model has a size
+_SIDE = 256  # of the report's images, where neither the file nor the model has a size
 _MOST_BYTES = 2**31  # of a tensor, whose size is a signed 32-bit integer
 
 
@@ -42,7 +42,7 @@ def export_tflite(
     run=None,
     with_options=True,
     report=True,
-    say=None,
+    log=None,
 ):
     """Writes one generator as a .tflite of builtin operators.
 
@@ -57,55 +57,55 @@ def export_tflite(
         direction: `"ab"` or `"ba"`.
         quantization: `"none"`, `"float16"`, `"dynamic"`, `"int8"` or `"auto"`; see
             `cyclegan_tf.exporting.tflite.quantization`.
-        representative: pictures of the domain that is translated, to measure ranges and likeness
+        representative: images of the domain that is translated, to measure ranges and likeness
             with: a folder, the folder of a run for its training data, `"scenes"`, or uint8
-            pictures `(height, width, channels)`. By default those of `run`; but scenes where they
+            images `(height, width, channels)`. By default those of `run`; but scenes where they
             are a TFDS data set and only the report or the choice of `"dynamic"` needs them.
         image_size: a number for squares or `(height, width)`, multiples of what the network needs
-            (4 for a ResNet); that of the training pictures if `None`.
+            (4 for a ResNet); that of the training images if `None`.
         any_size: let callers resize the input. Slower, and not for every runtime.
         run: the folder of the run that the model comes from.
         with_options: put the options of the run into the file.
         report: measure, and write the report and its sheet; needs the extra `litert`.
-        say: called with lines for the user.
+        log: called with lines for the user.
 
     Returns:
         `path`.
 
     Raises:
         InputError: the size is not known or not one that the network keeps; no such direction or
-            quantization, or one that needs pictures and has none.
+            quantization, or one that needs images and has none.
         ImportError: `"dynamic"`, `"int8"` or `"auto"` without the extra `litert`.
     """
     path = pathlib.Path(path)
     image_size = sides(image_size)
     size = checked_size(model, direction, image_size, any_size)
     _check(quantization, any_size)
-    if quantization in CHOSEN_BY_PICTURES:
+    if quantization in CHOSEN_BY_IMAGES:
         check_installed()
     options = options_of(pathlib.Path(run)) if run else None
     report = report and _can_report()
     network = in_precision(generator_of(model, direction), "float32")
-    pictures = None
-    if report or quantization in CHOSEN_BY_PICTURES:
+    images = None
+    if report or quantization in CHOSEN_BY_IMAGES:
         at = tuple(side or _SIDE for side in image_size or model.image_shape[:2])
         channels = network.input_shape[-1]
-        pictures = representative_pictures(
-            representative, options, direction, at, channels, quantization in NEED_OWN_PICTURES
+        images = representative_images(
+            representative, options, direction, at, channels, quantization in NEED_OWN_IMAGES
         )
-        _check_own(pictures, quantization, options)
-    material = Material(network, size, pictures)
+        _check_own(images, quantization, options)
+    material = Material(network, size, images)
     result = quantized(quantization, material)
 
     told = options if with_options else None
     facts = _facts(direction, network, size, quantization, result.recipe, told)
     content = metadata.with_facts(result.model, facts)
-    with files.written_whole(path) as beside:
+    with files.atomic_file(path) as beside:
         beside.write_bytes(content)
         for old in _report_paths(path):  # it is about the file that is replaced
             old.unlink(missing_ok=True)
     if report:
-        _write_report(path, quantization, result, material, say or (lambda line: None))
+        _write_report(path, quantization, result, material, log or (lambda line: None))
     return path
 
 
@@ -120,8 +120,7 @@ def sides(image_size):
     both = image_size if isinstance(image_size, (tuple, list)) else (image_size, image_size)
     if len(both) != 2 or not all(isinstance(side, numbers.Integral) for side in both):
         raise InputError(
-            "image_size must be a whole number of pixels or (height, width). "
-            f"Received: {image_size!r}"
+            f"image_size must be an integer of pixels or (height, width). Received: {image_size!r}"
         )
     return tuple(map(int, both))
 
@@ -136,7 +135,7 @@ def checked_size(model, direction, image_size=None, any_size=False):
     height, width = sides(image_size) or model.image_shape[:2]
     own = generator.input_shape[1:3]
     if any_size and None not in own:
-        raise InputError(f"The network takes pictures of {own[0]} x {own[1]} alone, not any size.")
+        raise InputError(f"The network takes images of {own[0]} x {own[1]} alone, not any size.")
     if any_size and image_size is None:
         return None, None
     if height is None or width is None:
@@ -146,7 +145,7 @@ def checked_size(model, direction, image_size=None, any_size=False):
         )
     if None not in own and (height, width) != tuple(own):
         raise InputError(
-            f"The network takes pictures of {own[0]} x {own[1]} alone. Received: {height} x {width}"
+            f"The network takes images of {own[0]} x {own[1]} alone. Received: {height} x {width}"
         )
     multiple = size_multiple(generator)
     if min(height, width) < 8 or height % multiple or width % multiple:
@@ -165,19 +164,19 @@ def checked_size(model, direction, image_size=None, any_size=False):
 
 def _check(quantization, any_size):
     check("quantization", quantization, QUANTIZATIONS)
-    if any_size and quantization in NEED_OWN_PICTURES:
+    if any_size and quantization in NEED_OWN_IMAGES:
         raise InputError(
             f"The quantization {quantization} is measured for one size; leave any_size out, or "
             "take none, float16 or dynamic."
         )
 
 
-def _check_own(pictures, quantization, options):
-    if quantization in NEED_OWN_PICTURES and pictures.lacking:
+def _check_own(images, quantization, options):
+    if quantization in NEED_OWN_IMAGES and images.lacking:
         or_run = "" if options else "; or export a run's folder, which knows its own"
         raise InputError(
             f"The quantization {quantization} needs images like those that will be translated "
-            f"({pictures.lacking.rstrip('.')}); give a folder of them: --representative FOLDER, in "
+            f"({images.lacking.rstrip('.')}); give a folder of them: --representative FOLDER, in "
             f"Python representative=…{or_run}."
         )
 
@@ -206,8 +205,8 @@ def _facts(direction, network, size, quantization, recipe, options):
         "output": {"name": OUTPUT, "shape": [1, *size, output_channels], **tensor},
         "sizes": sizes,
         "size_multiple": size_multiple(network),
-        "channels": colours(channels),
-        "output_channels": colours(output_channels),
+        "channels": colors(channels),
+        "output_channels": colors(output_channels),
         "pixel_to_value": "pixel / 127.5 - 1",
         "value_to_pixel": "round((value + 1) * 127.5), cut to 0 ... 255",
         "quantization": quantization,
@@ -217,7 +216,7 @@ def _facts(direction, network, size, quantization, recipe, options):
 
 
 def _public(options):
-    """Options of a run, without the folders of its pictures: the file is given away."""
+    """Options of a run, without the folders of its images: the file is given away."""
     public = {"system": options.system, **options.values()}
     del public["domain_b"]
     if is_folder(options.data.source):
@@ -229,9 +228,9 @@ def _report_paths(path):
     return path.with_suffix(".report.json"), path.with_suffix(".report.png")
 
 
-def _write_report(path, quantization, result, material, say):
-    expected = material.expected(material.pictures.test)
-    found, outputs = measured(result.model, material.float_model, material.pictures, expected)
+def _write_report(path, quantization, result, material, log):
+    expected = material.expected(material.images.test)
+    found, outputs = measured(result.model, material.float_model, material.images, expected)
     found = {
         "file": path.name,
         "quantization": quantization,
@@ -241,8 +240,8 @@ def _write_report(path, quantization, result, material, say):
         "size_bytes": path.stat().st_size,
         **found,
     }
-    path_of_text, path_of_sheet = _report_paths(path)
+    path_of_text, path_of_grid = _report_paths(path)
     files.write_text(path_of_text, json.dumps(found, indent=2) + "\n")
-    with files.written_whole(path_of_sheet) as beside:
-        sheet(material.pictures, expected, outputs).save(beside)
-    say(f"{path.name}: {summary(found)}")
+    with files.atomic_file(path_of_grid) as beside:
+        grid(material.images, expected, outputs).save(beside)
+    log(f"{path.name}: {summary(found)}")

@@ -1,8 +1,8 @@
 """Weights rounded to few bits so that the errors of one make up for those of another.
 
 GPTQ (Frantar et al. 2023, arXiv 2210.17323) for convolutions: what is kept small is the change of
-their output on real pictures. The mean over each picture is left out of it, because the
-instance normalisation that follows takes it off.
+their output on real images. The mean over each image is left out of it, because the
+instance normalization that follows takes it off.
 """
 
 import keras
@@ -11,15 +11,15 @@ import tensorflow as tf
 
 _DAMPING = 0.01  # of the mean of the diagonal; as in the paper
 _CLIPPING = np.linspace(0.5, 1.0, 6)  # parts of the largest weight, tried for each channel
-_PATCHES = 8192  # of all pictures together, that a layer is rounded by
+_PATCHES = 8192  # of all images together, that a layer is rounded by
 _BLOCK = 64  # weights between two large updates of the rest
-_JUDGED = 2  # pictures that layers are compared on
+_JUDGED = 2  # images that layers are compared on
 
 
 def fewest_bits(network, images, part, left_out=()):
     """A copy of a network with as many convolutions in 4 bits as must be, the others left.
 
-    Each convolution is tried alone. Those whose rounding changes the pictures most for the bytes
+    Each convolution is tried alone. Those whose rounding changes the images most for the bytes
     that it saves stay as they are, as far as the size allows.
 
     Args:
@@ -140,8 +140,8 @@ def _along(conv, axis, size):
 
 
 def _covariance(patches):
-    centred = patches - patches.mean(axis=0)
-    return centred.T @ centred / len(patches)
+    centered = patches - patches.mean(axis=0)
+    return centered.T @ centered / len(patches)
 
 
 def _best_scale(weights, hessian, most):
@@ -174,7 +174,7 @@ def _gptq(weights, hessian, most):
 
 
 def _errors_alone(network, kernels, images):
-    """How much the pictures change when one layer alone is rounded: the mean squared difference."""
+    """How much the images change when one layer alone is rounded: the mean squared difference."""
     expected = network.predict(images, batch_size=1, verbose=0)
     copy = _with_kernels(network, {})
     errors = {}

@@ -14,7 +14,7 @@ def is_installed():
 
 
 def translated(model, images, threads=2):
-    """Runs a .tflite on pictures.
+    """Runs a .tflite on images.
 
     Args:
         model: the bytes of the file, or its path.
@@ -34,7 +34,7 @@ def translated(model, images, threads=2):
 
 
 def median_seconds(models, image, threads, least=7, most=50, enough=2.0, at_most=20.0):
-    """What one picture takes each of several files, run in turn because machines are noisy.
+    """What one image takes each of several files, run in turn because machines are noisy.
 
     Args:
         models: bytes of files, by name.

@@ -10,9 +10,9 @@
 
 The first recipe that looks right is taken: of `dynamic` and `int8` they stand from the fewest to
 the most bits, with float32 last, of `auto` from the smallest to the largest. Where none looks
-right, it is the one whose worst picture is best.
+right, it is the one whose worst image is best.
 
-The last convolution, which paints the picture, may be kept in more bits than the rest: it has few
+The last convolution, which paints the image, may be kept in more bits than the rest: it has few
 weights, and large values come into it. (The paper's generator after 200 steps on photographs: the
 largest is 70 times the root of the mean square; with int8 everywhere 40 dB, everywhere else 49.)
 """
@@ -26,24 +26,24 @@ from cyclegan_tf.exporting.tflite.equalization import CONVOLUTION_LAYERS, equali
 from cyclegan_tf.exporting.tflite.gptq import fewest_bits
 from cyclegan_tf.exporting.tflite.interpreter import translated
 from cyclegan_tf.exporting.tflite.quantizer import ANY, Rule, by_rules, measured_ranges
-from cyclegan_tf.exporting.tflite.report import likeness
+from cyclegan_tf.exporting.tflite.report import agreement
 from cyclegan_tf.keras_internals import node_before, operation_before
 from cyclegan_tf.networks.kernels import portable_kernels
 
-NEED_OWN_PICTURES = ("int8", "auto")  # of the kind that will be translated
+NEED_OWN_IMAGES = ("int8", "auto")  # of the kind that will be translated
 
-# What looks right: PSNR to Keras in decibels, the mean over pictures and the worst of them.
+# What looks right: PSNR to Keras in decibels, the mean over images and the worst of them.
 _LEAST = {
     "dynamic": {"worst_db": 45},
     "int8": {"mean_db": 38, "worst_db": 34},
     "auto": {"worst_db": 34},
 }
-_JUDGED = 4  # pictures that a recipe is chosen by
+_JUDGED = 4  # images that a recipe is chosen by
 
 _SIZE_OF_FOUR_BITS = 0.17  # of float32, at most, for the weights
 
 _CONVOLUTION = ("CONV_2D", "CONV_2D_TRANSPOSE", "DEPTHWISE_CONV_2D")
-_NORMALISATION = ("MEAN", "SUB", "MUL", "ADD", "RSQRT")
+_NORMALIZATION = ("MEAN", "SUB", "MUL", "ADD", "RSQRT")
 _ENDS = ("INPUT", "OUTPUT")
 
 
@@ -52,20 +52,20 @@ class Material:
 
     Args:
         network: a Keras generator in float32.
-        size: `(height, width)` of the file's pictures, or `(None, None)`.
-        pictures: `Representative`, or `None`.
+        size: `(height, width)` of the file's images, or `(None, None)`.
+        images: `Representative`, or `None`.
     """
 
-    def __init__(self, network, size, pictures=None):
+    def __init__(self, network, size, images=None):
         self.network = network
         self.size = size
-        self.pictures = pictures
+        self.images = images
         self._kept = {}
 
     def expected(self, images):
-        """What Keras makes of pictures, by the operators that are in the file.
+        """What Keras makes of images, by the operators that are in the file.
 
-        TensorFlow's fused normalisation, which is faster there, rounds more: on the flat colours
+        TensorFlow's fused normalization, which is faster there, rounds more: on the flat colors
         of label maps an untrained generator of 256 x 256 was 1e-3 away from these operators.
         """
         with portable_kernels():
@@ -77,17 +77,17 @@ class Material:
 
     @property
     def float_model_of_even_ranges(self):
-        """The same network, rescaled by what its convolutions give on the pictures."""
+        """The same network, rescaled by what its convolutions give on the images."""
         return self._once(
             "even",
-            lambda: converted(equalized(self.network, self.pictures.calibration), self.size),
+            lambda: converted(equalized(self.network, self.images.calibration), self.size),
         )
 
     @property
     def ranges(self):
         return self._once(
             "ranges",
-            lambda: measured_ranges(self.float_model_of_even_ranges, self.pictures.calibration),
+            lambda: measured_ranges(self.float_model_of_even_ranges, self.images.calibration),
         )
 
     def _once(self, name, make):
@@ -119,7 +119,7 @@ def quantized(quantization, material):
 
     Args:
         quantization: of `choices.QUANTIZATIONS`.
-        material: a `Material`, with pictures for those of `CHOSEN_BY_PICTURES`.
+        material: a `Material`, with images for those of `CHOSEN_BY_IMAGES`.
 
     Returns:
         A `Quantized`.
@@ -130,12 +130,12 @@ def quantized(quantization, material):
     recipes = _RECIPES[quantization]
     if len(recipes) == 1:
         return Quantized(recipes[0].make(material), recipes[0], [])
-    images = material.pictures.calibration[:_JUDGED]
+    images = material.images.calibration[:_JUDGED]
     expected = material.expected(images)
     models, tried = [], []
     for recipe in recipes:
         models.append(recipe.make(material))
-        measured = likeness(translated(models[-1], images), expected)
+        measured = agreement(translated(models[-1], images), expected)
         row = {"recipe": recipe.name, "mean_db": measured["mean_db"]}
         row |= {"worst_db": measured["worst_db"], "size_bytes": len(models[-1])}
         tried.append(row)
@@ -148,7 +148,7 @@ def quantized(quantization, material):
 
 
 def _dynamic(last=None):
-    """A recipe of ranges that each picture has by itself."""
+    """A recipe of ranges that each image has by itself."""
     return lambda material: by_rules(
         material.float_model, [Rule(_CONVOLUTION), *_for_last(last, material)]
     )
@@ -157,7 +157,7 @@ def _dynamic(last=None):
 def _four_bits(material):
     network, names = fewest_bits(
         material.network,
-        material.pictures.calibration,
+        material.images.calibration,
         _SIZE_OF_FOUR_BITS,
         left_out=_last_convolutions(material.network),
     )
@@ -219,18 +219,18 @@ _FLOAT16 = Recipe(
 _DYNAMIC = (
     Recipe(
         "int8 weights, dynamic ranges",
-        "int8 within convolutions, by the range of each picture; float32 between them",
+        "int8 within convolutions, by the range of each image; float32 between them",
         _dynamic(),
     ),
     Recipe(
         "int8 weights, dynamic ranges, the last convolution in float32",
-        "int8 within convolutions but the last, by the range of each picture; the rest in float32",
+        "int8 within convolutions but the last, by the range of each image; the rest in float32",
         _dynamic(last=_IN_FLOAT),
     ),
 )
 _FOUR_BITS = Recipe(
     "4-bit and int8 weights, dynamic ranges",
-    "int8 and 4 bits within convolutions but the last, by the range of each picture; the rest in "
+    "int8 and 4 bits within convolutions but the last, by the range of each image; the rest in "
     "float32",
     _four_bits,
 )
@@ -238,10 +238,10 @@ _INT8 = Rule((ANY,), activations=8)
 _INTEGER = (
     Recipe("int8", "int8 throughout", _static(_INT8)),
     Recipe(
-        "int8, normalisation in int16",
-        "int8; what normalisations, sums of branches, the last convolution and the tanh compute in "
+        "int8, normalization in int16",
+        "int8; what normalizations, sums of branches, the last convolution and the tanh compute in "
         "int16",
-        _static(_INT8, Rule((*_NORMALISATION, "TANH"), activations=16), last=_IN_INT16),
+        _static(_INT8, Rule((*_NORMALIZATION, "TANH"), activations=16), last=_IN_INT16),
     ),
     Recipe(
         "int8 weights, the rest in int16",
@@ -262,4 +262,4 @@ _RECIPES = {
     "auto": (_FOUR_BITS, *_DYNAMIC, _FLOAT16, _NONE),
 }
 
-CHOSEN_BY_PICTURES = tuple(name for name, recipes in _RECIPES.items() if len(recipes) > 1)
+CHOSEN_BY_IMAGES = tuple(name for name, recipes in _RECIPES.items() if len(recipes) > 1)

@@ -23,7 +23,7 @@ class Rule:
     Attributes:
         operators: names such as `"CONV_2D"`, or `(ANY,)` for all that can be quantized.
         activations: bits of what goes in and comes out: 8 or 16, with ranges measured beforehand;
-            `None` for float32, rounded to 8 bits by their range in each picture where they are
+            `None` for float32, rounded to 8 bits by their range in each image where they are
             multiplied with weights.
         weights: bits: 8 or 4; `None` leaves the operators in float32.
         within: a regular expression that the name of the operator's output must match.
@@ -40,9 +40,9 @@ class Ranges:
     """The ranges of everything that a file computes, for `by_rules`.
 
     Attributes:
-        widest: what holds every picture; for 16 bits, which have room for it.
-        usual: from the mean of what is smallest in each picture to that of what is largest. 8 bits
-            lose less by cutting off the extremes of a few pictures than by coarser steps for all.
+        widest: what holds every image; for 16 bits, which have room for it.
+        usual: from the mean of what is smallest in each image to that of what is largest. 8 bits
+            lose less by cutting off the extremes of a few images than by coarser steps for all.
     """
 
     widest: dict
@@ -50,7 +50,7 @@ class Ranges:
 
 
 def measured_ranges(model, images):
-    """The `Ranges` of a float32 .tflite on pictures.
+    """The `Ranges` of a float32 .tflite on images.
 
     Args:
         model: the bytes of the file.
@@ -63,20 +63,20 @@ def measured_ranges(model, images):
     with _silent():
         # One at a time: of several, the quantizer takes a moving average, which is little more
         # than the range of the first.
-        of_pictures = [
+        of_images = [
             quantizer.calibrate({SIGNATURE: [{INPUT: image[None]}]}, num_threads=2)
             for image in images
         ]
-    return Ranges(_merged(of_pictures, np.min, np.max), _merged(of_pictures, np.mean, np.mean))
+    return Ranges(_merged(of_images, np.min, np.max), _merged(of_images, np.mean, np.mean))
 
 
-def _merged(of_pictures, least, largest):
+def _merged(of_images, least, largest):
     return {
         name: {
-            "min": least([each[name]["min"] for each in of_pictures], axis=0),
-            "max": largest([each[name]["max"] for each in of_pictures], axis=0),
+            "min": least([each[name]["min"] for each in of_images], axis=0),
+            "max": largest([each[name]["max"] for each in of_images], axis=0),
         }
-        for name in of_pictures[0]
+        for name in of_images[0]
     }
 
 

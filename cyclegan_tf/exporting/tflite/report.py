@@ -9,26 +9,26 @@ import tensorflow as tf
 
 from cyclegan_tf.exporting.tflite.interpreter import median_seconds, operators, translated
 from cyclegan_tf.pixels import to_uint8
-from cyclegan_tf.runs.sheets import contact_sheet
+from cyclegan_tf.runs.sheets import image_grid
 
 _ROWS = 4
 
 
 def psnr(outputs, expected):
-    """Decibels of each picture: 10 log10(peak² / mean squared error), the peak being 2.
+    """Decibels of each image: 10 log10(peak² / mean squared error), the peak being 2.
 
     Args:
         outputs, expected: `(count, height, width, channels)` in [-1, 1].
 
     Returns:
-        `(count,)`; 200 for pictures that agree as far as float32 can tell.
+        `(count,)`; 200 for images that agree as far as float32 can tell.
     """
     error = np.square(np.float64(outputs) - expected).mean(axis=(1, 2, 3))
     return 10 * np.log10(4 / np.maximum(error, 4e-20))
 
 
-def likeness(outputs, expected):
-    """How far pictures are from Keras's: PSNR, and the largest difference in units of [-1, 1]."""
+def agreement(outputs, expected):
+    """How far images are from Keras's: PSNR, and the largest difference in units of [-1, 1]."""
     decibels = psnr(outputs, expected)
     return {
         "pictures": len(decibels),
@@ -39,33 +39,33 @@ def likeness(outputs, expected):
     }
 
 
-def measured(model, float_model, pictures, expected):
+def measured(model, float_model, images, expected):
     """Measures one file.
 
     Args:
         model: its bytes.
         float_model: those of the same network in float32, to compare size and time with.
-        pictures: `Representative`; those for the test are translated.
+        images: `Representative`; those for the test are translated.
         expected: what Keras makes of them in float32.
 
     Returns:
-        The report, a dictionary that JSON can hold, and the pictures that the file makes.
+        The report, a dictionary that JSON can hold, and the images that the file makes.
 
     Raises:
         ImportError: LiteRT is not installed.
     """
-    outputs = translated(model, pictures.test)
+    outputs = translated(model, images.test)
     found = operators(model)
     names = {name for name, _ in found}
     measured = {
-        "image_size": list(pictures.test.shape[1:3]),
+        "image_size": list(images.test.shape[1:3]),
         "size_to_float32": round(len(model) / len(float_model), 3),
         "latency": {
-            f"{threads}_threads": _latency(model, float_model, pictures.test[0], threads)
+            f"{threads}_threads": _latency(model, float_model, images.test[0], threads)
             for threads in (1, 2)
         },
         "machine": platform.machine(),
-        "psnr_to_keras": {"tested_on": pictures.source, **likeness(outputs, expected)},
+        "psnr_to_keras": {"tested_on": images.source, **agreement(outputs, expected)},
         "operators": {f"{name} {kind}": count for (name, kind), count in sorted(found.items())},
         "builtin_operators_only": not [n for n in names if n.startswith(("Flex", "CUSTOM"))],
         "gpu_delegate": gpu_delegate(model),
@@ -88,24 +88,24 @@ def gpu_delegate(model):
     return {"compatible": compatible, "why_not": sorted(set(warnings))}
 
 
-def sheet(pictures, expected, outputs):
-    """A Pillow image: input | Keras | the file | their difference; the worst picture first."""
+def grid(images, expected, outputs):
+    """A Pillow image: input | Keras | the file | their difference; the worst image first."""
     rows = np.argsort(psnr(outputs, expected))[:_ROWS]
     difference = np.clip(8 * np.abs(outputs - expected) - 1, -1, 1)
-    columns = [to_uint8(each[rows]) for each in (pictures.test, expected, outputs, difference)]
-    return contact_sheet(columns, ["input", "Keras", ".tflite", "difference × 8"])
+    columns = [to_uint8(each[rows]) for each in (images.test, expected, outputs, difference)]
+    return image_grid(columns, ["input", "Keras", ".tflite", "difference × 8"])
 
 
 def summary(report):
     """The report in a line."""
-    likeness, gpu = report["psnr_to_keras"], report["gpu_delegate"]
+    agreement, gpu = report["psnr_to_keras"], report["gpu_delegate"]
     times = report["latency"]["2_threads"]
     return (
         f"{report['recipe']}: {report['size_bytes'] / 1e6:.2f} MB ({report['size_to_float32']:.2f} "
-        f"of float32), {times['milliseconds']:.0f} ms a picture ({times['to_float32']:.2f} of "
+        f"of float32), {times['milliseconds']:.0f} ms an image ({times['to_float32']:.2f} of "
         f"float32, {report['machine']}); "
-        f"{likeness['mean_db']:.1f} dB to Keras, worst picture {likeness['worst_db']:.1f} "
-        f"({likeness['tested_on']}); GPU delegate: "
+        f"{agreement['mean_db']:.1f} dB to Keras, worst image {agreement['worst_db']:.1f} "
+        f"({agreement['tested_on']}); GPU delegate: "
         + ("compatible." if gpu["compatible"] else f"not compatible: {'; '.join(gpu['why_not'])}")
     )
 

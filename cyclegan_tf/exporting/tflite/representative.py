@@ -1,4 +1,4 @@
-"""Pictures like those that a network will meet: to measure ranges with, and to try it on."""
+"""Images like those that a network will meet: to measure ranges with, and to try it on."""
 
 import contextlib
 import dataclasses
@@ -15,12 +15,12 @@ from cyclegan_tf.pixels import to_float
 from cyclegan_tf.runs.options import options_of
 from cyclegan_tf.runs.sources import is_of_tfds, source_of
 
-CALIBRATION, TEST = 16, 8  # pictures, at most
+CALIBRATION, TEST = 16, 8  # images, at most
 
 
 @dataclasses.dataclass(frozen=True)
 class Representative:
-    """Float32 pictures `(count, height, width, channels)` in [-1, 1].
+    """Float32 images `(count, height, width, channels)` in [-1, 1].
 
     Attributes:
         calibration: those that recipes are made and chosen with.
@@ -35,17 +35,17 @@ class Representative:
     lacking: str | None = None
 
 
-def representative_pictures(given, options, direction, size, channels, needed=True):
-    """The pictures to measure a network with.
+def representative_images(given, options, direction, size, channels, needed=True):
+    """The images to measure a network with.
 
     Args:
-        given: a folder of pictures, one of the layout `trainA trainB testA testB` (of which the
+        given: a folder of images, one of the layout `trainA trainB testA testB` (of which the
             domain's own is taken), the folder of a run for those that it was trained on,
-            `"scenes"`, or uint8 pictures `(height, width, channels)` in a list or an array;
+            `"scenes"`, or uint8 images `(height, width, channels)` in a list or an array;
             `None` for those of `options`.
         options: of the run that the network comes from, or `None`. Without them and without
-            `given`, or where the run's pictures are gone, procedural scenes stand in.
-        direction: `"ab"` for pictures of domain A, `"ba"` for those of B.
+            `given`, or where the run's images are gone, procedural scenes stand in.
+        direction: `"ab"` for images of domain A, `"ba"` for those of B.
         size: `(height, width)` that they are resized to.
         channels: of the network's input.
         needed: by the quantization, for which others would not do. If not, no TFDS data set is
@@ -55,7 +55,7 @@ def representative_pictures(given, options, direction, size, channels, needed=Tr
         A `Representative`.
 
     Raises:
-        InputError: there are no such pictures as were given, or not of so many channels.
+        InputError: there are no such images as were given, or not of so many channels.
     """
     domain = number_of(from_domain(direction))
     if given is None and options is None:
@@ -78,7 +78,7 @@ def representative_pictures(given, options, direction, size, channels, needed=Tr
             return _of_run(options, domain, size, f"the training data of the run in {path.name}")
         path = _own_folder(path, domain)
         return _split(_loaded(folder(path, channels), CALIBRATION + TEST, size), str(path))
-    return _split(_of_arrays(given, channels, size), "pictures given as arrays")
+    return _split(_of_arrays(given, channels, size), "images given as arrays")
 
 
 def _own_folder(root, domain):
@@ -89,7 +89,7 @@ def _own_folder(root, domain):
             return own
         if other.is_dir():
             raise InputError(
-                f"{root} holds {other.name} but no {own.name}, whose pictures the network "
+                f"{root} holds {other.name} but no {own.name}, whose images the network "
                 "translates; give the folder of those."
             )
     return root
@@ -126,16 +126,16 @@ def _of_arrays(images, channels, size):
         shape = getattr(image, "shape", ())
         if getattr(image, "dtype", None) != np.uint8 or len(shape) != 3 or shape[-1] != channels:
             raise InputError(
-                f"Representative pictures must be uint8 arrays (height, width, {channels}). "
+                f"Representative images must be uint8 arrays (height, width, {channels}). "
                 f"Received: {getattr(image, 'dtype', type(image).__name__)} {shape}"
             )
     if not images:
-        raise InputError("There are no representative pictures; expected at least one.")
+        raise InputError("There are no representative images; expected at least one.")
     return _floats([image_files.resize(image, *size) for image in images])
 
 
 def _loaded(source, count, size):
-    """So many pictures of a source, spread over it."""
+    """So many images of a source, spread over it."""
     numbers = np.unique(
         np.linspace(0, len(source) - 1, min(count, len(source))).round().astype(int)
     )
@@ -143,7 +143,7 @@ def _loaded(source, count, size):
 
 
 def _split(images, name):
-    """Every fifth picture is for the test; of fewer than five, all serve for both."""
+    """Every fifth image is for the test; of fewer than five, all serve for both."""
     if len(images) < 5:
         return Representative(images, images, f"{name}; tested on the same")
     test = np.arange(len(images)) % 5 == 4

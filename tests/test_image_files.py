@@ -1,4 +1,4 @@
-"""Picture files of every kind that people have, good and bad."""
+"""Image files of every kind that people have, good and bad."""
 
 import io
 import os
@@ -16,7 +16,7 @@ from cyclegan_tf.data.folders import folder
 
 
 def smooth(height=24, width=32, seed=0):
-    """A picture that survives JPEG: a few colours, blended."""
+    """An image that survives JPEG: a few colors, blended."""
     corners = np.random.default_rng(seed).integers(0, 255, (3, 4, 3), dtype=np.uint8)
     return np.asarray(Image.fromarray(corners).resize((width, height), Image.Resampling.BICUBIC))
 
@@ -56,16 +56,16 @@ def test_large_jpegs_are_decoded_at_a_reduced_scale(tmp_path):
 
 
 def test_gif_gives_its_first_frame(tmp_path):
-    frames = [Image.new("RGB", (8, 6), colour) for colour in ("red", "blue")]
+    frames = [Image.new("RGB", (8, 6), color) for color in ("red", "blue")]
     frames[0].save(tmp_path / "x.gif", save_all=True, append_images=frames[1:])
     np.testing.assert_array_equal(image_files.read(tmp_path / "x.gif")[0, 0], [255, 0, 0])
 
 
-def test_grey_palette_and_cmyk_become_rgb(tmp_path):
-    Image.new("L", (4, 4), 77).save(tmp_path / "grey.png")
+def test_gray_palette_and_cmyk_become_rgb(tmp_path):
+    Image.new("L", (4, 4), 77).save(tmp_path / "gray.png")
     Image.new("RGB", (4, 4), (10, 200, 30)).quantize(4).save(tmp_path / "palette.png")
     Image.new("CMYK", (16, 16), (0, 255, 255, 0)).save(tmp_path / "cmyk.jpg", quality=100)
-    assert image_files.read(tmp_path / "grey.png")[0, 0].tolist() == [77, 77, 77]
+    assert image_files.read(tmp_path / "gray.png")[0, 0].tolist() == [77, 77, 77]
     assert image_files.read(tmp_path / "palette.png")[0, 0].tolist() == [10, 200, 30]
     np.testing.assert_allclose(image_files.read(tmp_path / "cmyk.jpg")[8, 8], [255, 0, 0], atol=3)
 
@@ -159,7 +159,7 @@ def _p3_in_srgb(color):
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tiff", "palette.png"])
 def test_colors_of_a_profile_become_those_of_srgb(suffix, tmp_path):
-    # The red of sRGB, as Display P3 writes it; a leaf; a sky; grey.
+    # The red of sRGB, as Display P3 writes it; a leaf; a sky; gray.
     for color in ((234, 51, 35), (90, 140, 60), (120, 170, 220), (128, 128, 128)):
         image = Image.new("RGB", (16, 16), color)
         if suffix == "palette.png":
@@ -173,7 +173,7 @@ def test_colors_of_a_profile_become_those_of_srgb(suffix, tmp_path):
             np.testing.assert_allclose(pixel, (255, 0, 0), atol=2)
 
 
-def test_a_profile_leaves_transparency_and_serves_grey(tmp_path):
+def test_a_profile_leaves_transparency_and_serves_gray(tmp_path):
     path = tmp_path / "x.png"
     Image.new("RGBA", (4, 4), (90, 140, 60, 77)).save(path, icc_profile=_display(P3))
     pixel = image_files.read(path, channels=4)[0, 0]
@@ -202,7 +202,7 @@ def test_a_profile_that_cannot_serve_is_ignored(profile, tmp_path):
     np.testing.assert_array_equal(image_files.read(path), smooth())
 
 
-def test_grey_has_one_channel(tmp_path):
+def test_gray_has_one_channel(tmp_path):
     Image.fromarray(smooth()).save(tmp_path / "x.png")
     assert image_files.read(tmp_path / "x.png", channels=1).shape == (24, 32, 1)
 
@@ -216,7 +216,7 @@ def test_bytes_are_read_too():
 def test_resize_is_antialiased_and_the_same_for_any_number_of_channels():
     stripes = np.uint8(255 * (np.arange(64) % 2))[None, :, None].repeat(64, 0)
     small = image_files.resize(stripes, 16, 16)
-    assert np.abs(small.astype(int) - 127.5).max() < 20  # grey, not stripes
+    assert np.abs(small.astype(int) - 127.5).max() < 20  # gray, not stripes
     rgb = smooth(40, 40)
     five = np.concatenate([rgb, rgb[..., :2]], -1)
     np.testing.assert_array_equal(
@@ -231,12 +231,12 @@ def _truncated(path):
 
 @pytest.fixture
 def mixed_folder(tmp_path):
-    """Good pictures and one of each bad kind."""
+    """Good images and one of each bad kind."""
     folder = tmp_path / "mixed"
     (folder / "nested").mkdir(parents=True)
     Image.fromarray(smooth()).save(folder / "good.jpg")
     Image.fromarray(smooth()).save(folder / "nested" / "GOOD.PNG")
-    (folder / "text.jpg").write_text("no picture")
+    (folder / "text.jpg").write_text("no image")
     (folder / "empty.png").touch()
     _truncated(folder / "cut.jpg")
     _truncated(folder / "cut.png")
@@ -245,7 +245,7 @@ def mixed_folder(tmp_path):
 
 
 def test_bad_files_are_left_out_with_one_warning(mixed_folder):
-    with pytest.warns(UserWarning, match="4 of 6 pictures cannot be read") as warned:
+    with pytest.warns(UserWarning, match="4 of 6 images cannot be read") as warned:
         paths, sizes = image_files.readable(image_files.find(mixed_folder).paths)
     assert [path.name for path in paths] == ["good.jpg", "GOOD.PNG"]
     assert sizes == [(24, 32), (24, 32)]
@@ -264,8 +264,8 @@ def test_data_after_the_end_of_a_jpeg_does_no_harm(tmp_path):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("text.jpg", "text.jpg is not a picture"),
-        ("empty.png", "empty.png is not a picture"),
+        ("text.jpg", "text.jpg is not an image"),
+        ("empty.png", "empty.png is not an image"),
         ("cut.jpg", "cut.jpg is damaged"),
         ("cut.png", "cut.png is damaged"),
         ("missing.png", "missing.png does not exist"),
@@ -276,7 +276,7 @@ def test_each_bad_file_gets_its_sentence(mixed_folder, name, message):
         image_files.read(mixed_folder / name)
 
 
-def test_huge_pictures_are_refused_by_their_header(tmp_path, monkeypatch):
+def test_huge_images_are_refused_by_their_header(tmp_path, monkeypatch):
     Image.fromarray(smooth()).save(tmp_path / "x.png")
     monkeypatch.setattr(image_files, "MAX_PIXELS", 100)
     with pytest.raises(InputError, match="32 x 24 pixels"):
@@ -289,9 +289,9 @@ def test_folders_that_cannot_serve(tmp_path, mixed_folder):
     with pytest.raises(InputError, match="is a file"):
         image_files.find(mixed_folder / "good.jpg")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match="holds no pictures"):
+    with pytest.raises(InputError, match="holds no images"):
         image_files.find(tmp_path / "empty")
-    with pytest.raises(InputError, match=r"^\S+text\.jpg is not a picture"):
+    with pytest.raises(InputError, match=r"^\S+text\.jpg is not an image"):
         image_files.readable([mixed_folder / "text.jpg"])
     with pytest.raises(InputError, match=r"None of the 2 images can be read\. The first: \S+text"):
         image_files.readable([mixed_folder / "text.jpg"] * 2)
@@ -322,7 +322,7 @@ def test_only_regular_files_are_read(tmp_path):
     (tmp_path / "device.jpg").symlink_to("/dev/zero")
     (tmp_path / "self.png").symlink_to("self.png")
     (tmp_path / "gone.png").symlink_to("nowhere.png")
-    with pytest.warns(UserWarning, match="4 of 5 pictures cannot be read") as warned:
+    with pytest.warns(UserWarning, match="4 of 5 images cannot be read") as warned:
         paths, _ = image_files.readable(image_files.find(tmp_path).paths)
     assert paths == [good]
     message = str(warned[0].message)
@@ -342,8 +342,7 @@ def test_what_may_not_be_read_is_named_and_not_called_damaged(forbidden_folder):
         assert len(folder(forbidden_folder)) == 1
     assert [str(warning.message) for warning in warned] == [
         f"{closed} cannot be read: Permission denied. What it holds is left out.",
-        "1 of 2 pictures cannot be read and are left out. "
-        f"{mine} cannot be read: Permission denied.",
+        f"1 of 2 images cannot be read and are left out. {mine} cannot be read: Permission denied.",
     ]
     for path in (closed, closed / "a.png"):
         with as_nobody(), pytest.raises(InputError, match=f"{path} cannot be read: Permission d"):
