@@ -1,4 +1,4 @@
-"""What is chosen by name, on the command line too, whose help must not wait for TensorFlow."""
+"""Choices by name. Without TensorFlow, because the command line's help must not wait for it."""
 
 from cyclegan_tf.errors import InputError
 
@@ -6,10 +6,10 @@ DIRECTIONS = ("ab", "ba")
 PREPROCESS = ("resize_and_crop", "crop", "scale_width", "scale_width_and_crop", "none")
 ADVERSARIAL_OBJECTIVES = ("lsgan", "vanilla", "wgangp")
 FINE_DISCRIMINATORS = ("none", "a", "b", "both")
-SCENES, TFDS = "scenes", "tfds:"  # sources that are no folders; the second begins a name
+SCENES, TFDS = "scenes", "tfds:"  # sources that are not folders; the second begins a name
 STRATEGIES = ("auto", "one", "mirrored", "multi-worker", "tpu")
 
-# Number formats, and Keras's dtype policies of them.
+# Precisions, and the Keras dtype policy of each.
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
 PRECISIONS = ("auto", *POLICIES)
 
@@ -18,11 +18,11 @@ KINDS = ("saved_model", "tflite", "onnx", "keras")
 USUAL_KINDS = KINDS[:2]
 QUANTIZATIONS = ("none", "float16", "dynamic", "int8", "auto")
 
-# Of an image to translate, if there is memory enough; as large as phones take photographs.
+# Of an image to translate, if memory allows; about as large as a phone's photographs.
 MAX_MEGAPIXELS = 12.0
 
 
 def check(name, value, choices):
-    """Raises an `InputError` if the value of the argument `name` is none of `choices`."""
+    """Raises an `InputError` if the value of the argument `name` is not one of `choices`."""
     if value not in choices:
         raise InputError(f"{name} must be one of {', '.join(choices)}. Received: {value!r}")

@@ -605,7 +605,7 @@ def test_a_network_of_fixed_size_is_exported_at_that_size(tmp_path):
     (output,) = _tflite(paths["tflite", "ab"]).get_signature_runner()(image=image).values()
     for given in (serve(image=tf.constant(image))["translated"], output):
         np.testing.assert_allclose(given, model.translate(image), atol=1e-5)
-    with pytest.raises(InputError, match="16 x 16 alone"):
+    with pytest.raises(InputError, match="only images of 16 x 16"):
         export(model, tmp_path, image_size=(32, 32))
 
     # Four channels, to a format that has no alpha.
