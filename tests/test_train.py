@@ -161,7 +161,7 @@ def test_a_run_of_other_options_is_refused_unless_restarted(run, tmp_path):
 def test_a_run_without_checkpoints_is_never_removed_unasked(run, tmp_path):
     out = shutil.copytree(run, tmp_path / "run")
     shutil.rmtree(out / "checkpoints")
-    with pytest.raises(InputError, match="a run without checkpoints, which cannot go on"):
+    with pytest.raises(InputError, match="a run without checkpoints, which cannot resume"):
         train(resolve("scenes", **TINY), out, verbose=0)
     assert (out / "model.keras").exists()
 
@@ -512,7 +512,7 @@ def test_load_says_what_it_cannot_read(tmp_path, run):
         patchgan(base_filters=2),
     ):
         other.save(tmp_path / "other.keras")
-        with pytest.raises(InputError, match="that does not make images of images"):
+        with pytest.raises(InputError, match="that does not map images to images"):
             load(tmp_path / "other.keras")
 
 

@@ -178,7 +178,7 @@ def export(
         bool,
         typer.Option(
             "--torch",
-            help="Write checkpoints of the PyTorch release instead (needs the extra torch).",
+            help="Write checkpoints of the official PyTorch CycleGAN instead (needs the extra torch).",
         ),
     ] = False,
 ):
@@ -243,7 +243,9 @@ def _kinds_to_export(given):
     """What the options of `export` ask for; raises an InputError if they conflict."""
     named = {kind for kind in ("tflite", "onnx", "keras", "torch") if kind in given}
     if "torch" in named and len(named) > 1:
-        raise InputError("--torch writes checkpoints of the PyTorch release instead; export twice.")
+        raise InputError(
+            "--torch writes checkpoints of the official PyTorch CycleGAN instead; export twice."
+        )
     if "out" not in given and (named or "web" not in given):
         raise InputError("A folder to write to is missing: cyclegan-tf export MODEL OUT.")
     made = named or (set(choices.USUAL_KINDS) if "out" in given else set())
@@ -286,7 +288,7 @@ def import_(
         _option(None, "For a run: side of the training images, in pixels (default: 256)."),
     ] = None,
 ):
-    """Read checkpoints of the PyTorch release (needs the extra torch)."""
+    """Read checkpoints of the official PyTorch CycleGAN (needs the extra torch)."""
     import_tensorflow()
     from cyclegan_tf.interop import torch_weights
 

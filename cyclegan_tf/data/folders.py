@@ -31,8 +31,8 @@ def folders(
     """Images from two folders, including subfolders; unpaired, or paired by name.
 
     Args:
-        root_or_a: with `b`, the folder of domain A; alone, a folder in the layout of the PyTorch
-            release: `trainA trainB testA testB`.
+        root_or_a: with `b`, the folder of domain A; without, a folder in the layout of the
+            reference implementation: `trainA trainB testA testB`.
         b: the folder of domain B.
         split: which of the folders to take in that layout: `<split>A` and `<split>B`.
         training: draw, crop and flip at random, for `fit`. By default for the split "train".

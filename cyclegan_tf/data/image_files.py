@@ -61,10 +61,10 @@ class Found:
     def passed_over(self):
         """A sentence about the files with other names; `None` if there are none."""
         if len(self.others) == 1:
-            return f"1 file is passed over because of its name: {self.others[0]}."
+            return f"1 file is skipped because of its name: {self.others[0]}."
         if self.others:
             return (
-                f"{len(self.others)} files are passed over because of their names, such as "
+                f"{len(self.others)} files are skipped because of their names, such as "
                 f"{self.others[0]}."
             )
 
@@ -211,7 +211,7 @@ def size(file):
 
 
 def resize(pixels, height, width):
-    """Bicubic and antialiased, as the PyTorch release resizes; uint8 in and out."""
+    """Bicubic and antialiased, as the reference implementation resizes; uint8 in and out."""
     if pixels.shape[:2] == (height, width):
         return pixels
     if pixels.shape[-1] == 3:
