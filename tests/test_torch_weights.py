@@ -1,4 +1,4 @@
-"""Checkpoints of the reference implementation, against plain PyTorch modules of the same architectures."""
+"""Checkpoints of the reference implementation, against plain PyTorch modules of its networks."""
 
 import collections
 import errno

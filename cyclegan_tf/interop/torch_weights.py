@@ -202,8 +202,8 @@ def save_networks(model, folder, directions=("ab", "ba"), epoch="latest"):
             warnings.warn(
                 f"The discriminator of domain {domain.upper()} judges at two scales "
                 "(--fine-discriminators), which the reference's cannot. "
-                f"{epoch}_net_{REFERENCE_NAMES[f'discriminator_{domain}']}.pth is not written; read "
-                "the generators back one by one.",
+                f"{epoch}_net_{REFERENCE_NAMES[f'discriminator_{domain}']}.pth is not written; "
+                "read the generators back one by one.",
                 stacklevel=2,
             )
         elif discriminator is not None:
