@@ -14,7 +14,7 @@ def to_domain(direction):
 
 
 def number_of(domain):
-    """The place of a domain in a training element: 0 for `"a"`, 1 for `"b"`."""
+    """The position of a domain in a training element: 0 for `"a"`, 1 for `"b"`."""
     return "ab".index(domain)
 
 
@@ -22,7 +22,7 @@ def generator_of(model, direction):
     """The generator of a `Translator`, or of a system, for one direction.
 
     Raises:
-        InputError: it has none for this direction.
+        InputError: there is none for this direction.
     """
     check("direction", direction, model.generators)
     return model.generators[direction]

@@ -1,4 +1,4 @@
-"""Training that was stopped goes on as if it had not been: bit for bit, whatever stopped it."""
+"""Interrupted training resumes as if nothing had happened: bit for bit, whatever stopped it."""
 
 import csv
 import hashlib

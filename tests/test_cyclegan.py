@@ -506,7 +506,7 @@ def test_translate_with_a_network_of_fixed_size():
         pool_size=0,
     )
     assert model.translate(np.zeros(SHAPE, np.uint8)).shape == SHAPE
-    with pytest.raises(InputError, match="32 by 32 pixels alone"):
+    with pytest.raises(InputError, match="only images of 32 by 32 pixels"):
         model.translate(np.zeros((40, 32, 3), np.uint8))
 
 

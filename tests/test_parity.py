@@ -41,8 +41,8 @@ def test_checkpoints_give_the_published_outputs(path):
     np.testing.assert_allclose(output, expected, rtol=0, atol=within)
 
 
-# The release's name of each loss; its D_A judges images of B.
-RELEASE_NAMES = {
+# The reference's name of each loss; its D_A judges images of B.
+REFERENCE_NAMES = {
     "d_b": "D_A",
     "g_ab": "G_A",
     "cycle_a": "cycle_A",
@@ -56,8 +56,8 @@ RELEASE_NAMES = {
 
 def _model(reference):
     networks = {
-        name: references.network(reference, release_name, name.startswith("generator"))
-        for name, release_name in torch_weights.RELEASE_NAMES.items()
+        name: references.network(reference, reference_name, name.startswith("generator"))
+        for name, reference_name in torch_weights.REFERENCE_NAMES.items()
     }
     return CycleGAN(
         **networks,
@@ -69,13 +69,13 @@ def _model(reference):
 
 def _train(model, reference, steps, within):
     """Takes the steps of a reference, holding the losses of each to it, relatively."""
-    release_names = list(reference["loss_names"])
+    reference_names = list(reference["loss_names"])
     images = (references.to_nhwc(reference[key]) for key in ("images_a", "images_b"))
     for step, image_a, image_b, expected in zip(range(steps), *images, reference["losses"]):
         losses = model.train_on_batch(image_a, image_b, return_dict=True)
         model.reset_metrics()
         for name, value in losses.items():
-            published = expected[release_names.index(RELEASE_NAMES[name])]
+            published = expected[reference_names.index(REFERENCE_NAMES[name])]
             message = f"{name} of step {step}"
             np.testing.assert_allclose(value, published, rtol=within, err_msg=message)
 

@@ -161,7 +161,7 @@ def test_a_run_of_other_options_is_refused_unless_restarted(run, tmp_path):
 def test_a_run_without_checkpoints_is_never_removed_unasked(run, tmp_path):
     out = shutil.copytree(run, tmp_path / "run")
     shutil.rmtree(out / "checkpoints")
-    with pytest.raises(InputError, match="a run without checkpoints, which cannot go on"):
+    with pytest.raises(InputError, match="a run without checkpoints, which cannot resume"):
         train(resolve("scenes", **TINY), out, verbose=0)
     assert (out / "model.keras").exists()
 
@@ -512,7 +512,7 @@ def test_load_says_what_it_cannot_read(tmp_path, run):
         patchgan(base_filters=2),
     ):
         other.save(tmp_path / "other.keras")
-        with pytest.raises(InputError, match="that does not make images of images"):
+        with pytest.raises(InputError, match="that does not map images to images"):
             load(tmp_path / "other.keras")
 
 
@@ -605,7 +605,7 @@ def test_a_network_of_fixed_size_is_exported_at_that_size(tmp_path):
     (output,) = _tflite(paths["tflite", "ab"]).get_signature_runner()(image=image).values()
     for given in (serve(image=tf.constant(image))["translated"], output):
         np.testing.assert_allclose(given, model.translate(image), atol=1e-5)
-    with pytest.raises(InputError, match="16 x 16 alone"):
+    with pytest.raises(InputError, match="only images of 16 x 16"):
         export(model, tmp_path, image_size=(32, 32))
 
     # Four channels, to a format that has no alpha.

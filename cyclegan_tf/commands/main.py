@@ -1,4 +1,4 @@
-"""The command line: one function a subcommand, each a thin call of a verb."""
+"""The command line: one thin function per subcommand."""
 
 import enum
 import errno
@@ -13,8 +13,8 @@ from typing import Annotated
 
 import typer
 
-# Nothing here imports TensorFlow, for which help and refusals would wait for seconds: each command
-# imports its verb.
+# Nothing here imports TensorFlow, which would delay help and error messages by seconds: each
+# command imports what it needs.
 from cyclegan_tf import choices
 from cyclegan_tf.commands.train import TrainCommand, train_function
 from cyclegan_tf.errors import InputError
@@ -75,7 +75,7 @@ def translate(
         float | None,
         _option(
             None,
-            "Larger images are passed over, in millions of pixels (default: what fits into "
+            "Larger images are skipped, in millions of pixels (default: what fits into "
             f"memory, {choices.MAX_MEGAPIXELS:g} at most).",
         ),
     ] = None,
@@ -116,7 +116,9 @@ def export(
     direction: Annotated[Directions, typer.Option(help="Which generators.")] = Directions.both,
     image_size: Annotated[
         int | None,
-        _option(None, "Side of the .tflite's images, in pixels (default: that of the training)."),
+        _option(
+            None, "Side of the .tflite's images, in pixels (default: that of the training images)."
+        ),
     ] = None,
     web: Annotated[
         pathlib.Path | None,
@@ -134,15 +136,15 @@ def export(
         NumberFormat | None,
         _option(
             None,
-            "Of the arithmetic of SavedModel and .keras: bfloat16 is for servers that have it in hardware "
+            "Precision of the SavedModel and .keras: bfloat16 is for servers that have it in hardware "
             "(default: float32).",
         ),
     ] = None,
     tflite: Annotated[
-        bool, typer.Option("--tflite", help="Write the .tflite alone, with its report.")
+        bool, typer.Option("--tflite", help="Write only the .tflite, with its report.")
     ] = False,
     onnx: Annotated[
-        bool, typer.Option("--onnx", help="Write an .onnx alone (needs the extra onnx).")
+        bool, typer.Option("--onnx", help="Write only an .onnx (needs the extra onnx).")
     ] = False,
     keras: Annotated[
         bool,
@@ -156,7 +158,7 @@ def export(
         Quantization | None,
         _option(
             None,
-            "Of the .tflite: `dynamic` has int8 weights, a quarter of the size, and is for "
+            "Quantization of the .tflite: `dynamic` has int8 weights, a quarter of the size, and is for "
             "phones; `int8` is for NPUs; `auto` takes the smallest that looks right "
             "(all three need the extra litert) (default: none).",
         ),
@@ -176,13 +178,13 @@ def export(
         bool,
         typer.Option(
             "--torch",
-            help="Write checkpoints of the PyTorch release instead (needs the extra torch).",
+            help="Write checkpoints of the official PyTorch CycleGAN instead (needs the extra torch).",
         ),
     ] = False,
 ):
     """Write a SavedModel (any size) and a .tflite (one size) of each direction, or what is named.
 
-    Beside each .tflite lie a report and a sheet of images: size, speed, likeness to Keras.
+    Beside each .tflite are a report (size, speed, agreement with Keras) and an image grid.
     """
     given = {name: value for name, value in locals().items() if value}
     made = _kinds_to_export(given)
@@ -225,7 +227,7 @@ def export(
         typer.echo(export_web(loaded, web, directions, image_size, **names, **of_tflite))
 
 
-# Which kinds of files an option of `export` is for.
+# The kinds of files that each option of `export` applies to.
 _EXPORT_OPTIONS = {
     "image_size": {"tflite", "web"},
     "quantization": {"tflite", "web"},
@@ -238,10 +240,12 @@ _EXPORT_OPTIONS = {
 
 
 def _kinds_to_export(given):
-    """What the options of `export` ask for; an InputError where they do not go together."""
+    """What the options of `export` ask for; raises an InputError if they conflict."""
     named = {kind for kind in ("tflite", "onnx", "keras", "torch") if kind in given}
     if "torch" in named and len(named) > 1:
-        raise InputError("--torch writes checkpoints of the PyTorch release instead; export twice.")
+        raise InputError(
+            "--torch writes checkpoints of the official PyTorch CycleGAN instead; export twice."
+        )
     if "out" not in given and (named or "web" not in given):
         raise InputError("A folder to write to is missing: cyclegan-tf export MODEL OUT.")
     made = named or (set(choices.USUAL_KINDS) if "out" in given else set())
@@ -277,14 +281,14 @@ def import_(
     ],
     out: Annotated[pathlib.Path, typer.Argument(help="The .keras file to write; a new one.")],
     epoch: Annotated[
-        str | None, _option(None, "Of a run: which of its checkpoints (default: latest).")
+        str | None, _option(None, "For a run: which of its checkpoints (default: latest).")
     ] = None,
     image_size: Annotated[
         int | None,
-        _option(None, "Of a run: side of the training images, in pixels (default: 256)."),
+        _option(None, "For a run: side of the training images, in pixels (default: 256)."),
     ] = None,
 ):
-    """Read checkpoints of the PyTorch release (needs the extra torch)."""
+    """Read checkpoints of the official PyTorch CycleGAN (needs the extra torch)."""
     import_tensorflow()
     from cyclegan_tf.interop import torch_weights
 
@@ -303,7 +307,7 @@ def launch(
     context: typer.Context,
     workers: Annotated[int, typer.Option(help="Processes.")] = 2,
     restarts: Annotated[
-        int, typer.Option(help="How often all are started again when one dies.")
+        int, typer.Option(help="Maximum number of restarts after a worker fails.")
     ] = 3,
 ):
     """Try out several machines on this one: `cyclegan-tf launch --workers 2 -- train …`."""
@@ -319,7 +323,7 @@ def demo(
     ),
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
 ):
-    """Train on built-in street scenes for some minutes, score, export, write a page."""
+    """Train on built-in street scenes for a few minutes, score, export, write a page."""
     import_tensorflow()
     from cyclegan_tf.devices import run_directions_side_by_side
     from cyclegan_tf.experiments.demo import demo as run_demo
@@ -344,7 +348,7 @@ def main():
         sys.exit(130)
     except InputError as error:
         _fail(str(error))
-    except _tensorflow_errors() as error:  # raised where the data set reads an image
+    except _tensorflow_errors() as error:  # raised when the data set reads an image
         message = error.message or ""
         if sentence := re.search(r"InputError: (.+)", message):
             _fail(sentence.group(1))
@@ -381,13 +385,13 @@ def _interrupt(*_):
 
 
 def _tensorflow_errors():
-    """The class of TensorFlow's own errors; none where it was not imported."""
+    """The class of TensorFlow's own errors; empty if it was not imported."""
     tensorflow = sys.modules.get("tensorflow")
     return tensorflow.errors.OpError if tensorflow else ()
 
 
 def _cannot_write(error):
-    """HDF5 says so in its text alone."""
+    """HDF5 says so only in the message."""
     numbers = (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EDQUOT, errno.EFBIG, errno.EBUSY)
     return error.errno in numbers or "No space left" in str(error)
 
@@ -398,7 +402,7 @@ def _fail(sentence):
 
 
 def _say_warning(message, category, *_, **__):
-    """Our own warnings as a line, without the place in the code; those of libraries are dropped."""
+    """Prints our own warnings in one line, without the source line; drops those of libraries."""
     if category is UserWarning:
         typer.echo(f"Warning: {message}", err=True)
 

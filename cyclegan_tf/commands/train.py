@@ -19,7 +19,7 @@ _DEFAULT = next(iter(SYSTEMS))
 
 
 def system_asked(arguments):
-    """The system that a command line names last, before it is parsed; else the first one."""
+    """The last system that a command line names, before parsing; the first system by default."""
     asked = _DEFAULT
     for argument, following in zip(arguments, [*arguments[1:], None]):
         flag, equals, value = argument.partition("=")
@@ -29,7 +29,7 @@ def system_asked(arguments):
 
 
 def check_flags(arguments):
-    """Raises an `InputError` for an option of another system than the one that is asked for."""
+    """Raises an `InputError` for an option of a system other than the requested one."""
     system = system_asked(arguments)
     elsewhere = {name for other in SYSTEMS for name in declared(SYSTEMS[other].build)}
     flags = [each.partition("=")[0] for each in arguments if each.startswith("--")]
@@ -48,7 +48,7 @@ class TrainCommand(typer.core.TyperCommand):
 
 
 def train_function(system=_DEFAULT):
-    """A function for typer, whose signature has all options of a system's runs."""
+    """A function for typer whose signature has all options of a system's runs."""
 
     def train(**values):
         given = {n: v.value if isinstance(v, enum.Enum) else v for n, v in values.items()}
@@ -112,7 +112,7 @@ def _parameters(system):
         _parameter(
             "restart",
             bool,
-            typer.Option("--restart", help="Begin again; the files of the run are removed."),
+            typer.Option("--restart", help="Start over; the files of the run are removed."),
             False,
         ),
         _parameter(

@@ -1,4 +1,4 @@
-"""The demo: the whole way from images to a deployed translator, on the built-in data."""
+"""The demo: from images to a deployed translator, on the built-in data."""
 
 import json
 import pathlib
@@ -69,9 +69,9 @@ def demo(out="runs/demo", seed=0, log=print, **changes):
 
 
 def _remove_earlier(out):
-    """Removes what an earlier demo wrote after its training, and nothing else.
+    """Removes what an earlier demo wrote after training, and nothing else.
 
-    Not before the training, which finds out whether the folder is that of a run.
+    Called after training, which checks that the folder holds a run.
     """
     if not (out / "scores.json").exists():
         return

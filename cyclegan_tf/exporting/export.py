@@ -1,4 +1,4 @@
-"""The verb `export`: trained generators as SavedModel, TFLite, ONNX and small Keras files."""
+"""The command `export`: trained generators as SavedModel, TFLite, ONNX and small Keras files."""
 
 import numbers
 import pathlib
@@ -28,8 +28,8 @@ def export(
 ):
     """Writes a SavedModel and a .tflite of each direction, or other kinds.
 
-    Export from one thread at a time: the converters' remarks are held back by redirecting the
-    standard output of the whole process.
+    Export from one thread at a time: converter output is silenced by redirecting the standard
+    output of the whole process.
 
     Args:
         model: a system, such as a `CycleGAN`.
@@ -46,7 +46,7 @@ def export(
         The paths written, by kind and direction: `{("saved_model", "ab"): ..., ...}`.
 
     Raises:
-        InputError: no such kind, direction or number format, or arguments of `export_tflite`
+        InputError: no such kind, direction or precision, or arguments of `export_tflite`
             without that kind; see also `export_tflite` and `export_keras`. Nothing is written
             then.
     """
@@ -77,7 +77,7 @@ def export(
         if "keras" in kinds:
             path = out / f"{name}.keras"
             written["keras", direction] = export_keras(model, path, direction, precision)
-    # Last, because a server loads a new version at once: nothing may fail after it.
+    # Last, because a server loads a new version at once: nothing may fail afterwards.
     for direction in directions if "saved_model" in kinds else ():
         written["saved_model", direction] = export_saved_model(
             model, out, direction, precision=precision
@@ -86,24 +86,24 @@ def export(
 
 
 def export_keras(model, path, direction="ab", precision="float32"):
-    """Writes one generator alone as a `.keras` file, a tenth of what `model.save` writes.
+    """Writes only one generator as a `.keras` file, a tenth of what `model.save` writes.
 
     It has no optimizers and no discriminator. `cyclegan_tf.load`, `cyclegan-tf translate` and
-    `export` read it as a model of direction "ab", whichever it was; `keras.saving.load_model` as
-    a Keras model, after `import cyclegan_tf`.
+    `export` read it as a model of direction "ab", whichever it was. `keras.saving.load_model`
+    reads it as a Keras model, after `import cyclegan_tf`.
 
     Args:
         model: a system, such as a `CycleGAN`, or a `Translator`.
         path: of the file, a name that ends in `.keras` and is new.
         direction: `"ab"` or `"ba"`.
         precision: `"float32"`, or `"bfloat16"` or `"float16"` for the arithmetic inside; weights
-            are float32 in any.
+            are always float32.
 
     Returns:
         `path`.
 
     Raises:
-        InputError: no such direction, number format or name, or the file is there already.
+        InputError: no such direction or precision, no `.keras` name, or the file exists already.
     """
     check("precision", precision, POLICIES)
     path = pathlib.Path(path)
@@ -133,15 +133,15 @@ def export_saved_model(model, path, direction="ab", version=None, precision="flo
             requests that TF Serving warms it up with.
         direction: `"ab"` or `"ba"`.
         version: number of the version's folder, 1 or more; the next one if `None`. The folder
-            appears whole or not at all.
+            appears complete or not at all.
         precision: `"float32"`, or `"bfloat16"` or `"float16"` for the arithmetic inside, on
-            servers that multiply it faster; images stay float32.
+            servers that multiply in it faster; images stay float32.
 
     Returns:
         The path of the version.
 
     Raises:
-        InputError: no such direction or number format, or the version is there already.
+        InputError: no such direction or precision, or the version exists already.
     """
     check("precision", precision, POLICIES)
     generator = in_precision(generator_of(model, direction), precision)
@@ -151,7 +151,7 @@ def export_saved_model(model, path, direction="ab", version=None, precision="flo
     module.weights = [weight.value for weight in generator.weights]
     functions = signatures(generator)
     requests = warmup.gray_requests(functions, *_usual_size(model, generator))
-    # What is unfinished has no number for a name, so that no server loads it.
+    # Unfinished folders are not named by a number, so that no server loads them.
     with files.atomic_file(target) as beside, quiet():
         tf.saved_model.save(module, str(beside), signatures=functions)
         warmup.write_requests(beside / warmup.FILE, requests, name)
@@ -159,7 +159,7 @@ def export_saved_model(model, path, direction="ab", version=None, precision="flo
 
 
 def _usual_size(model, generator):
-    """Height, width and channels of the images that a server will mostly get."""
+    """Height, width and channels of the images that a server will usually get."""
     height, width, channels = generator.input_shape[1:]
     return height or model.image_shape[0] or 256, width or model.image_shape[1] or 256, channels
 

@@ -41,7 +41,7 @@ def export_onnx(model, path, direction="ab"):
     served = _Served(in_precision(generator_of(model, direction), "float32"))
     with files.atomic_file(path) as beside:
         with quiet(), portable_kernels(), warnings.catch_warnings():
-            # Keras asks NumPy whether it has an `object` still.
+            # Keras asks NumPy whether it still has an `object`.
             warnings.filterwarnings("ignore", "In the future `np.object`", FutureWarning)
             served(np.zeros([size or 8 for size in served.image.shape], np.float32))
             served.export(beside, format="onnx", verbose=False, input_signature=[served.image])
@@ -54,7 +54,7 @@ def export_onnx(model, path, direction="ab"):
 
 
 class _Served(keras.Model):
-    """What the file computes: a generator for images of any size, or of its own."""
+    """What the file computes: a generator for images of any size, or of its fixed size."""
 
     def __init__(self, generator):
         super().__init__(name=generator.name)
@@ -70,7 +70,7 @@ class _Served(keras.Model):
 
 
 def _name_sizes(graph):
-    """Gives sizes that are open the names that people know them by."""
+    """Names the dynamic dimensions batch, height and width."""
     for value in (*graph.input, *graph.output):
         for dim, name in zip(value.type.tensor_type.shape.dim, ("batch", "height", "width")):
             if not dim.dim_value:
@@ -78,7 +78,7 @@ def _name_sizes(graph):
 
 
 def _describe(content, direction, generator):
-    """Facts for whoever finds the file: ONNX's own `metadata_props`."""
+    """Writes facts about the file to ONNX's own `metadata_props`."""
     facts = {"direction": direction, "range": "[-1, 1]", "layout": "NHWC"}
     if draws_noise(generator):
         facts["noise"] = "drawn in each run, by dropout"
