@@ -107,7 +107,7 @@ def test_float32_training_gives_the_published_losses():
 def _recorded_draws(reference, name, images):
     """The coins and slots of each image in turn, from what the reference's pool drew.
 
-    It draws nothing while it fills; then a coin for each image, and a slot where that is heads.
+    It draws nothing while it fills; then a coin for each image, and a slot if that is heads.
     """
     draws = list(zip(reference[f"pool_{name}_draws"], reference[f"pool_{name}_is_randint"]))
     pairs = [(0.0, 0)] * int(reference["pool_size"])
