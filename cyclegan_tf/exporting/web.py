@@ -187,7 +187,7 @@ def _write_names(folder, direction, domains, example):
     names = {"label": f"{source} → {target}"}
     if example is not None:
         names["example"] = f"example_{from_domain(direction)}.png"
-        image_files.encode(example).save(folder / names["example"])
+        image_files.to_pillow(example).save(folder / names["example"])
     return names
 
 

@@ -118,7 +118,7 @@ def _outcome(model, source, output, direction, max_megapixels, memory):
     try:
         check_fits(source, max_megapixels, memory)
         image = image_files.read(source, generator_of(model, direction).input_shape[-1])
-        translated = image_files.encode(model.translate(image, direction))
+        translated = image_files.to_pillow(model.translate(image, direction))
         moves = image_files.is_animated(source)
     except InputError as problem:
         return Outcome(source, output, str(problem))
