@@ -1,4 +1,4 @@
-"""The verb `train`, its folder, the page, and the verbs that use what it wrote."""
+"""The command `train`, its folder, the page, and the commands that use what it wrote."""
 
 import csv
 import functools
