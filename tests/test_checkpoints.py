@@ -292,7 +292,7 @@ def test_a_look_by_another_fit_does_not_change_what_a_checkpoint_is_of(tmp_path)
 
 
 def test_nothing_is_passed_over_after_fit(tmp_path, capsys):
-    """A checkpoint of the middle of the second epoch, for a training of one."""
+    """A checkpoint of the middle of the second epoch, for a run of one epoch."""
     _fit(tmp_path, stop_after=6)  # five steps are saved
     model = _eager()
     model.fit(_unpaired(), epochs=1, callbacks=[Checkpoints(tmp_path)])
@@ -546,7 +546,7 @@ def _assert_same_models(run, expected):
 
 
 def _assert_same_run(run, expected):
-    """Models, logs and sheets of two folders agree bit for bit."""
+    """Models, logs and sample grids of two folders agree bit for bit."""
     _assert_same_models(run, expected)
     assert _rows(run / "log.csv") == _rows(expected / "log.csv")
     assert _events(run / "logs" / "train") == _events(expected / "logs" / "train")

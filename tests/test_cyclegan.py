@@ -490,7 +490,7 @@ def test_translate_takes_lists_of_different_sizes():
     sizes = [(20, 30), (8, 9), (20, 30), (150, 100)]
     images = [rng.integers(0, 255, (*size, 3), dtype=np.uint8) for size in sizes]
     for image, translated in zip(images, model.translate(images), strict=True):
-        # One alone takes another way than those of equal size together.
+        # A single one is computed differently from those of equal size together.
         alone = model.translate(image)
         assert translated.shape == image.shape
         np.testing.assert_allclose(translated.astype(float), alone, atol=1)

@@ -103,7 +103,9 @@ STORED = {"none": np.float32, "float16": np.float16, "dynamic": np.int8, "int8":
 def test_every_quantization_is_close_to_keras_and_reports_what_it_is(
     model, images, quantization, tmp_path
 ):
-    path = export_tflite(model, tmp_path / "x.tflite", "ab", quantization, images)
+    path = export_tflite(
+        model, tmp_path / "x.tflite", quantization=quantization, representative=images
+    )
     outputs, expected = _run(path, images), model.translate(_floats(images))
     decibels = psnr(outputs, expected)
     assert decibels.min() > LEAST[quantization]
@@ -146,7 +148,7 @@ def test_dynamic_leaves_the_last_convolution_where_eight_bits_show(flat, images,
     last.set_weights([weight * (3 if flat else 0.3) for weight in last.get_weights()])
     model = Translator({"ab": network}, (SIZE, SIZE, 3))
     given = _dotted(6) if flat else images
-    path = export_tflite(model, tmp_path / "x.tflite", "ab", "dynamic", given)
+    path = export_tflite(model, tmp_path / "x.tflite", quantization="dynamic", representative=given)
     report = _report(path)
     assert len(report["tried"]) == (2 if flat else 1)
     formats = {

@@ -500,7 +500,7 @@ def test_a_single_generator_is_exported_at_a_size_that_is_given(tmp_path):
     with pytest.raises(InputError, match="give one, such as --image-size 256"):
         export(translator, tmp_path / "out", ["ab"])
     assert not (tmp_path / "out").exists()
-    written = export(translator, tmp_path / "out", ["ab"], (32, 32), report=False)
+    written = export(translator, tmp_path / "out", ["ab"], image_size=(32, 32), report=False)
     assert all(path.exists() for path in written.values())
     assert len(torch_weights.save_networks(translator, tmp_path / "torch", ["ab"])) == 1
 

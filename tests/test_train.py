@@ -1,4 +1,4 @@
-"""The verb `train`, its folder, the page, and the verbs that use what it wrote."""
+"""The command `train`, its folder, the page, and the commands that use what it wrote."""
 
 import csv
 import functools
@@ -379,7 +379,7 @@ def test_options_that_cannot_work_are_named(options, message):
 
 
 def test_each_folder_is_looked_through_once(tmp_path):
-    """Without a test split the sample sheets show images of the training folders."""
+    """Without a test split the sample grids show images of the training folders."""
     for part in ("trainA", "trainB"):
         (tmp_path / part).mkdir()
         Image.fromarray(smooth(40, 40)).save(tmp_path / part / "x.png")
@@ -646,7 +646,7 @@ def test_a_saved_model_in_bfloat16_is_close_and_takes_batches(run, tmp_path):
     serve = tf.saved_model.load(str(path)).signatures["serving_default"]
     image = np.random.default_rng(0).uniform(-1, 1, (3, 24, 20, 3)).astype("float32")
     expected = model.translate(image)
-    for batch in (image, image[:1]):  # alone, an image goes another way
+    for batch in (image, image[:1]):  # a single image takes another path
         given = serve(image=tf.constant(batch))["translated"]
         assert given.dtype == tf.float32
         difference = np.abs(given - expected[: len(batch)])

@@ -63,8 +63,8 @@ def export(
     quantization: Annotated[
         Quantization | None,
         option(
-            "Quantization of the .tflite: `dynamic` has int8 weights, a quarter of the size, and is "
-            "for phones; `int8` is for NPUs; `auto` takes the smallest that looks right "
+            "Quantization of the .tflite: `dynamic` has int8 weights, a quarter of the size, and "
+            "is for phones; `int8` is for NPUs; `auto` takes the smallest that looks right "
             "(all three need the extra litert) (default: none).",
         ),
     ] = None,
@@ -118,9 +118,9 @@ def export(
             loaded,
             out,
             directions,
-            image_size,
-            precision.value if precision else "float32",
-            made - {"web"},
+            image_size=image_size,
+            precision=precision.value if precision else "float32",
+            kinds=made - {"web"},
             **({**of_tflite, "any_size": any_size, "log": typer.echo} if "tflite" in made else {}),
         ).values()
     for path in paths:
@@ -129,7 +129,7 @@ def export(
         from cyclegan_tf.exporting.web import export_web
 
         names = {"domains": domains or ("A", "B"), "examples": examples or (None, None)}
-        typer.echo(export_web(loaded, web, directions, image_size, **names, **of_tflite))
+        typer.echo(export_web(loaded, web, directions, image_size=image_size, **names, **of_tflite))
 
 
 # The kinds of files that each option of `export` applies to.

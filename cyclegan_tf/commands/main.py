@@ -156,7 +156,7 @@ def _fail(sentence):
 
 
 def _say_warning(message, category, *_, **__):
-    """Prints our own warnings in one line, without the source line; drops those of libraries."""
+    """Prints each `UserWarning` in one line, without the source line; drops other categories."""
     if category is UserWarning:
         typer.echo(f"Warning: {message}", err=True)
 

@@ -233,7 +233,7 @@ def is_animated(file):
         return image.format != "MPO" and getattr(image, "is_animated", False)
 
 
-def encode(pixels):
+def to_pillow(pixels):
     """A Pillow image of uint8 pixels `(height, width, 1, 3 or 4)`.
 
     Raises:

@@ -99,7 +99,7 @@ def _write_examples(folder, options):
     labels, photographs, _ = data.scene_pairs(1, options.data.crop_size, seed=options.training.seed)
     for name, (image,) in (("label_map", labels), ("photograph", photographs)):
         with files.atomic_file(folder / f"{name}.png") as path:
-            image_files.encode(image).save(path)
+            image_files.to_pillow(image).save(path)
 
 
 def _differences(model, written, options):

@@ -6,8 +6,8 @@ import pathlib
 import tensorflow as tf
 
 from cyclegan_tf import files
-from cyclegan_tf.choices import DIRECTIONS, KINDS, POLICIES, USUAL_KINDS, check
-from cyclegan_tf.directions import generator_of
+from cyclegan_tf.choices import KINDS, POLICIES, USUAL_KINDS, check
+from cyclegan_tf.directions import direction_of, generator_of
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.exporting import warmup
 from cyclegan_tf.exporting.onnx import export_onnx
@@ -20,7 +20,8 @@ from cyclegan_tf.precision import in_precision
 def export(
     model,
     out,
-    directions=DIRECTIONS,
+    directions=None,
+    *,
     image_size=None,
     precision="float32",
     kinds=USUAL_KINDS,
@@ -35,7 +36,7 @@ def export(
         model: a system, such as a `CycleGAN`.
         out: a folder. Each direction becomes `generator_ab/<version>/`, `generator_ab.tflite`,
             `generator_ab.onnx` and `generator_ab.keras`.
-        directions: `"ab"`, `"ba"` or both.
+        directions: `("ab",)`, `("ba",)` or both; all of the model if `None`.
         image_size: of the .tflite, a number for squares or `(height, width)`; that of the
             training images if `None`.
         precision: of the SavedModel and the .keras file; see `export_saved_model`.
@@ -59,6 +60,7 @@ def export(
             f"Received: kinds {', '.join(kinds)}"
         )
     files.check_folder(out)
+    directions = tuple(model.generators) if directions is None else directions
     for direction in directions:  # before anything is written
         check("direction", direction, model.generators)
         if "tflite" in kinds:
@@ -76,7 +78,7 @@ def export(
             written["onnx", direction] = export_onnx(model, out / f"{name}.onnx", direction)
         if "keras" in kinds:
             path = out / f"{name}.keras"
-            written["keras", direction] = export_keras(model, path, direction, precision)
+            written["keras", direction] = export_keras(model, path, direction, precision=precision)
     # Last, because a server loads a new version at once: nothing may fail afterwards.
     for direction in directions if "saved_model" in kinds else ():
         written["saved_model", direction] = export_saved_model(
@@ -85,7 +87,7 @@ def export(
     return written
 
 
-def export_keras(model, path, direction="ab", precision="float32"):
+def export_keras(model, path, direction=None, *, precision="float32"):
     """Writes only one generator as a `.keras` file, a tenth of what `model.save` writes.
 
     It has no optimizers and no discriminator. `cyclegan_tf.load`, `cyclegan-tf translate` and
@@ -95,7 +97,7 @@ def export_keras(model, path, direction="ab", precision="float32"):
     Args:
         model: a system, such as a `CycleGAN`, or a `Translator`.
         path: of the file, a name that ends in `.keras` and is new.
-        direction: `"ab"` or `"ba"`.
+        direction: `"ab"` or `"ba"`; the first one of the model if `None`.
         precision: `"float32"`, or `"bfloat16"` or `"float16"` for the arithmetic inside; weights
             are always float32.
 
@@ -121,7 +123,7 @@ def _check_keras_path(path):
         raise InputError(f"{path} is there already; choose another name or folder.")
 
 
-def export_saved_model(model, path, direction="ab", version=None, precision="float32"):
+def export_saved_model(model, path, direction=None, *, version=None, precision="float32"):
     """Writes one generator as a SavedModel.
 
     Its signatures take images of any size (of its own, if the network has one) as float32,
@@ -131,7 +133,7 @@ def export_saved_model(model, path, direction="ab", version=None, precision="flo
         model: a system.
         path: the folder of the models: this one becomes `generator_ab/<version>/` in it, with the
             requests that TF Serving warms it up with.
-        direction: `"ab"` or `"ba"`.
+        direction: `"ab"` or `"ba"`; the first one of the model if `None`.
         version: number of the version's folder, 1 or more; the next one if `None`. The folder
             appears complete or not at all.
         precision: `"float32"`, or `"bfloat16"` or `"float16"` for the arithmetic inside, on
@@ -144,6 +146,7 @@ def export_saved_model(model, path, direction="ab", version=None, precision="flo
         InputError: no such direction or precision, or the version exists already.
     """
     check("precision", precision, POLICIES)
+    direction = direction_of(model, direction)
     generator = in_precision(generator_of(model, direction), precision)
     name = f"generator_{direction}"
     target = _version_folder(pathlib.Path(path) / name, version)

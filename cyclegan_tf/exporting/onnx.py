@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from cyclegan_tf import files
 from cyclegan_tf.data.image_files import colors
-from cyclegan_tf.directions import generator_of
+from cyclegan_tf.directions import direction_of, generator_of
 from cyclegan_tf.exporting.quiet import quiet
 from cyclegan_tf.extras import required
 from cyclegan_tf.networks.generators import size_multiple, translate_any_size
@@ -18,7 +18,7 @@ from cyclegan_tf.networks.noise import draws_noise
 from cyclegan_tf.precision import in_precision
 
 
-def export_onnx(model, path, direction="ab"):
+def export_onnx(model, path, direction=None):
     """Writes one generator as an ONNX file in float32.
 
     Its input `image` and its output `translated` are float32 `(batch, height, width, channels)`
@@ -27,7 +27,7 @@ def export_onnx(model, path, direction="ab"):
     Args:
         model: a system, such as a `CycleGAN`.
         path: of the file.
-        direction: `"ab"` or `"ba"`.
+        direction: `"ab"` or `"ba"`; the first one of the model if `None`.
 
     Returns:
         `path`.
@@ -37,6 +37,7 @@ def export_onnx(model, path, direction="ab"):
         ImportError: the extra `onnx` is missing.
     """
     onnx = _onnx()
+    direction = direction_of(model, direction)
     path = pathlib.Path(path)
     served = _Served(in_precision(generator_of(model, direction), "float32"))
     with files.atomic_file(path) as beside:

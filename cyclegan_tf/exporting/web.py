@@ -42,6 +42,7 @@ def export_web(
     model,
     out,
     directions=None,
+    *,
     image_size=None,
     domains=("A", "B"),
     examples=(None, None),
@@ -187,7 +188,7 @@ def _write_names(folder, direction, domains, example):
     names = {"label": f"{source} → {target}"}
     if example is not None:
         names["example"] = f"example_{from_domain(direction)}.png"
-        image_files.encode(example).save(folder / names["example"])
+        image_files.to_pillow(example).save(folder / names["example"])
     return names
 
 

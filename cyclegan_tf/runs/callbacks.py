@@ -39,9 +39,9 @@ class SampleSheet(keras.callbacks.Callback):
             self._write(self.params["epochs"] - 1 if self._epoch is None else self._epoch)
 
     def _write(self, epoch):
-        sheet = sample_grid(self.model, self.images)
+        grid = sample_grid(self.model, self.images)
         with files.atomic_file(self.folder / f"epoch_{epoch + 1:04d}.png") as path:
-            sheet.save(path)
+            grid.save(path)
 
 
 class SaveModel(keras.callbacks.Callback):

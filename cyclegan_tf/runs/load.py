@@ -20,7 +20,7 @@ for _name in SYSTEMS:
 
 
 def load(path):
-    """The model of a run's folder or of a `.keras` file, to translate with and to export.
+    """The model of a run's folder, a `.keras` or an HDF5 file, to translate with and to export.
 
     The optimizers' state, most of such a file, is not read; `keras.saving.load_model` reads it.
 

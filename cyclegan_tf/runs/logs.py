@@ -105,9 +105,9 @@ class ScalarBoard(keras.callbacks.Callback):
         self._writer.flush()
 
     def _write_grid(self, epoch):
-        sheet = self.samples and self.samples / f"epoch_{epoch + 1:04d}.png"
-        if sheet and sheet.exists():
-            with Image.open(sheet) as image, self._writer.as_default(step=epoch):
+        grid = self.samples and self.samples / f"epoch_{epoch + 1:04d}.png"
+        if grid and grid.exists():
+            with Image.open(grid) as image, self._writer.as_default(step=epoch):
                 tf.summary.image("samples", np.asarray(image.convert("RGB"))[np.newaxis])
             self._writer.flush()
 

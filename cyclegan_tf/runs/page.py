@@ -91,18 +91,18 @@ def _links(folder):
 
 def _samples(folder):
     """The newest sample grid, and a slider over those of all epochs."""
-    sheets = sorted(folder.glob("epoch_*.png"))
-    if not sheets:
+    grids = sorted(folder.glob("epoch_*.png"))
+    if not grids:
         return ""
-    epochs = [int(sheet.stem.removeprefix("epoch_")) for sheet in sheets]
-    sources = json.dumps([f"samples/{sheet.name}" for sheet in sheets])
+    epochs = [int(grid.stem.removeprefix("epoch_")) for grid in grids]
+    sources = json.dumps([f"samples/{grid.name}" for grid in grids])
     plain = " ".join(
-        f'<a href="samples/{sheet.name}">{epoch}</a>' for sheet, epoch in zip(sheets, epochs)
+        f'<a href="samples/{grid.name}">{epoch}</a>' for grid, epoch in zip(grids, epochs)
     )
     return _SAMPLES.format(
-        last=len(sheets) - 1,
+        last=len(grids) - 1,
         epoch=epochs[-1],
-        source=f"samples/{sheets[-1].name}",
+        source=f"samples/{grids[-1].name}",
         sources=sources,
         epochs=epochs,
         plain=plain,

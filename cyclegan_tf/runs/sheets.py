@@ -37,8 +37,8 @@ def image_grid(columns, titles, cell=None):
         len(columns) * (cell + margin) + margin,
         header + sum(height + margin for height in heights),
     )
-    sheet = Image.new("RGB", size, _BACKGROUND)
-    pen = ImageDraw.Draw(sheet)
+    grid = Image.new("RGB", size, _BACKGROUND)
+    pen = ImageDraw.Draw(grid)
     import matplotlib  # here, because few commands draw
 
     # Pillow's own font has no arrow.
@@ -48,9 +48,9 @@ def image_grid(columns, titles, cell=None):
         left, top = margin + number * (cell + margin), header
         pen.text((left, 1), title, fill=_INK, font=font)
         for image, height in zip(column, heights):
-            sheet.paste(image, (left, top))
+            grid.paste(image, (left, top))
             top += height + margin
-    return sheet
+    return grid
 
 
 def _scaled(image, width):

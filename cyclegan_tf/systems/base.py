@@ -355,7 +355,6 @@ class System(keras.Model):
 
         `direction` is the first one of the system, usually `"ab"`, if `None`.
         """
-        direction = self.directions[0] if direction is None else direction
         return self._translator.translate(images, direction, batch_size)
 
     def sample_columns(self, images):

@@ -38,7 +38,7 @@ class Outcome:
     note: str | None = None
 
 
-def translate(model, source, output, direction="ab", max_megapixels=None, log=print):
+def translate(model, source, output, direction=None, max_megapixels=None, log=print):
     """Translates an image, or all images below a folder, one after the other.
 
     The results have the sizes, names and formats of the originals, and colors in sRGB; metadata
@@ -49,7 +49,7 @@ def translate(model, source, output, direction="ab", max_megapixels=None, log=pr
         model: a system, such as a `CycleGAN`.
         source: an image file, or a folder of them at any depth.
         output: a folder; for a single image also a file name.
-        direction: `"ab"` or `"ba"`.
+        direction: `"ab"` or `"ba"`; the first one of the model if `None`.
         max_megapixels: larger images are skipped; by default those that a 64-filter generator
             would lack memory for, and all above 12.
         log: called with lines for the user.
@@ -118,7 +118,7 @@ def _outcome(model, source, output, direction, max_megapixels, memory):
     try:
         check_fits(source, max_megapixels, memory)
         image = image_files.read(source, generator_of(model, direction).input_shape[-1])
-        translated = image_files.encode(model.translate(image, direction))
+        translated = image_files.to_pillow(model.translate(image, direction))
         moves = image_files.is_animated(source)
     except InputError as problem:
         return Outcome(source, output, str(problem))

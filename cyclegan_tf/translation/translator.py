@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from cyclegan_tf import pixels, value_range
 from cyclegan_tf.devices import has_accelerator
-from cyclegan_tf.directions import generator_of
+from cyclegan_tf.directions import direction_of
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.networks.generators import size_multiple, translate_any_size
 
@@ -29,14 +29,14 @@ class Translator:
         self.image_shape = image_shape
         self._functions = {}
 
-    def translate(self, images, direction="ab", batch_size=8):
+    def translate(self, images, direction=None, batch_size=8):
         """Translates images of any size.
 
         Args:
             images: one image `(height, width, channels)`, a batch `(batch, height, width,
                 channels)`, or a list of images of different sizes. uint8 in [0, 255] or float
                 in [-1, 1].
-            direction: `"ab"` or `"ba"`.
+            direction: `"ab"` or `"ba"`; the first one of the model if `None`.
             batch_size: maximum number of images that are computed at once, also of a list if
                 they have the same size. Fewer if they are large, because memory would run out,
                 and one at a time on a CPU, which is faster there.
@@ -49,7 +49,7 @@ class Translator:
             InputError: images of another rank, type, value range or number of channels, or of
                 another size than a generator of fixed size takes.
         """
-        generator_of(self, direction)
+        direction = direction_of(self, direction)
         if isinstance(images, (list, tuple)):
             return self._translate_list(images, direction, batch_size)
         images = np.asarray(images)

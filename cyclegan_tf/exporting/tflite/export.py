@@ -9,7 +9,7 @@ import warnings
 from cyclegan_tf import files
 from cyclegan_tf.choices import QUANTIZATIONS, check
 from cyclegan_tf.data.image_files import colors
-from cyclegan_tf.directions import generator_of
+from cyclegan_tf.directions import direction_of, generator_of
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.exporting.tflite import interpreter, metadata
 from cyclegan_tf.exporting.tflite.conversion import INPUT, OUTPUT, SIGNATURE
@@ -34,12 +34,12 @@ _MOST_BYTES = 2**31  # of a tensor, whose size is a signed 32-bit integer
 def export_tflite(
     model,
     path,
-    direction="ab",
+    direction=None,
+    *,
+    image_size=None,
+    any_size=False,
     quantization="none",
     representative=None,
-    image_size=None,
-    *,
-    any_size=False,
     run=None,
     with_options=True,
     report=True,
@@ -55,7 +55,7 @@ def export_tflite(
     Args:
         model: a system, such as a `CycleGAN`, or a `Translator`.
         path: of the file.
-        direction: `"ab"` or `"ba"`.
+        direction: `"ab"` or `"ba"`; the first one of the model if `None`.
         quantization: `"none"`, `"float16"`, `"dynamic"`, `"int8"` or `"auto"`; see
             `cyclegan_tf.exporting.tflite.quantization`.
         representative: images of the domain that is translated, to measure ranges and agreement
@@ -82,6 +82,7 @@ def export_tflite(
         ImportError: `"dynamic"`, `"int8"` or `"auto"` without the extra `litert`.
     """
     path = pathlib.Path(path)
+    direction = direction_of(model, direction)
     image_size = sides(image_size)
     size = checked_size(model, direction, image_size, any_size)
     _check(quantization, any_size)
