@@ -177,7 +177,7 @@ def test_another_size_of_batch_in_the_middle_of_an_epoch(tmp_path):
     _fit(tmp_path, pairs=lambda: pairs(2), stop_after=3, epochs=1)  # two steps are saved
     model = _eager()
     for unpaired, expected in ((pairs(1), (0, 4)), (pairs(1, 4), (0, 2)), (pairs(4), (0, 1))):
-        assert Checkpoints(tmp_path).restore_training(model, unpaired.training_pairs) == expected
+        assert Checkpoints(tmp_path).restore_training(model, unpaired.elements) == expected
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -508,7 +508,7 @@ def test_other_images_are_refused_by_domain(tmp_path):
     def restored(**arguments):
         allow = arguments.pop("allow_other_data", False)
         checkpoints = Checkpoints(tmp_path / "run", allow_other_data=allow)
-        return checkpoints.restore_training(model, pairs(**arguments).training_pairs)
+        return checkpoints.restore_training(model, pairs(**arguments).elements)
 
     _write_images(tmp_path, size=32)
     _fit(tmp_path / "run", pairs=pairs, stop_after=4)

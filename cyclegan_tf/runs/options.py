@@ -19,6 +19,7 @@ from cyclegan_tf.preprocessing import sizes_from
 from cyclegan_tf.recipes import SYSTEMS
 from cyclegan_tf.recipes.option import Option, declared
 
+OPTIONS_FILE = "options.json"
 _VERSION = 2  # of options.json; 1 had no sections and no system but CycleGAN
 
 
@@ -273,7 +274,7 @@ def is_folder(source):
 
 def options_of(out):
     """The options of the run in a folder; `None` if there is no run."""
-    path = out / "options.json"
+    path = out / OPTIONS_FILE
     if not path.exists():
         return None
     try:
