@@ -1,6 +1,5 @@
 """The base of every system: networks by name, an optimizer per group, resuming, saving."""
 
-import contextlib
 import inspect
 import zlib
 from functools import partial
@@ -11,22 +10,21 @@ import tensorflow as tf
 
 from cyclegan_tf import losses, value_range
 from cyclegan_tf.choices import DIRECTIONS
-from cyclegan_tf.devices import has_accelerator
 from cyclegan_tf.directions import from_domain, to_domain
 from cyclegan_tf.errors import InputError
-from cyclegan_tf.keras_internals import is_default_strategy, step_counter
+from cyclegan_tf.keras_internals import step_counter
 from cyclegan_tf.networks.layers import acts_per_image
 from cyclegan_tf.networks.remat import rematerialize
 from cyclegan_tf.random_numbers import fold_in
-from cyclegan_tf.replicas import of_any_share, process_count, strategy_of
+from cyclegan_tf.replicas import of_any_share, process_count
 from cyclegan_tf.systems.checks import check_seed
 from cyclegan_tf.systems.elements import checked_call, checked_data, images_of
-from cyclegan_tf.training.optimizers import Adam
+from cyclegan_tf.systems.grouped import GroupedModel
 from cyclegan_tf.training.resume import resumed, with_skips
 from cyclegan_tf.translation.translator import Translator
 
 
-class System(keras.Model):
+class System(GroupedModel):
     """A method of translation between two domains; a subclass writes its `train_step`.
 
     A subclass gives its networks to this constructor, its own settings to `settings`, and writes
@@ -64,19 +62,15 @@ class System(keras.Model):
         **kwargs,
     ):
         check_seed(seed)
-        super().__init__(**kwargs)
+        super().__init__(groups, **kwargs)
         self.directions = tuple(directions)
         self.image_shapes = shapes_by_domain(image_shapes)
         self.seed = int(seed)
         self.remat = bool(remat)
         self.loss_panels = loss_panels
-        self.groups = groups
         self._network_names = tuple(networks)
         for name, layer in {**networks, **(pools or {})}.items():
             setattr(self, name, layer)
-        for group in groups:
-            if group != "generator":  # that one is `optimizer`, set by Keras
-                setattr(self, f"{group}_optimizer", None)
         self._loss_trackers = [
             keras.metrics.Mean(name=name) for panel in loss_panels.values() for name in panel
         ]
@@ -110,157 +104,9 @@ class System(keras.Model):
         """`(height, width, channels)` of the images that the first direction takes."""
         return self.image_shapes[from_domain(self.directions[0])]
 
-    def variables_of(self, group):
-        """The trainable variables of a group of networks, each once."""
-        variables = [
-            variable
-            for name in self.groups[group]
-            for variable in getattr(self, name).trainable_variables
-        ]
-        return list({id(variable): variable for variable in variables}.values())
-
-    @property
-    def trainable_weights(self):
-        """The trainable variables; those of the generators come first.
-
-        At the end of `fit` Keras has `optimizer` assign the moving averages of its variables to
-        the first of these, in this order.
-        """
-        first = self.variables_of("generator")
-        known = {id(variable) for variable in first}
-        return first + [v for v in super().trainable_weights if id(v) not in known]
-
     @property
     def metrics(self):
         return self._loss_trackers
-
-    # Optimizers.
-
-    def default_optimizer(self, group):
-        """The optimizer of a group in the paper."""
-        return Adam()
-
-    @property
-    def optimizers(self):
-        """The optimizers of a compiled system, by group."""
-        return {group: getattr(self, f"{group}_optimizer") for group in self.groups}
-
-    @property
-    def generator_optimizer(self):
-        """The optimizer of all generators; also `optimizer`, which Keras's callbacks use."""
-        return self.optimizer
-
-    def compile(
-        self,
-        generator_optimizer=None,
-        discriminator_optimizer=None,
-        *,
-        run_eagerly=False,
-        steps_per_execution=1,
-        jit_compile="auto",
-        **optimizers,
-    ):
-        """Sets the optimizers, one for each group of networks.
-
-        Callbacks that change `model.optimizer.learning_rate`, such as `ReduceLROnPlateau`, reach
-        only the generators; give all optimizers a schedule instead, such as
-        `ConstantThenLinearDecay`.
-
-        Args:
-            generator_optimizer, discriminator_optimizer: different Keras optimizers or their
-                names; those of the paper, such as `cyclegan_tf.Adam`, if `None`.
-            run_eagerly, steps_per_execution: as in `keras.Model.compile`.
-            jit_compile: `"auto"` compiles with XLA only on a GPU or TPU; on CPUs it is slower.
-            **optimizers: those of further groups, such as `feature_optimizer`.
-
-        Optimizers with `gradient_accumulation_steps=n` update the weights at every n-th step, with
-        the mean of n gradients: a batch n times as large in the memory of one.
-
-        Raises:
-            ValueError: one optimizer for two groups, gradients accumulated by only one of them or
-                under a `tf.distribute` strategy, `use_ema` for a group other than the generators,
-                or an optimizer that was created outside the `strategy.scope()` of the model.
-            TypeError: an argument that is not the optimizer of any group.
-        """
-        given = {
-            "generator_optimizer": generator_optimizer,
-            "discriminator_optimizer": discriminator_optimizer,
-            **optimizers,
-        }
-        expected = [f"{group}_optimizer" for group in self.groups]
-        others = [name for name in given if name not in expected and given[name] is not None]
-        if others:
-            raise TypeError(
-                f"{type(self).__name__}.compile has no argument {', '.join(others)}: the losses "
-                f"are its own, and it takes {' and '.join(f'{name}=…' for name in expected)}."
-            )
-        strategy = self.distribute_strategy
-        inside = tf.distribute.get_strategy() is strategy
-        with contextlib.nullcontext() if inside else strategy.scope():
-            self._compile(
-                {group: given.get(f"{group}_optimizer") for group in self.groups},
-                run_eagerly=run_eagerly,
-                steps_per_execution=steps_per_execution,
-                jit_compile=jit_compile,
-            )
-
-    def _compile(self, optimizers, *, jit_compile, **others):
-        """`compile` within the scope of the model's strategy, whose replicas share the moments."""
-        # "auto" may mean something else on the machine that loads the model.
-        self._requested_jit_compile = jit_compile
-        optimizers = {group: self._prepared(group, each) for group, each in optimizers.items()}
-        self._check_optimizers(optimizers)
-        if jit_compile == "auto" and not has_accelerator():
-            jit_compile = False  # older releases of Keras would choose True
-        super().compile(optimizer=optimizers["generator"], jit_compile=jit_compile, **others)
-        for group, optimizer in optimizers.items():
-            if group != "generator":
-                setattr(self, f"{group}_optimizer", optimizer)
-            optimizer.build(self.variables_of(group))
-
-    def _prepared(self, group, optimizer):
-        given = optimizer is not None
-        optimizer = keras.optimizers.get(optimizer) if given else self.default_optimizer(group)
-        scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
-        if self.dtype_policy.name == "mixed_float16" and not scaled:
-            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-        return optimizer
-
-    def _check_optimizers(self, optimizers):
-        if len({id(each) for each in optimizers.values()}) < len(optimizers):
-            raise ValueError(
-                f"{' and '.join(f'{group}s' for group in optimizers).capitalize()} need an "
-                "optimizer each, because an optimizer keeps state for its own variables. Received "
-                "the same object twice."
-            )
-        own = strategy_of(self.weights[0])
-        if any(strategy_of(step_counter(each)) is not own for each in optimizers.values()):
-            raise ValueError(
-                "The model and its optimizers must be made in the same strategy.scope(), or all "
-                "without one; make the optimizers, and call compile, where the model is made."
-            )
-        plain = {g: getattr(each, "inner_optimizer", each) for g, each in optimizers.items()}
-        self._check_accumulation(plain.values())
-        averaged = [group for group in plain if plain[group].use_ema and group != "generator"]
-        if averaged:
-            raise ValueError(
-                f"use_ema has no effect on the {averaged[0]}s, of which `fit` changes nothing at "
-                "its end; give it to the generators' optimizer only."
-            )
-
-    def _check_accumulation(self, optimizers):
-        steps = {each.gradient_accumulation_steps or 1 for each in optimizers}
-        if len(steps) > 1:
-            raise ValueError(
-                "All optimizers must accumulate gradients over as many steps. "
-                f"Received: gradient_accumulation_steps of {sorted(steps)}"
-            )
-        strategy = self.distribute_strategy
-        if steps != {1} and not is_default_strategy(strategy):
-            raise ValueError(
-                f"Keras does not accumulate gradients under {type(strategy).__name__}; use a "
-                "larger batch_size instead, or no strategy."
-            )
 
     # Saving.
 
@@ -278,22 +124,6 @@ class System(keras.Model):
     @classmethod
     def from_config(cls, config):
         return cls(**keras.saving.deserialize_keras_object(config))
-
-    def get_compile_config(self):
-        if not self.compiled:
-            return None
-        return {
-            **{
-                f"{group}_optimizer": keras.saving.serialize_keras_object(optimizer)
-                for group, optimizer in self.optimizers.items()
-            },
-            "steps_per_execution": self.steps_per_execution,
-            "run_eagerly": self.run_eagerly,
-            "jit_compile": self._requested_jit_compile,
-        }
-
-    def compile_from_config(self, config):
-        self.compile(**keras.saving.deserialize_keras_object(config))
 
     def save(self, filepath, *args, **kwargs):
         """Like `keras.Model.save`, to a `.keras` file.

@@ -26,6 +26,7 @@ from cyclegan_tf.replicas import (
     replica_values,
 )
 from cyclegan_tf.training.descriptions import description, differences
+from cyclegan_tf.training.divergence import check_finite
 
 # Not `.weights.h5`, which HDF5 writes to the disk itself, and crashes when that is full.
 _STATE, _MODEL = "state.json", "model.keras"
@@ -223,11 +224,8 @@ class Checkpoints(keras.callbacks.Callback):
             tracker.name: [replica_values(v.value).tolist() for v in tracker.variables]
             for tracker in self.model.metrics
         }
-        if not np.isfinite([n for values in trackers.values() for v in values for n in v]).all():
-            raise InputError(
-                f"A loss is not finite in epoch {epoch + 1}: training has diverged. What is in "
-                f"{self.folder} is from before; lower the learning rate and start over."
-            )
+        values = {name: np.concatenate([np.ravel(v) for v in of]) for name, of in trackers.items()}
+        check_finite(values, epoch, f"What is in {self.folder} is from before.")
         state = {
             "version": _VERSION,
             "model": description(self.model),
