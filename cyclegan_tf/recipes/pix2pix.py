@@ -2,7 +2,15 @@
 
 from typing import Annotated
 
-from cyclegan_tf.choices import ADVERSARIAL_OBJECTIVES, DIRECTIONS, PAIRED_GENERATORS
+from cyclegan_tf.choices import PAIRED_GENERATORS
+from cyclegan_tf.recipes.common import (
+    Adversarial,
+    BaseFilters,
+    Blocks,
+    Direction,
+    PoolSize,
+    StridedLayers,
+)
 from cyclegan_tf.recipes.option import Option
 from cyclegan_tf.recipes.recipe import Recipe
 
@@ -10,16 +18,12 @@ from cyclegan_tf.recipes.recipe import Recipe
 def build(
     image_shape,
     *,
-    direction: Annotated[
-        str, Option("`ab` translates images of A to B, `ba` of B to A", choices=DIRECTIONS)
-    ] = "ab",
+    direction: Direction = "ab",
     generator: Annotated[
         str,
         Option("`unet` is the paper's, `resnet` CycleGAN's", choices=PAIRED_GENERATORS),
     ] = "unet",
-    base_filters: Annotated[
-        int, Option("Filters of the first layer of each network", least=1)
-    ] = 64,
+    base_filters: BaseFilters = 64,
     halvings: Annotated[
         int | None,
         Option("Levels of the U-Net", "as many as the size allows up to 8", least=2),
@@ -27,18 +31,11 @@ def build(
     dropout: Annotated[
         float, Option("Rate of the U-Net's noise, at test too", least=0, below=1)
     ] = 0.5,
-    blocks: Annotated[
-        int | None,
-        Option("Residual blocks of the ResNet", "6 below 256 pixels, 9 from there", least=0),
-    ] = None,
-    strided_layers: Annotated[
-        int, Option("Strided layers of the discriminator; 3 see 70x70 patches", least=1)
-    ] = 3,
+    blocks: Blocks = None,
+    strided_layers: StridedLayers = 3,
     lambda_l1: Annotated[float, Option("Weight of the L1 distance", least=0)] = 100.0,
-    adversarial: Annotated[
-        str, Option("Adversarial objective", choices=ADVERSARIAL_OBJECTIVES)
-    ] = "vanilla",
-    pool_size: Annotated[int, Option("Earlier pairs kept for the discriminator", least=0)] = 0,
+    adversarial: Adversarial = "vanilla",
+    pool_size: PoolSize = 0,
     seed=0,
     remat=False,
 ):
