@@ -78,7 +78,10 @@ class System(GroupedModel):
         self.calls_to_skip = 0  # of the train function; see `cyclegan_tf.training.resume`
         if self.remat:
             self._check_remat()
-        self(keras.Input(self.image_shape))  # builds it, for `summary` and `export`
+        if self.generators:
+            self(keras.Input(self.image_shape))  # builds it, for `summary` and `export`
+        else:  # what translates without a network has a `call` and a `translate` of its own
+            self.built = True
 
     def _check_remat(self):
         for network in self.networks.values():
@@ -96,7 +99,11 @@ class System(GroupedModel):
 
     @property
     def generators(self):
-        """The networks that translate, by direction: `{"ab": …}`. A subclass may override it."""
+        """The networks that translate, by direction: `{"ab": …}`.
+
+        A subclass overrides this if its networks have other names, or gives `{}` if it translates
+        without one; then it overrides `call` and `translate` too.
+        """
         return {each: getattr(self, f"generator_{each}") for each in self.directions}
 
     @property
