@@ -1,5 +1,7 @@
 """The base of all systems, by two small ones that are unlike those of the package."""
 
+import textwrap
+
 import keras
 import numpy as np
 import pytest
@@ -119,3 +121,71 @@ def test_a_system_without_translating_networks_says_that_it_has_none(tmp_path):
     sentence = r"^A BySearch has no network that translates, and none to export\.$"
     with pytest.raises(InputError, match=sentence):
         export(model, tmp_path / "out", ("ab",))
+
+
+def _of(groups=None, panels=None, directions=("ab",), network="generator_ab"):
+    """A class whose author gave these to `System`."""
+
+    class Mine(System):
+        def __init__(self, generator_ab=None):
+            super().__init__(
+                {network: _network("x")},
+                groups={"generator": (network,)} if groups is None else groups,
+                loss_panels={"All": {"l1": "x"}} if panels is None else panels,
+                image_shapes=SHAPE,
+                directions=directions,
+            )
+
+    return Mine
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"groups": {"first": ("generator_ab",)}}, "first of the groups of Mine must be 'gener"),
+        ({"groups": {"generator": "generator_ab"}}, "must be a tuple of names"),
+        ({"groups": {"generator": ("x",)}}, "The group generator of Mine has no network 'x'"),
+        ({"panels": {"All": ["l1"]}}, "panel of Mine must be a dictionary"),
+        ({"network": "renderer"}, "'renderer', which must be an argument of its constructor"),
+        ({"directions": ("ab", "ba")}, "directions ab, ba and has no network 'generator_ba'"),
+    ],
+)
+def test_the_author_of_a_system_is_told_what_does_not_fit(given, sentence):
+    with pytest.raises(TypeError, match=sentence):
+        _of(**given)()
+
+
+def test_losses_that_do_not_fit_are_named():
+    model = _of()()
+    model.compile()
+    for computed, found in ((tf.constant(1.0), "EagerTensor"), ((1.0, {}), "float")):
+        with pytest.raises(TypeError, match=f"tuple that starts with one. Received: .*{found}"):
+            model._minimize("generator", lambda computed=computed: computed)
+    with pytest.raises(ValueError, match="logs the losses l2; its loss_panels have l1"):
+        model._log({"l2": tf.constant(1.0)}, _images()[0])
+
+
+def test_steps_that_were_not_written_are_named():
+    model = _of()()
+    model.compile()
+    with pytest.raises(NotImplementedError, match="Mine must write its `train_step`"):
+        model.train_on_batch(*_images())
+    with pytest.raises(NotImplementedError, match="Mine must write its `test_step`"):
+        model.test_on_batch(*_images())
+
+
+def test_the_example_of_the_base_trains(tmp_path):
+    """The one in the docstring of `System`, as it stands there."""
+    code = textwrap.dedent(System.__doc__.split("```python\n")[1].split("```")[0])
+    names = {"keras": keras, "System": System, "losses": losses, "tf": tf}
+    exec(code, names)
+    inputs = keras.Input(SHAPE)
+    judge = keras.Model(inputs, keras.layers.Conv2D(1, 3)(inputs))
+    model = names["OneWayGAN"](_network("generator_ab"), judge, image_shape=SHAPE)
+    model.compile()
+    before = [np.array(v) for v in model.trainable_weights]
+    assert set(model.train_on_batch(*_images(), return_dict=True)) == {"g", "d"}
+    assert all(np.any(np.array(v) != b) for v, b in zip(model.trainable_weights, before))
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded.translate(_images()[0]), model.translate(_images()[0]))

@@ -17,7 +17,7 @@ from cyclegan_tf.networks.layers import acts_per_image
 from cyclegan_tf.networks.remat import rematerialize
 from cyclegan_tf.random_numbers import fold_in
 from cyclegan_tf.replicas import of_any_share, process_count
-from cyclegan_tf.systems.checks import check_seed
+from cyclegan_tf.systems.checks import check_seed, check_structure
 from cyclegan_tf.systems.elements import checked_call, checked_data, images_of
 from cyclegan_tf.systems.grouped import GroupedModel
 from cyclegan_tf.training.resume import resumed, with_skips
@@ -28,14 +28,53 @@ class System(GroupedModel):
     """A method of translation between two domains; a subclass writes its `train_step`.
 
     A subclass gives its networks to this constructor, its own settings to `settings`, and writes
-    `train_step` and `test_step` in terms of `_images`, `_forward`, `_minimize`, `_seed` and `_log`.
+    `train_step` and `test_step` in terms of `_images`, `_forward`, `_minimize`, `_seed` and `_log`:
+
+    ```python
+    @keras.saving.register_keras_serializable(package="mine")
+    class OneWayGAN(System):
+        def __init__(self, generator_ab, discriminator_b, *, image_shape, **kwargs):
+            super().__init__(
+                {"generator_ab": generator_ab, "discriminator_b": discriminator_b},
+                groups={"generator": ("generator_ab",), "discriminator": ("discriminator_b",)},
+                loss_panels={"Adversarial": {"g": "of the generator", "d": "of the other"}},
+                image_shapes=image_shape,
+                directions=("ab",),
+                **kwargs,
+            )
+
+        def settings(self):
+            return {**super().settings(), "image_shape": self.image_shape}
+
+        def train_step(self, data):
+            image_a, image_b = self._images(data)
+
+            def generator_losses():
+                fake = self._forward(self.generator_ab, image_a, training=True)
+                logits = self._forward(self.discriminator_b, fake, training=True)
+                return {"g": losses.generator_adversarial(logits)}, tf.stop_gradient(fake)
+
+            def discriminator_losses():
+                logits = self._forward_both(self.discriminator_b, image_b, fake, training=True)
+                return {"d": losses.discriminator_adversarial(*logits)}
+
+            g_losses, fake = self._minimize("generator", generator_losses)
+            d_losses = self._minimize("discriminator", discriminator_losses)
+            return self._log({**g_losses, **d_losses}, image_a)
+    ```
+
+    Terms come from `cyclegan_tf.losses`: `generator_adversarial(fake_logits)`,
+    `discriminator_adversarial(real_logits, fake_logits)`, which is halved, and `l1(images,
+    targets)`. Each is a mean, divided by the number of replicas; `tf.reduce_mean` alone would
+    train N replicas with N times the gradient.
 
     Args:
         networks: models by name; each becomes the attribute of that name, and must be an argument
             of the subclass. `generators` finds them under `generator_ab` and `generator_ba`.
         groups: names of networks by the name of their group. Each group is trained by one
             optimizer, such as `generator_optimizer`. The first group is `"generator"`.
-        loss_panels: title of a plot -> name of a loss -> its meaning, in the order of the logs.
+        loss_panels: title of a plot -> name of a loss -> its meaning. The names are those that
+            `train_step` gives to `_log`.
         image_shapes: `(height, width, channels)` of the training images by domain, `{"a": …, "b":
             …}`; one tuple for both.
         pools: `ReplayPool`s by name; each becomes the attribute of that name.
@@ -62,6 +101,7 @@ class System(GroupedModel):
         **kwargs,
     ):
         check_seed(seed)
+        check_structure(type(self), networks, groups, loss_panels)
         super().__init__(groups, **kwargs)
         self.directions = tuple(directions)
         self.image_shapes = shapes_by_domain(image_shapes)
@@ -104,7 +144,14 @@ class System(GroupedModel):
         A subclass overrides this if its networks have other names, or gives `{}` if it translates
         without one; then it overrides `call` and `translate` too.
         """
-        return {each: getattr(self, f"generator_{each}") for each in self.directions}
+        names = {each: f"generator_{each}" for each in self.directions}
+        missing = [name for name in names.values() if name not in self._network_names]
+        if missing:
+            raise TypeError(
+                f"{type(self).__name__} translates in the directions {', '.join(names)} and has no "
+                f"network {missing[0]!r}; give it one, other directions, or override `generators`."
+            )
+        return {each: getattr(self, name) for each, name in names.items()}
 
     @property
     def image_shape(self):
@@ -118,7 +165,10 @@ class System(GroupedModel):
     # Saving.
 
     def settings(self):
-        """The arguments of the constructor that are plain values; a subclass adds its own."""
+        """The arguments of the constructor that are no networks; a subclass adds its own.
+
+        One that is left out, such as `image_shape`, has its default when a file is loaded.
+        """
         return {"seed": self.seed, "remat": self.remat}
 
     def get_config(self):
@@ -214,6 +264,14 @@ class System(GroupedModel):
                 columns.append((f"{source} → {target} → {source}", back))
         return columns
 
+    def train_step(self, data):
+        """One step of training on `(image_a, image_b)`; returns what `_log` returns."""
+        raise NotImplementedError(f"{type(self).__name__} must write its `train_step`.")
+
+    def test_step(self, data):
+        """The same losses without an update, for `evaluate` and `validation_data`."""
+        raise NotImplementedError(f"{type(self).__name__} must write its `test_step`.")
+
     # What a `train_step` is made of.
 
     def _images(self, data):
@@ -253,7 +311,12 @@ class System(GroupedModel):
         optimizer = self.optimizers[group]
         with tf.GradientTape() as tape:
             computed = compute()
-            terms = computed if isinstance(computed, dict) else computed[0]
+            terms = computed[0] if isinstance(computed, tuple) else computed
+            if not isinstance(terms, dict):
+                raise TypeError(
+                    f"The losses of the group {group} must be a dictionary, or a tuple that starts "
+                    f"with one. Received: {type(terms).__name__}"
+                )
             objective = optimizer.scale_loss(sum(terms.values()))
         variables = self.variables_of(group)
         optimizer.apply(tape.gradient(objective, variables), variables)
@@ -276,8 +339,15 @@ class System(GroupedModel):
     def _log(self, values, images):
         """Updates the trackers from `{name: loss}` and returns what Keras logs.
 
+        The names must be those of `loss_panels`, and the losses those of `cyclegan_tf.losses`.
         A mean over steps weights each by its number of `images`: a short last batch has fewer.
         """
+        known = {tracker.name for tracker in self._loss_trackers}
+        if known != set(values):
+            raise ValueError(
+                f"{type(self).__name__} logs the losses {', '.join(values)}; its loss_panels have "
+                f"{', '.join(sorted(known))}. Both must name the same."
+            )
         count = tf.shape(images)[0]
         for tracker in self._loss_trackers:
             tracker.update_state(losses.local_value(values[tracker.name]), sample_weight=count)

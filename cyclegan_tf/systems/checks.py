@@ -1,5 +1,6 @@
 """Checks of the networks and arguments of a system; each raises a ValueError of one sentence."""
 
+import inspect
 import numbers
 
 import tensorflow as tf
@@ -95,3 +96,23 @@ def check_gives_logits(discriminator, image_shape):
             f"{image_shape}, which are too small for it; use larger images or fewer strided "
             "layers (a PatchGAN of n needs at least 3 x 2^n pixels)."
         )
+
+
+def check_structure(system, networks, groups, loss_panels):
+    """What a subclass of `System` gives to its constructor; raises a TypeError for its author."""
+    name = system.__name__
+    if next(iter(groups), None) != "generator":
+        raise TypeError(f"The first of the groups of {name} must be 'generator'.")
+    for group, members in groups.items():
+        if isinstance(members, str):
+            raise TypeError(f"The group {group} of {name} must be a tuple of names of networks.")
+        if unknown := [member for member in members if member not in networks]:
+            raise TypeError(f"The group {group} of {name} has no network {unknown[0]!r}.")
+    arguments = inspect.signature(system.__init__).parameters
+    if unknown := [network for network in networks if network not in arguments]:
+        raise TypeError(
+            f"{name} has a network {unknown[0]!r}, which must be an argument of its constructor, "
+            "so that it can be loaded from a file."
+        )
+    if not all(isinstance(panel, dict) for panel in loss_panels.values()):
+        raise TypeError(f"A panel of {name} must be a dictionary of losses and their meanings.")
