@@ -10,4 +10,4 @@ class InputError(ValueError):
 
 
 class TrainingDiverged(RuntimeError):
-    """A loss is infinite or NaN. The command line prints the message and exits with status 1."""
+    """A loss is infinite or NaN. The command line prints the message and exits with status 3."""

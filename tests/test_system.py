@@ -155,6 +155,13 @@ def test_the_author_of_a_system_is_told_what_does_not_fit(given, sentence):
         _of(**given)()
 
 
+def test_networks_that_share_a_layer_are_refused():
+    inputs, shared = keras.Input(SHAPE), keras.layers.Conv2D(1, 1, name="shared")
+    networks = [keras.Model(inputs, shared(inputs), name=name) for name in ("x", "y")]
+    with pytest.raises(ValueError, match="generator_ab and teacher share the layer 'shared'"):
+        Regression(*networks)
+
+
 def test_losses_that_do_not_fit_are_named():
     model = _of()()
     model.compile()

@@ -90,7 +90,7 @@ _NO_MEMORY = "Memory ran out; use smaller images, batches or networks."
 
 
 def main():
-    """Runs the command line: 2 for bad input, 1 for divergence, 130 for Ctrl-C, no traceback."""
+    """Runs the command line: 2 for bad input, 3 for divergence, 130 for Ctrl-C, no traceback."""
     warnings.showwarning = _say_warning
     if hasattr(sys.stdout, "reconfigure"):  # names of files may hold what stdout cannot write
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -103,7 +103,7 @@ def main():
     except InputError as error:
         _fail(str(error))
     except TrainingDiverged as error:
-        _fail(str(error), status=1)
+        _fail(str(error), status=3)
     except _tensorflow_errors() as error:  # raised when the data set reads an image
         message = error.message or ""
         if sentence := re.search(r"InputError: (.+)", message):

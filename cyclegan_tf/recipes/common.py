@@ -9,7 +9,7 @@ Adversarial = Annotated[str, Option("Adversarial objective", choices=ADVERSARIAL
 BaseFilters = Annotated[int, Option("Filters of the first layer of each network", least=1)]
 Blocks = Annotated[
     int | None,
-    Option("Residual blocks of a ResNet generator", "6 below 256 pixels, 9 from there", least=0),
+    Option("Residual blocks of a ResNet generator", "6 below 256 pixels, 9 from there", least=1),
 ]
 Direction = Annotated[
     str, Option("`ab` translates images of A to B, `ba` of B to A", choices=DIRECTIONS)

@@ -29,8 +29,8 @@ def build(
         Option("Levels of the U-Net", "as many as the size allows up to 8", least=2),
     ] = None,
     dropout: Annotated[
-        float, Option("Rate of the U-Net's noise, at test too", least=0, below=1)
-    ] = 0.5,
+        float | None, Option("Rate of the U-Net's noise, at test too", "0.5", least=0, below=1)
+    ] = None,
     blocks: Blocks = None,
     strided_layers: StridedLayers = 3,
     lambda_l1: Annotated[float, Option("Weight of the L1 distance", least=0)] = 100.0,
@@ -44,10 +44,16 @@ def build(
     Raises:
         ValueError: the options do not go together, or not with the images.
     """
+    _check_of_generator(generator, halvings=halvings, dropout=dropout, blocks=blocks)
     from cyclegan_tf.systems.base import shapes_by_domain
     from cyclegan_tf.systems.pix2pix import Pix2Pix, paper_networks
 
     shapes = shapes_by_domain(image_shape)
+    if generator == "unet" and None in shapes["a"]:
+        raise ValueError(
+            "The U-Net needs images of one size; use another preprocess, such as resize_and_crop, "
+            "or the generator resnet."
+        )
     source, target = direction
     networks = paper_networks(
         shapes[source],
@@ -55,7 +61,7 @@ def build(
         generator=generator,
         base_filters=base_filters,
         halvings=halvings,
-        dropout=dropout,
+        dropout=0.5 if dropout is None else dropout,
         blocks=blocks,
         strided_layers=strided_layers,
         seed=seed,
@@ -70,6 +76,14 @@ def build(
         seed=seed,
         remat=remat,
     )
+
+
+def _check_of_generator(generator, **given):
+    """Refuses options of the other generator, which would have no effect."""
+    others = {"unet": ("blocks",), "resnet": ("halvings", "dropout")}[generator]
+    for name in others:
+        if given[name] is not None:
+            raise ValueError(f"{name} is not for the generator {generator}; leave it out.")
 
 
 RECIPE = Recipe(

@@ -17,7 +17,7 @@ from cyclegan_tf.networks.layers import acts_per_image
 from cyclegan_tf.networks.remat import rematerialize
 from cyclegan_tf.random_numbers import fold_in
 from cyclegan_tf.replicas import of_any_share, process_count
-from cyclegan_tf.systems.checks import check_seed, check_structure
+from cyclegan_tf.systems.checks import check_own_layers, check_seed, check_structure
 from cyclegan_tf.systems.elements import checked_call, checked_data, images_of
 from cyclegan_tf.systems.grouped import GroupedModel
 from cyclegan_tf.training.resume import resumed, with_skips
@@ -102,6 +102,7 @@ class System(GroupedModel):
     ):
         check_seed(seed)
         check_structure(type(self), networks, groups, loss_panels)
+        check_own_layers(networks)
         super().__init__(groups, **kwargs)
         self.directions = tuple(directions)
         self.image_shapes = shapes_by_domain(image_shapes)

@@ -1,6 +1,7 @@
 """Models whose networks are trained in groups, by one optimizer each."""
 
 import contextlib
+from typing import ClassVar
 
 import keras
 import tensorflow as tf
@@ -17,7 +18,11 @@ class GroupedModel(keras.Model):
     Attributes:
         groups: names of networks by the name of their group; the first group is `"generator"`,
             whose optimizer is `optimizer`, as Keras's callbacks know it.
+        accumulates: whether n steps with accumulated gradients are one of a batch n times as
+            large.
     """
+
+    accumulates: ClassVar[bool] = True
 
     def __init__(self, groups, **kwargs):
         super().__init__(**kwargs)
@@ -164,6 +169,11 @@ class GroupedModel(keras.Model):
             raise ValueError(
                 "All optimizers must accumulate gradients over as many steps. "
                 f"Received: gradient_accumulation_steps of {sorted(steps)}"
+            )
+        if steps != {1} and not self.accumulates:
+            raise ValueError(
+                f"{type(self).__name__} updates one group of networks within the step of another, "
+                "whose gradients cannot be added up over steps; use a larger batch_size instead."
             )
         strategy = self.distribute_strategy
         if steps != {1} and not is_default_strategy(strategy):

@@ -225,7 +225,7 @@ class Checkpoints(keras.callbacks.Callback):
             for tracker in self.model.metrics
         }
         values = {name: np.concatenate([np.ravel(v) for v in of]) for name, of in trackers.items()}
-        check_finite(values, epoch, f"What is in {self.folder} is from before.")
+        check_finite(values, self._epoch, f"What is in {self.folder} is from before.")
         state = {
             "version": _VERSION,
             "model": description(self.model),
