@@ -76,15 +76,16 @@ def of_any_share(function, images):
     instead, and its outputs are dropped.
 
     Args:
-        function: from images `(batch, height, width, channels)` to outputs `(batch, ...)`.
-        images: this replica's.
+        function: from a tensor `(batch, ...)` to tensors of the same batch.
+        images: this replica's, such as `(batch, height, width, channels)`.
     """
     if images.shape[0] or tf.distribute.get_strategy().num_replicas_in_sync == 1:
         return function(images)
     count = tf.shape(images)[0]
     missing = tf.cast(count == 0, tf.int32)
-    some = tf.pad(images, ((0, missing), (0, 0), (0, 0), (0, 0)))
-    return function(tf.ensure_shape(some, (None, *images.shape[1:])))[:count]
+    some = tf.pad(images, [(0, missing)] + [(0, 0)] * (images.shape.rank - 1))
+    outputs = function(tf.ensure_shape(some, (None, *images.shape[1:])))
+    return tf.nest.map_structure(lambda output: output[:count], outputs)
 
 
 @functools.cache  # one trace for each shape, not for each call

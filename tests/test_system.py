@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from two_replicas import two_replicas
 
 from cyclegan_tf import InputError, System, losses
 from cyclegan_tf.exporting.export import export
@@ -153,6 +154,68 @@ def _of(groups=None, panels=None, directions=("ab",), network="generator_ab"):
 def test_the_author_of_a_system_is_told_what_does_not_fit(given, sentence):
     with pytest.raises(TypeError, match=sentence):
         _of(**given)()
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class JointRegression(Regression):
+    """Both networks minimize one objective, of a network's two outputs."""
+
+    def train_step(self, data):
+        image_a, image_b = self._images(data)
+
+        def compute():
+            first = self._forward(self.generator_ab, image_a, training=True)
+            second = self._forward(self.teacher, first, training=True)
+            return {"l1": losses.l1(first, image_b), "l1_teacher": losses.l1(second, image_b)}
+
+        return self._log(self._minimize(("teacher", "generator"), compute), image_a)
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
+def test_groups_with_one_objective_share_its_gradients(policy):
+    keras.config.set_dtype_policy(policy)
+    model = JointRegression()
+    optimizers = [keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1)]
+    if policy == "mixed_float16":  # with different scales
+        optimizers = [
+            keras.optimizers.LossScaleOptimizer(each, initial_scale=scale)
+            for each, scale in zip(optimizers, (2.0, 8.0))
+        ]
+    model.compile(optimizers[0], teacher_optimizer=optimizers[1])
+    image_a, image_b = _images()
+    variables = model.trainable_weights
+    before = [np.array(v) for v in variables]
+    with tf.GradientTape() as tape:
+        first = model.generator_ab(image_a)
+        second = model.teacher(first)
+        objective = sum(
+            tf.reduce_mean(tf.abs(tf.cast(x, tf.float32) - image_b)) for x in (first, second)
+        )
+    gradients = tape.gradient(objective, [v.value for v in variables])
+    model.train_on_batch(image_a, image_b)
+    for variable, old, gradient in zip(variables, before, gradients):
+        np.testing.assert_allclose(
+            variable, old - 0.1 * gradient, atol=1e-6 if policy == "float32" else 2e-4
+        )
+
+
+def test_a_network_of_several_outputs_takes_any_share():
+    inputs = keras.Input((4,))
+    network = keras.Model(inputs, [keras.layers.Dense(2)(inputs), inputs])
+    model = Regression()
+    strategy = two_replicas()
+
+    def share(context):
+        return tf.ones((3 * context.replica_id_in_sync_group, 4))  # none, and three
+
+    @tf.function
+    def both():
+        shares = strategy.experimental_distribute_values_from_function(share)
+        return strategy.run(lambda each: model._forward(network, each, False), args=(shares,))
+
+    for outputs, width in zip(both(), (2, 4)):
+        shapes = [tuple(each.shape) for each in strategy.experimental_local_results(outputs)]
+        assert shapes == [(0, width), (3, width)]
 
 
 def test_networks_that_share_a_layer_are_refused():

@@ -280,14 +280,17 @@ class System(GroupedModel):
         return images_of(data, self)
 
     def _forward(self, network, images, training):
-        """A network's output. With `remat` its activations are recomputed for the gradient."""
+        """A network's output, or outputs, for images or noise `(batch, ...)`.
+
+        With `remat` its activations are recomputed for the gradient.
+        """
         if self.remat and training:
             run = partial(rematerialize, network)
         else:
             run = partial(network, training=training)
         outputs = of_any_share(run, images)
         # The networks here end in float32 anyway; others may end in half precision.
-        return tf.cast(outputs, self.variable_dtype)
+        return tf.nest.map_structure(lambda each: tf.cast(each, self.variable_dtype), outputs)
 
     def _forward_both(self, network, first, second, training):
         """Runs a network on two batches, in one call if that gives the same result."""
@@ -302,29 +305,33 @@ class System(GroupedModel):
         """One step of a group's optimizer.
 
         Args:
-            group: whose variables are updated.
+            group: whose variables are updated; a tuple of groups for one objective of several.
             compute: called under a gradient tape, without arguments; returns the terms of the
                 objective by name, or a tuple that starts with them.
 
         Returns:
             What `compute` returned.
         """
-        optimizer = self.optimizers[group]
-        with tf.GradientTape() as tape:
+        groups = (group,) if isinstance(group, str) else group
+        with tf.GradientTape(persistent=len(groups) > 1) as tape:
             computed = compute()
             terms = computed[0] if isinstance(computed, tuple) else computed
             if not isinstance(terms, dict):
                 raise TypeError(
-                    f"The losses of the group {group} must be a dictionary, or a tuple that starts "
-                    f"with one. Received: {type(terms).__name__}"
+                    f"The losses of {' and '.join(groups)} must be a dictionary, or a tuple that "
+                    f"starts with one. Received: {type(terms).__name__}"
                 )
-            objective = optimizer.scale_loss(sum(terms.values()))
-        variables = self.variables_of(group)
-        optimizer.apply(tape.gradient(objective, variables), variables)
+            objective = sum(terms.values())
+            scaled = {each: self.optimizers[each].scale_loss(objective) for each in groups}
+        for each in groups:
+            variables = self.variables_of(each)
+            self.optimizers[each].apply(tape.gradient(scaled[each], variables), variables)
         return computed
 
     def _seed(self, stream):
         """A seed that depends only on (seed, stream, step, replica), so that a run resumes.
+
+        Steps are those of the last group, which must be updated in each step.
 
         Args:
             stream: the name of what is drawn, unique within a step.
