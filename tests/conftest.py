@@ -11,6 +11,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
 import pytest
+
+pytest.register_assert_rewrite("references", "same_runs", "tiny")
+
 import tensorflow as tf
 from PIL import Image
 

@@ -4,7 +4,7 @@ import shutil
 import pytest
 from hostile import TINY, command_here
 from PIL import Image
-from test_image_files import smooth
+from tiny import smooth
 
 from cyclegan_tf.runs.load import load
 from cyclegan_tf.runs.options import resolve

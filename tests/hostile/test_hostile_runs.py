@@ -9,7 +9,7 @@ import sys
 import keras
 import pytest
 from hostile import TINY, Ended, command, options, unfinished, untouched
-from test_checkpoints import _assert_same_run
+from same_runs import assert_same_run
 
 from cyclegan_tf import InputError, files
 from cyclegan_tf.runs.options import resolve
@@ -161,4 +161,4 @@ def test_ctrl_c_twice_loses_nothing(tmp_path):
         assert newest_state(tmp_path / "run" / "checkpoints")["epoch"] >= epoch - 1
         assert not unfinished(tmp_path / "run")
     assert command(*arguments, tmp_path / "run", *of_run).status == 0
-    _assert_same_run(tmp_path / "run", tmp_path / "unbroken")
+    assert_same_run(tmp_path / "run", tmp_path / "unbroken")

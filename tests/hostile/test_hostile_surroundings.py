@@ -9,7 +9,7 @@ import shutil
 import pytest
 from hostile import command, mounted, options, unfinished, untouched
 from PIL import Image
-from test_image_files import smooth
+from tiny import smooth
 
 import cyclegan_tf
 

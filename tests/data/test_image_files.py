@@ -8,17 +8,12 @@ import warnings
 import numpy as np
 import pytest
 from PIL import Image
+from tiny import smooth
 from users import as_nobody
 
 from cyclegan_tf import InputError, data
 from cyclegan_tf.data import image_files
 from cyclegan_tf.data.folders import folder
-
-
-def smooth(height=24, width=32, seed=0):
-    """An image that survives JPEG: a few colors, blended."""
-    corners = np.random.default_rng(seed).integers(0, 255, (3, 4, 3), dtype=np.uint8)
-    return np.asarray(Image.fromarray(corners).resize((width, height), Image.Resampling.BICUBIC))
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "bmp", "webp", "tiff"])

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
-from test_image_files import smooth
+from tiny import TINY, smooth
 
 from cyclegan_tf import (
     CycleGAN,
@@ -36,17 +36,6 @@ from cyclegan_tf.runs.sources import source_of
 from cyclegan_tf.runs.train import compiled_model, train
 from cyclegan_tf.runs.trial import seconds_by_precision
 from cyclegan_tf.translation.image_folders import translate
-
-TINY = {
-    "preset": "demo",
-    "image_size": 24,
-    "base_filters": 4,
-    "blocks": 1,
-    "strided_layers": 1,
-    "epochs": 2,
-    "steps_per_epoch": 3,
-    "precision": "float32",
-}
 
 
 @pytest.fixture(scope="module")
@@ -682,7 +671,7 @@ def test_interrupted_writing_leaves_what_was_there(tmp_path):
 
 @pytest.mark.parametrize("place", ["serving", "mobile"])
 def test_the_scripts_of_the_export_folder_give_what_keras_gives(place, run, exports, tmp_path):
-    root = pathlib.Path(__file__).parents[1]
+    root = pathlib.Path(__file__).parents[2]
     model = exports["saved_model" if place == "serving" else "tflite", "ab"]
     Image.fromarray(smooth(24, 36)).save(tmp_path / "x.png")
     subprocess.run(

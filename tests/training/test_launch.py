@@ -14,9 +14,8 @@ import h5py
 import numpy as np
 import pytest
 import yaml
-from test_checkpoints import _assert_same_models, _rows
-from test_cli import COMMAND, cyclegan_tf, options, refused
-from test_train import TINY
+from same_runs import assert_same_models, log_rows
+from tiny import COMMAND, TINY, cyclegan_tf, options, refused
 
 from cyclegan_tf import InputError
 from cyclegan_tf.runs.load import load
@@ -67,7 +66,9 @@ def test_two_processes_train_as_two_replicas_of_one(two_workers, tmp_path):
     workers = load(two_workers)
     for ours, theirs in zip(workers.get_weights(), mirrored.get_weights(), strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-5)
-    for ours, theirs in zip(_rows(two_workers / "log.csv"), _rows(tmp_path / "run" / "log.csv")):
+    for ours, theirs in zip(
+        log_rows(two_workers / "log.csv"), log_rows(tmp_path / "run" / "log.csv")
+    ):
         for name, value in ours.items():
             np.testing.assert_allclose(float(value), float(theirs[name]), rtol=1e-4)
     expected = [*mirrored.pool_a.images.values, *mirrored.pool_b.images.values]
@@ -103,8 +104,8 @@ def test_a_killed_worker_is_started_again_and_the_weights_stay(two_workers, tmp_
     output = _finish(process)
     assert "all are started again" in output
     assert "Going on with the run" in output
-    _assert_same_models(out, two_workers)
-    assert _rows(out / "log.csv") == _rows(two_workers / "log.csv")
+    assert_same_models(out, two_workers)
+    assert log_rows(out / "log.csv") == log_rows(two_workers / "log.csv")
     assert newest_state(out / "checkpoints")["epoch"] == 2
 
 
@@ -148,7 +149,7 @@ def test_strategies_say_what_is_missing(monkeypatch):
 
 def test_the_manifest_tells_each_pod_its_place(tmp_path):
     """The pods' own shell script, with a command in the place of cyclegan-tf that prints."""
-    manifest = pathlib.Path(__file__).parents[1] / "deploy" / "kubernetes.yaml"
+    manifest = pathlib.Path(__file__).parents[2] / "deploy" / "kubernetes.yaml"
     service, job = yaml.safe_load_all(manifest.read_text())
     pod = job["spec"]["template"]["spec"]
     container = pod["containers"][0]

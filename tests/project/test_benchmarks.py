@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-FOLDER = pathlib.Path(__file__).parent.parent / "benchmarks"
+FOLDER = pathlib.Path(__file__).parents[2] / "benchmarks"
 sys.path.append(str(FOLDER))
 machines, report, tables = map(importlib.import_module, ("machines", "report", "tables"))
 

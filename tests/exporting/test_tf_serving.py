@@ -14,13 +14,13 @@ import pytest
 import tensorflow as tf
 import yaml
 from PIL import Image
-from test_image_files import smooth
+from tiny import smooth
 
 from cyclegan_tf import InputError, export_saved_model, resnet_generator
 from cyclegan_tf.exporting.export import export
 from cyclegan_tf.translation.translator import Translator
 
-ROOT = pathlib.Path(__file__).parents[1]
+ROOT = pathlib.Path(__file__).parents[2]
 SERVING = ROOT / "export" / "serving"
 
 

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tiny import SHAPE, tiny_images, tiny_model, tiny_pairs
 from two_replicas import two_replicas
 
 from cyclegan_tf import (
@@ -21,27 +22,6 @@ from cyclegan_tf.runs.train import compiled_model
 from cyclegan_tf.systems.cyclegan import paper_networks
 from cyclegan_tf.translation.translator import Translator
 
-SHAPE = (32, 32, 3)
-
-
-def _model(compiled=True, strided_layers=1, **arguments):
-    model = CycleGAN(
-        *(resnet_generator(base_filters=4, blocks=1, seed=n) for n in (1, 2)),
-        *(patchgan(base_filters=4, strided_layers=strided_layers, seed=n) for n in (3, 4)),
-        **{"image_shape": SHAPE, "pool_size": 3, **arguments},
-    )
-    if compiled:
-        model.compile()
-    return model
-
-
-def _images(count=6, seed=0, shape=SHAPE):
-    return np.random.default_rng(seed).uniform(-1, 1, (2, count, *shape)).astype("float32")
-
-
-def _pairs(**arguments):
-    return tf.data.Dataset.from_tensor_slices(tuple(_images(**arguments))).batch(1)
-
 
 def test_default_networks_are_the_papers():
     model = CycleGAN(image_shape=(128, 128, 3))
@@ -54,7 +34,7 @@ def test_default_networks_are_the_papers():
 
 
 def test_compile_without_arguments_gives_two_adams():
-    model = _model()
+    model = tiny_model()
     for optimizer in (model.generator_optimizer, model.discriminator_optimizer):
         assert optimizer.get_config()["beta_1"] == 0.5
         np.testing.assert_allclose(optimizer.learning_rate, 2e-4)
@@ -62,8 +42,10 @@ def test_compile_without_arguments_gives_two_adams():
 
 
 def test_fit_logs_every_loss_and_validation():
-    model = _model()
-    history = model.fit(_pairs(), epochs=2, validation_data=_pairs(seed=1), verbose=0).history
+    model = tiny_model()
+    history = model.fit(
+        tiny_pairs(), epochs=2, validation_data=tiny_pairs(seed=1), verbose=0
+    ).history
     names = ["d_a", "g_ab", "cycle_a", "identity_a", "d_b", "g_ba", "cycle_b", "identity_b"]
     assert set(history) == {*names, *(f"val_{name}" for name in names)}
     assert all(np.isfinite(values).all() and len(values) == 2 for values in history.values())
@@ -71,9 +53,9 @@ def test_fit_logs_every_loss_and_validation():
 
 def test_training_learns():
     """To give back what it is given is easy: cycle and identity fall within some epochs."""
-    model = _model()
+    model = tiny_model()
     model.compile(keras.optimizers.Adam(2e-3, beta_1=0.5), keras.optimizers.Adam(2e-4, beta_1=0.5))
-    smooth = np.array(tf.image.resize(_images(4, shape=(4, 4, 3))[0], SHAPE[:2]))
+    smooth = np.array(tf.image.resize(tiny_images(4, shape=(4, 4, 3))[0], SHAPE[:2]))
     pairs = (smooth, smooth[::-1].copy())
     history = model.fit(*pairs, batch_size=1, epochs=20, shuffle=False, verbose=0).history
     assert history["cycle_a"][-1] < 0.7 * history["cycle_a"][0]
@@ -81,8 +63,8 @@ def test_training_learns():
 
 
 def test_evaluate_is_the_same_twice_and_changes_nothing():
-    model = _model()
-    a, b = _images()
+    model = tiny_model()
+    a, b = tiny_images()
     before = model.generator_ab.get_weights()
     first = model.evaluate(a, b, batch_size=2, return_dict=True, verbose=0)
     assert first == model.evaluate(a, b, batch_size=2, return_dict=True, verbose=0)
@@ -93,11 +75,11 @@ def test_evaluate_is_the_same_twice_and_changes_nothing():
 @pytest.mark.parametrize("replicas", [1, 2])
 def test_losses_are_means_over_images_however_they_are_batched(replicas):
     """Of three images in batches of two, the second replica gets one at first, then none."""
-    images = _images(3)
-    expected = _model().evaluate(*images, batch_size=1, return_dict=True, verbose=0)
+    images = tiny_images(3)
+    expected = tiny_model().evaluate(*images, batch_size=1, return_dict=True, verbose=0)
     strategy = two_replicas() if replicas == 2 else tf.distribute.get_strategy()
     with strategy.scope():
-        model = _model()
+        model = tiny_model()
     pairs = tf.data.Dataset.from_tensor_slices(tuple(images)).batch(2)
     scores = model.evaluate(pairs, return_dict=True, verbose=0)
     assert set(scores) == set(expected)
@@ -111,8 +93,8 @@ def test_losses_are_means_over_images_however_they_are_batched(replicas):
 
 def test_the_losses_of_an_epoch_are_those_of_its_images():
     """At a rate of zero, the short last batch counts as the one image that it is."""
-    images = _images(3)
-    model = _model(compiled=False, pool_size=0)
+    images = tiny_images(3)
+    model = tiny_model(compiled=False, pool_size=0)
     model.compile(keras.optimizers.SGD(0.0), keras.optimizers.SGD(0.0))
     history = model.fit(*images, batch_size=2, shuffle=False, verbose=0).history
     expected = model.evaluate(*images, batch_size=1, return_dict=True, verbose=0)
@@ -141,7 +123,7 @@ def test_each_term_has_the_weight_of_its_domain():
         lambda_identity=lambda_identity,
     )
     model.compile()
-    a, b = _images(2, shape=(8, 8, 1))
+    a, b = tiny_images(2, shape=(8, 8, 1))
     fake_a, fake_b = ba * b, ab * a
     expected = {
         "g_ab": np.mean((on_b * fake_b - 1) ** 2),
@@ -163,26 +145,26 @@ def test_each_term_has_the_weight_of_its_domain():
 
 
 def test_predict_translates_a_to_b():
-    model = _model()
-    a, _ = _images()
+    model = tiny_model()
+    a, _ = tiny_images()
     np.testing.assert_allclose(model.predict(a, verbose=0), model.generator_ab(a), atol=1e-5)
-    assert model.predict(_pairs(), verbose=0).shape == a.shape
+    assert model.predict(tiny_pairs(), verbose=0).shape == a.shape
 
 
 def test_summary_counts_all_networks():
     lines = []
-    _model().summary(print_fn=lines.append)
+    tiny_model().summary(print_fn=lines.append)
     text = "\n".join(lines)
     assert all(n in text for n in ("resnet_generator", "patchgan", "pool_a", "Total params"))
 
 
 def test_callbacks_of_keras_work(tmp_path):
-    model = _model()
+    model = tiny_model()
     model.fit(
-        _pairs(),
+        tiny_pairs(),
         epochs=3,
         verbose=0,
-        validation_data=_pairs(),
+        validation_data=tiny_pairs(),
         callbacks=[
             keras.callbacks.EarlyStopping("val_cycle_a", mode="min", patience=0, min_delta=1e3),
             keras.callbacks.ModelCheckpoint(tmp_path / "{epoch}.keras"),
@@ -193,16 +175,16 @@ def test_callbacks_of_keras_work(tmp_path):
 
 
 def test_steps_per_execution():
-    model = _model(compiled=False)
+    model = tiny_model(compiled=False)
     model.compile(steps_per_execution=3)
-    model.fit(_pairs(), epochs=1, verbose=0)
+    model.fit(tiny_pairs(), epochs=1, verbose=0)
     assert int(model.generator_optimizer.iterations) == 6
 
 
 @pytest.mark.parametrize("adversarial", ["vanilla", "wgangp"])
 def test_other_objectives_train(adversarial):
-    model = _model(adversarial=adversarial)
-    a, b = _images(1)
+    model = tiny_model(adversarial=adversarial)
+    a, b = tiny_images(1)
     for _ in range(3):
         assert np.isfinite(list(model.train_on_batch(a, b, return_dict=True).values())).all()
 
@@ -214,7 +196,7 @@ def test_fine_discriminators_train_save_and_load(settings, tmp_path):
     )
     model = CycleGAN(**networks, image_shape=SHAPE, pool_size=3, **settings)
     model.compile()
-    a, b = _images(1)
+    a, b = tiny_images(1)
     for _ in range(2):
         assert np.isfinite(list(model.train_on_batch(a, b, return_dict=True).values())).all()
     model.save(tmp_path / "model.keras")
@@ -223,20 +205,20 @@ def test_fine_discriminators_train_save_and_load(settings, tmp_path):
 
 
 def test_identity_0_is_neither_computed_nor_logged():
-    a, b = _images(1)
-    losses = _model(lambda_identity=0.0).train_on_batch(a, b, return_dict=True)
+    a, b = tiny_images(1)
+    losses = tiny_model(lambda_identity=0.0).train_on_batch(a, b, return_dict=True)
     assert set(losses) == {"d_a", "g_ab", "cycle_a", "d_b", "g_ba", "cycle_b"}
 
 
 def test_save_load_go_on(tmp_path):
     """The next steps of the loaded model are those of the unbroken one, bit for bit."""
-    model = _model()
-    for image_a, image_b in _pairs(count=5):  # beyond the pools' three images
+    model = tiny_model()
+    for image_a, image_b in tiny_pairs(count=5):  # beyond the pools' three images
         model.train_on_batch(image_a, image_b)
     model.save(tmp_path / "x.keras")
     again = keras.saving.load_model(tmp_path / "x.keras")
     np.testing.assert_array_equal(again.pool_b.images, model.pool_b.images)
-    for image_a, image_b in _pairs(count=4, seed=9):
+    for image_a, image_b in tiny_pairs(count=4, seed=9):
         for m in (model, again):
             m.reset_metrics()  # which average over steps; some releases of Keras save them
         expected, losses = (
@@ -255,7 +237,7 @@ def test_a_saved_model_loads_in_a_fresh_process_without_custom_objects(package, 
     import subprocess
     import sys
 
-    model = _model()
+    model = tiny_model()
     model.save(tmp_path / "x.keras")
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "__init__.py").write_text(package)
@@ -273,7 +255,7 @@ def test_a_saved_model_loads_in_a_fresh_process_without_custom_objects(package, 
 
 
 def test_uncompiled_models_save_and_load(tmp_path):
-    model = _model(compiled=False, lambda_a=3.0, adversarial="vanilla")
+    model = tiny_model(compiled=False, lambda_a=3.0, adversarial="vanilla")
     model.save(tmp_path / "x.keras")
     again = keras.saving.load_model(tmp_path / "x.keras")
     config, expected = again.get_config(), model.get_config()
@@ -283,8 +265,10 @@ def test_uncompiled_models_save_and_load(tmp_path):
 
 def test_one_seed_gives_one_run():
     def losses():
-        model = _model()
-        return [model.train_on_batch(a, b, return_dict=True)["g_ab"] for a, b in _pairs(count=20)]
+        model = tiny_model()
+        return [
+            model.train_on_batch(a, b, return_dict=True)["g_ab"] for a, b in tiny_pairs(count=20)
+        ]
 
     assert losses() == losses()
 
@@ -292,12 +276,12 @@ def test_one_seed_gives_one_run():
 @pytest.mark.parametrize("optimizer", [keras.optimizers.SGD, Adam])
 def test_two_replicas_train_as_one_with_twice_the_batch(optimizer):
     """Ten steps in float64, where no rounding tips a ReLU over; the replicas with `remat`."""
-    images = _images(20)
+    images = tiny_images(20)
     keras.config.set_dtype_policy("float64")
 
     def trained(strategy, **arguments):
         with strategy.scope():
-            model = _model(compiled=False, pool_size=0, **arguments)
+            model = tiny_model(compiled=False, pool_size=0, **arguments)
             model.compile(optimizer(1e-3), optimizer(1e-3))
         pairs = tf.data.Dataset.from_tensor_slices(tuple(images)).batch(2)
         history = model.fit(pairs, epochs=1, verbose=0).history
@@ -314,10 +298,10 @@ def test_two_replicas_train_as_one_with_twice_the_batch(optimizer):
 @pytest.mark.parametrize("arguments", [{}, {"lambda_identity": 0.0, "adversarial": "wgangp"}])
 def test_remat_trains_the_same(arguments):
     keras.config.set_dtype_policy("float64")
-    a, b = _images(1)
+    a, b = tiny_images(1)
 
     def weights(remat):
-        model = _model(remat=remat, **arguments)
+        model = tiny_model(remat=remat, **arguments)
         for _ in range(3):
             model.train_on_batch(a, b)
         return model.get_weights()
@@ -336,10 +320,10 @@ def test_remat_refuses_networks_that_give_something_else_the_second_time():
 def test_accumulated_gradients_train_as_a_batch_does():
     """Four images at once, and four steps for one change of the weights; in float64."""
     keras.config.set_dtype_policy("float64")
-    a, b = _images(8)
+    a, b = tiny_images(8)
 
     def trained(batch_size, **settings):
-        model = _model(compiled=False, pool_size=0)
+        model = tiny_model(compiled=False, pool_size=0)
         model.compile(Adam(1e-3, **settings), Adam(1e-3, **settings))
         model.fit(a, b, batch_size=batch_size, shuffle=False, verbose=0)
         return model.get_weights()
@@ -349,28 +333,28 @@ def test_accumulated_gradients_train_as_a_batch_does():
 
 
 def test_the_pool_draws_anew_while_gradients_accumulate():
-    model = _model(compiled=False)
+    model = tiny_model(compiled=False)
     model.compile(*(Adam(gradient_accumulation_steps=4) for _ in range(2)))
     seeds = []
-    for a, b in _pairs(count=3):
+    for a, b in tiny_pairs(count=3):
         seeds.append(model._seed("pool_a").numpy().tolist())
         model.train_on_batch(a, b)
     assert len({tuple(seed) for seed in seeds}) == 3
 
 
 def test_accumulation_that_cannot_work_is_refused():
-    model = _model(compiled=False)
+    model = tiny_model(compiled=False)
     with pytest.raises(ValueError, match=r"as many steps.*\[1, 2\]"):
         model.compile(Adam(), Adam(gradient_accumulation_steps=2))
     with two_replicas().scope():
-        model = _model(compiled=False)
+        model = tiny_model(compiled=False)
         with pytest.raises(ValueError, match="under MirroredStrategy"):
             model.compile(*(Adam(gradient_accumulation_steps=2) for _ in range(2)))
 
 
 def test_averages_reach_as_far_where_gradients_accumulate():
     """Of the command line's options: four images at once, and four steps for one change."""
-    images = _images(8)
+    images = tiny_images(8)
 
     def average(batch_size, steps):
         options = resolve(
@@ -398,20 +382,22 @@ def test_networks_that_end_in_half_precision_train():
             image_shape=SHAPE, pool_size=0, adversarial=adversarial,
         )  # fmt: skip
         model.compile()
-        assert np.isfinite(list(model.train_on_batch(*_images(1), return_dict=True).values())).all()
+        assert np.isfinite(
+            list(model.train_on_batch(*tiny_images(1), return_dict=True).values())
+        ).all()
 
 
 def test_batches_of_unknown_size_beside_known_ones_train():
-    a, b = (tf.data.Dataset.from_tensor_slices(part) for part in _images(2))
+    a, b = (tf.data.Dataset.from_tensor_slices(part) for part in tiny_images(2))
     pairs = tf.data.Dataset.zip((a.batch(1, drop_remainder=True), b.batch(1)))
-    model = _model(pool_size=0)
+    model = tiny_model(pool_size=0)
     assert np.isfinite(model.fit(pairs, verbose=0).history["g_ab"]).all()
 
 
 def test_adam_pools_and_our_pipeline_train_on_two_replicas():
     images = np.random.default_rng(0).integers(0, 255, (2, 8, *SHAPE), dtype=np.uint8)
     with two_replicas().scope():
-        model = _model()
+        model = tiny_model()
     history = model.fit(data.arrays(*images, batch_size=2), epochs=2, verbose=0).history
     assert np.isfinite(list(history.values())).all()
     first, second = model.pool_a.images.values
@@ -419,9 +405,9 @@ def test_adam_pools_and_our_pipeline_train_on_two_replicas():
 
 
 def test_keras_export_works(tmp_path):
-    model = _model()
+    model = tiny_model()
     model.export(tmp_path / "x", verbose=False)
-    image = _images(1)[0]
+    image = tiny_images(1)[0]
     loaded = tf.saved_model.load(tmp_path / "x")
     np.testing.assert_allclose(loaded.serve(image), model.translate(image), atol=1e-5)
 
@@ -429,8 +415,8 @@ def test_keras_export_works(tmp_path):
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_half_precision_trains_and_saves(policy, tmp_path):
     keras.config.set_dtype_policy(policy)
-    model = _model()
-    a, b = _images(1)
+    model = tiny_model()
+    a, b = tiny_images(1)
     assert np.isfinite(list(model.train_on_batch(a, b, return_dict=True).values())).all()
     assert model.generator_ab.trainable_variables[0].dtype == "float32"
     model.save(tmp_path / "x.keras")
@@ -443,8 +429,8 @@ def test_half_precision_trains_and_saves(policy, tmp_path):
 
 @pytest.mark.parametrize("size", [(32, 32), (37, 50), (9, 3)])
 def test_translate_takes_any_size_and_both_formats(size):
-    model = _model()
-    floats = _images(2, shape=(*size, 3))[0]
+    model = tiny_model()
+    floats = tiny_images(2, shape=(*size, 3))[0]
     translated = model.translate(floats, "ba")
     assert translated.shape == floats.shape
     assert translated.dtype == np.float32
@@ -456,8 +442,8 @@ def test_translate_takes_any_size_and_both_formats(size):
 
 
 def test_translate_is_the_generator_where_the_size_fits():
-    model = _model()
-    images = _images(3)[0]
+    model = tiny_model()
+    images = tiny_images(3)[0]
     np.testing.assert_allclose(
         model.translate(images, "ba", batch_size=2), model.generator_ba(images), atol=1e-5
     )
@@ -469,7 +455,7 @@ def test_translate_is_the_generator_where_the_size_fits():
 def test_translate_uses_the_generators_of_now():
     one, other = (resnet_generator(base_filters=2, blocks=1, seed=seed) for seed in (1, 2))
     translator = Translator({"ab": one}, SHAPE)
-    image = _images(1)[0]
+    image = tiny_images(1)[0]
     for generator in (one, other):
         translator.generators["ab"] = generator
         np.testing.assert_allclose(translator.translate(image), generator(image), atol=1e-5)
@@ -477,7 +463,7 @@ def test_translate_uses_the_generators_of_now():
 
 def test_the_networks_of_a_system_stay_what_they_were():
     """Its optimizers and its translator were made for them; Keras itself refuses others."""
-    model = _model(compiled=False)
+    model = tiny_model(compiled=False)
     before = model.generator_ab
     with pytest.raises(ValueError, match="cannot add new elements of state"):
         model.generator_ab = resnet_generator(base_filters=2, blocks=1)
@@ -485,7 +471,7 @@ def test_the_networks_of_a_system_stay_what_they_were():
 
 
 def test_translate_takes_lists_of_different_sizes():
-    model = _model()
+    model = tiny_model()
     rng = np.random.default_rng(0)
     sizes = [(20, 30), (8, 9), (20, 30), (150, 100)]
     images = [rng.integers(0, 255, (*size, 3), dtype=np.uint8) for size in sizes]
@@ -523,12 +509,12 @@ def test_translate_with_a_network_of_fixed_size():
 )
 def test_translate_says_what_is_wrong(images, message):
     with pytest.raises(InputError, match=message):
-        _model().translate(images)
+        tiny_model().translate(images)
 
 
 def test_translate_names_an_unknown_direction():
     with pytest.raises(InputError, match="'AtoB'"):
-        _model().translate(np.zeros(SHAPE, np.uint8), "AtoB")
+        tiny_model().translate(np.zeros(SHAPE, np.uint8), "AtoB")
 
 
 def _generator(channels=3):
@@ -601,7 +587,7 @@ def test_networks_that_cannot_be_used_are_named(build, message):
 
 def test_files_that_cannot_hold_a_system_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"x\.h5 would be an HDF5 file"):
-        _model(compiled=False).save(tmp_path / "x.h5")
+        tiny_model(compiled=False).save(tmp_path / "x.h5")
     assert not list(tmp_path.iterdir())
 
 
@@ -631,7 +617,7 @@ def test_default_networks_follow_the_policy_of_the_model(policy):
 )
 def test_bad_arguments_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
-        _model(**arguments)
+        tiny_model(**arguments)
 
 
 def test_arguments_of_another_compile_are_answered():
@@ -639,24 +625,24 @@ def test_arguments_of_another_compile_are_answered():
         TypeError,
         match=r"no argument optimizer, loss: .* generator_optimizer=… and discriminator_optim",
     ):
-        _model().compile(optimizer="adam", loss="mse")
+        tiny_model().compile(optimizer="adam", loss="mse")
 
 
 def test_one_optimizer_for_both_is_refused():
     adam = keras.optimizers.Adam()
     with pytest.raises(ValueError, match="an optimizer each"):
-        _model(compiled=False).compile(adam, adam)
+        tiny_model(compiled=False).compile(adam, adam)
 
 
 def test_training_images_of_another_kind_are_refused():
-    model = _model()
-    a, b = _images(1)
+    model = tiny_model()
+    a, b = tiny_images(1)
     with pytest.raises(ValueError, match="floats in"):
         model.train_on_batch(np.uint8(a), np.uint8(b))
     with pytest.raises(ValueError, match="was built for images"):
-        model.train_on_batch(*_images(1, shape=(64, 64, 3)))
+        model.train_on_batch(*tiny_images(1, shape=(64, 64, 3)))
     with pytest.raises(ValueError, match="must come in batches"):
-        model.fit(_pairs().unbatch(), verbose=0)
+        model.fit(tiny_pairs().unbatch(), verbose=0)
     with pytest.raises(ValueError, match="must be a pair"):
         model.fit(a, verbose=0)
 
@@ -664,9 +650,9 @@ def test_training_images_of_another_kind_are_refused():
 @pytest.mark.parametrize("values", [255.0, np.nan])
 def test_float_images_out_of_range_are_refused(values):
     """Arrays before training; of a data set the batch that holds them, wherever it comes."""
-    model = _model(compiled=False)
+    model = tiny_model(compiled=False)
     model.compile(run_eagerly=True)
-    a, b = _images(3)
+    a, b = tiny_images(3)
     b[2, 0, 0] = values
     pairs = tf.data.Dataset.from_tensor_slices((a, b)).batch(1)
     before = model.get_weights()
@@ -675,7 +661,7 @@ def test_float_images_out_of_range_are_refused(values):
             refused()
     for ours, theirs in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(ours, theirs)
-    good = _pairs(count=1)
+    good = tiny_pairs(count=1)
     for refused in (
         lambda: model.fit(pairs, verbose=0),
         lambda: model.evaluate(pairs, verbose=0),
@@ -689,19 +675,19 @@ def test_float_images_out_of_range_are_refused(values):
 
 def test_float_images_out_of_range_are_refused_where_several_steps_are_one_call():
     """With XLA, which leaves assertions of the step itself out, and on two replicas."""
-    pairs = tf.data.Dataset.from_tensors(tuple(127.5 * _images(2) + 127.5)).repeat(2)
-    xla = _model(compiled=False)
+    pairs = tf.data.Dataset.from_tensors(tuple(127.5 * tiny_images(2) + 127.5)).repeat(2)
+    xla = tiny_model(compiled=False)
     xla.compile(jit_compile=True, steps_per_execution=2)
     with two_replicas().scope():
-        mirrored = _model()
+        mirrored = tiny_model()
     for model in (xla, mirrored):
         with pytest.raises(InputError, match="divide values from 0 to 255"):
             model.fit(pairs, verbose=0)
 
 
 def test_a_third_part_of_a_training_element_is_refused():
-    model = _model()
-    a, b = _images(2)
+    model = tiny_model()
+    a, b = tiny_images(2)
     ones = np.ones(2, "float32")
     with_weights = tf.data.Dataset.from_tensors((a, b, ones))
     for refused in (
@@ -718,8 +704,8 @@ def test_a_third_part_of_a_training_element_is_refused():
 
 def test_images_without_a_batch_are_refused_after_good_ones_too():
     """Keras then traces the step again, for tensors of unknown rank."""
-    model = _model()
-    a, b = _images(1)
+    model = tiny_model()
+    a, b = tiny_images(1)
     model.fit(a, b, verbose=0)
     pairs = tf.data.Dataset.from_tensors((a[0], b[0]))
     for refused in (lambda: model.fit(a[0], b[0], verbose=0), lambda: model.fit(pairs, verbose=0)):
@@ -729,23 +715,23 @@ def test_images_without_a_batch_are_refused_after_good_ones_too():
 
 def test_data_sets_of_unknown_rank_train():
     def images():
-        yield tuple(_images(1))
+        yield tuple(tiny_images(1))
 
     unknown = tf.TensorSpec(None, tf.float32)
     pairs = tf.data.Dataset.from_generator(images, output_signature=(unknown, unknown))
     pairs = pairs.apply(tf.data.experimental.assert_cardinality(1))
-    assert np.isfinite(_model().fit(pairs, verbose=0).history["g_ab"]).all()
+    assert np.isfinite(tiny_model().fit(pairs, verbose=0).history["g_ab"]).all()
 
 
 def test_the_whole_step_compiles_with_xla_and_agrees():
     """As on a TPU: no dynamic shape, no Python, the pools and their random numbers included."""
     models = []
     for jit_compile in (False, True):
-        model = _model(compiled=False, pool_size=2)
+        model = tiny_model(compiled=False, pool_size=2)
         rates = {"generator_optimizer": keras.optimizers.SGD(1e-3)}
         rates["discriminator_optimizer"] = keras.optimizers.SGD(1e-3)
         model.compile(**rates, jit_compile=jit_compile)
-        model.fit(_pairs(count=4), epochs=1, verbose=0)
+        model.fit(tiny_pairs(count=4), epochs=1, verbose=0)
         models.append(model)
     plain, compiled = models
     assert compiled.jit_compile
@@ -755,7 +741,7 @@ def test_the_whole_step_compiles_with_xla_and_agrees():
 
 
 def test_averaged_weights_are_what_fit_ends_with():
-    model = _model(compiled=False)
+    model = tiny_model(compiled=False)
     adam = Adam(1e-3, use_ema=True, ema_momentum=0.5)
     model.compile(adam, run_eagerly=True)
     weights = []
@@ -764,7 +750,7 @@ def test_averaged_weights_are_what_fit_ends_with():
         def on_train_batch_end(self, batch, logs=None):
             weights.append(self.model.generator_ba.get_weights()[0])
 
-    model.fit(_pairs(count=3), verbose=0, callbacks=[Collect()])
+    model.fit(tiny_pairs(count=3), verbose=0, callbacks=[Collect()])
     expected = 0.25 * weights[0] + 0.25 * weights[1] + 0.5 * weights[2]
     np.testing.assert_allclose(model.generator_ba.get_weights()[0], expected, atol=1e-7)
 
@@ -781,7 +767,7 @@ class DiscriminatorsFirst(CycleGAN):
 @pytest.mark.parametrize("optimizer", [Adam, keras.optimizers.Adam])
 def test_averages_reach_the_generators_whatever_was_made_first(optimizer):
     names = ("generator_ab", "generator_ba", "discriminator_a", "discriminator_b")
-    networks = _model(compiled=False).get_config()
+    networks = tiny_model(compiled=False).get_config()
     networks = [keras.saving.deserialize_keras_object(networks[name]) for name in names]
     model = DiscriminatorsFirst(*networks, image_shape=SHAPE, pool_size=0)
     assert model.layers[0] is model.discriminator_a
@@ -793,7 +779,7 @@ def test_averages_reach_the_generators_whatever_was_made_first(optimizer):
             ends.append([self.model.variables_of(g) for g in ("generator", "discriminator")])
             ends[-1] = [[v.numpy() for v in variables] for variables in ends[-1]]
 
-    model.fit(_pairs(count=2), verbose=0, callbacks=[Collect()])
+    model.fit(tiny_pairs(count=2), verbose=0, callbacks=[Collect()])
     (first, _), (second, discriminators) = ends
     averages = [0.5 * one + 0.5 * other for one, other in zip(first, second)]
     trained = [v.numpy() for v in model.variables_of("generator")]
@@ -806,18 +792,18 @@ def test_averages_reach_the_generators_whatever_was_made_first(optimizer):
 
 def test_averages_of_discriminators_are_refused():
     with pytest.raises(ValueError, match="use_ema has no effect on the discriminators"):
-        _model(compiled=False).compile(Adam(), Adam(use_ema=True))
+        tiny_model(compiled=False).compile(Adam(), Adam(use_ema=True))
 
 
 def test_compile_outside_the_scope_shares_the_moments():
     with two_replicas().scope():
-        model = _model(compiled=False)
+        model = tiny_model(compiled=False)
     model.compile()
     for optimizer in (model.generator_optimizer, model.discriminator_optimizer):
         for variable in optimizer.variables:
             copies = variable.value.values
             assert [copy.device[-5:] for copy in copies] == ["CPU:0", "CPU:1"]
-    model.fit(tf.data.Dataset.from_tensors(_images(2)).map(tf.unstack), verbose=0)
+    model.fit(tf.data.Dataset.from_tensors(tiny_images(2)).map(tf.unstack), verbose=0)
     assert model.generator_optimizer.iterations.numpy() == 1
     moments = [v for v in model.generator_optimizer.variables if "momentum" in v.path]
     assert len(moments) > 10
@@ -828,8 +814,8 @@ def test_compile_outside_the_scope_shares_the_moments():
 def test_optimizers_of_another_scope_are_refused():
     strategy = two_replicas()
     with strategy.scope():
-        inside, its_optimizers = _model(compiled=False), (Adam(), Adam())
-    outside = _model(compiled=False)
+        inside, its_optimizers = tiny_model(compiled=False), (Adam(), Adam())
+    outside = tiny_model(compiled=False)
     with pytest.raises(ValueError, match=r"same strategy\.scope"):
         inside.compile(Adam(), Adam())
     with pytest.raises(ValueError, match=r"same strategy\.scope"):

@@ -3,7 +3,6 @@
 import json
 import os
 import pathlib
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,53 +13,17 @@ import numpy as np
 import pytest
 import typer
 from PIL import Image
-from test_image_files import smooth
+from tiny import COMMAND, cyclegan_tf, options, refused, small_disk, smooth
 
 from cyclegan_tf import InputError
 from cyclegan_tf.commands import main
 from cyclegan_tf.runs.load import load
-
-COMMAND = [sys.executable, "-m", "cyclegan_tf.commands.main"]
-TINY = {
-    "--preset": "demo",
-    "--image-size": 24,
-    "--base-filters": 4,
-    "--blocks": 1,
-    "--strided-layers": 1,
-    "--epochs": 1,
-    "--steps-per-epoch": 2,
-}
-
-
-def options(**changes):
-    """The options of a run of seconds, with some changed: `epochs=3` for `--epochs 3`."""
-    changes = {f"--{name.replace('_', '-')}": value for name, value in changes.items()}
-    return [str(part) for option in {**TINY, **changes}.items() for part in option]
-
-
-def cyclegan_tf(*arguments, **settings):
-    return subprocess.run(
-        [*COMMAND, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        **settings,
-    )
 
 
 def test_version_names_what_it_runs_on():
     printed = cyclegan_tf("--version").stdout
     for name in ("cyclegan-tf", "tensorflow", "keras"):
         assert f"{name} {metadata.version(name)}" in printed
-
-
-def refused(*arguments, **settings):
-    """Runs a command that must be refused, and returns its sentence."""
-    result = cyclegan_tf(*arguments, **settings)
-    assert result.returncode == 2, result.stdout + result.stderr
-    assert "Traceback" not in result.stderr
-    sentence = result.stderr.strip().splitlines()[-1]
-    assert sentence.startswith("cyclegan-tf: ")
-    return sentence
 
 
 @pytest.fixture(scope="module")
@@ -322,12 +285,6 @@ def test_interruption_leaves_whole_files_and_status_130(root, tmp_path):
     assert not list((tmp_path / "run").rglob("*.part*"))
     result = cyclegan_tf("translate", tmp_path / "run", root / "trainA" / "0.jpg", tmp_path / "out")
     assert result.returncode == 0, result.stderr
-
-
-def small_disk(folder, size="200k"):
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder]
-    return shutil.which("mount") and subprocess.run(command, capture_output=True).returncode == 0
 
 
 @pytest.mark.parametrize("verb", ["train", "export"])

@@ -19,7 +19,7 @@ from cyclegan_tf.runs.load import load
 from cyclegan_tf.runs.options import options_of, resolve
 from cyclegan_tf.runs.train import train
 
-RUN = pathlib.Path(__file__).parent / "fixtures" / "run_of_0_1_0"
+RUN = pathlib.Path(__file__).parents[1] / "fixtures" / "run_of_0_1_0"
 SETTINGS = {
     "crop_size": 24,
     "base_filters": 2,

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
-from test_image_files import smooth
+from tiny import smooth
 
 from cyclegan_tf import (
     InputError,
@@ -36,7 +36,7 @@ from cyclegan_tf.exporting.tflite.representative import TEST, representative_ima
 from cyclegan_tf.runs.options import resolve
 
 SIZE = 24
-EXPORT = pathlib.Path(__file__).parents[1] / "export"
+EXPORT = pathlib.Path(__file__).parents[2] / "export"
 
 
 def _like_trained(network, seed=0):

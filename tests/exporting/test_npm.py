@@ -10,6 +10,7 @@ import tarfile
 import threading
 
 import pytest
+from browsers import QuietHandler
 
 from cyclegan_tf import InputError
 from cyclegan_tf.exporting import npm
@@ -43,11 +44,6 @@ def registry(tmp_path, monkeypatch):
         monkeypatch.setenv("CYCLEGAN_TF_CACHE", str(tmp_path / "cache"))
         yield folder / "@some" / "thing" / "-" / "thing-1.2.3.tgz"
         server.shutdown()
-
-
-class QuietHandler(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
 
 
 _TARBALL = _tarball()

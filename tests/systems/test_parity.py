@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import references
 
-from cyclegan_tf import CycleGAN, ReplayPool, torch_weights
+from cyclegan_tf import ReplayPool, torch_weights
 
 FOLDER = os.environ.get("CYCLEGAN_TF_REFERENCES")
 
@@ -41,32 +41,6 @@ def test_checkpoints_give_the_published_outputs(path):
     np.testing.assert_allclose(output, expected, rtol=0, atol=within)
 
 
-# The release's name of each loss; its D_A judges images of B.
-RELEASE_NAMES = {
-    "d_b": "D_A",
-    "g_ab": "G_A",
-    "cycle_a": "cycle_A",
-    "identity_b": "idt_A",
-    "d_a": "D_B",
-    "g_ba": "G_B",
-    "cycle_b": "cycle_B",
-    "identity_a": "idt_B",
-}
-
-
-def _model(reference):
-    networks = {
-        name: references.network(reference, release_name, name.startswith("generator"))
-        for name, release_name in torch_weights.RELEASE_NAMES.items()
-    }
-    return CycleGAN(
-        **networks,
-        image_shape=(32, 32, 3),
-        lambda_identity=float(reference["lambda_identity"]),
-        pool_size=int(reference["pool_size"]),
-    )
-
-
 def _train(model, reference, steps, within):
     """Takes the steps of a reference, holding the losses of each to it, relatively."""
     release_names = list(reference["loss_names"])
@@ -75,7 +49,7 @@ def _train(model, reference, steps, within):
         losses = model.train_on_batch(image_a, image_b, return_dict=True)
         model.reset_metrics()
         for name, value in losses.items():
-            published = expected[release_names.index(RELEASE_NAMES[name])]
+            published = expected[release_names.index(references.RELEASE_NAMES[name])]
             message = f"{name} of step {step}"
             np.testing.assert_allclose(value, published, rtol=within, err_msg=message)
 
@@ -90,7 +64,7 @@ def _check_probes(model, reference, within):
 def test_float64_training_gives_the_published_losses_and_images():
     keras.config.set_dtype_policy("float64")
     reference = references.load("train_lsgan_identity")
-    model = _model(reference)
+    model = references.cyclegan(reference)
     model.compile()
     _train(model, reference, steps=10, within=1e-6)
     _check_probes(model, reference, within=1e-5)
@@ -99,35 +73,9 @@ def test_float64_training_gives_the_published_losses_and_images():
 def test_float32_training_gives_the_published_losses():
     """Rounding grows tenfold a step from the fourth on, in PyTorch's float32 no less than here."""
     reference = references.load("train_lsgan_identity")
-    model = _model(reference)
+    model = references.cyclegan(reference)
     model.compile()
     _train(model, reference, steps=4, within=1e-4)
-
-
-def replay_draws(reference, install):
-    """Has the pools exchange images by the random numbers that the published ones drew."""
-    if not reference["pool_size"]:
-        return {}
-    count, batch = reference["images_a"].shape[:2]
-    draws = {
-        f"pool_{domain.lower()}": iter(
-            references.recorded_draws(
-                reference[f"pool_{domain}_draws"],
-                reference[f"pool_{domain}_is_randint"],
-                int(reference["pool_size"]),
-                count * batch,
-            )
-        )
-        for domain in "AB"
-    }
-
-    def call(pool, images, seed):
-        coins, slots = zip(*(next(draws[pool.name]) for _ in range(batch)))
-        coins = np.array(coins, images.dtype.name)
-        return pool.exchange(images, coins, np.array(slots, np.int32))
-
-    install(call)
-    return draws
 
 
 @pytest.mark.parametrize(
@@ -137,8 +85,10 @@ def test_training_with_pools_gives_the_published_losses(policy, steps, losses_wi
     """The pool's own exchange, with the random numbers that the published one drew."""
     keras.config.set_dtype_policy(policy)
     reference = references.load("train_lsgan_pool")
-    draws = replay_draws(reference, lambda call: monkeypatch.setattr(ReplayPool, "call", call))
-    model = _model(reference)
+    draws = references.replay_draws(
+        reference, lambda call: monkeypatch.setattr(ReplayPool, "call", call)
+    )
+    model = references.cyclegan(reference)
     model.compile(run_eagerly=True)  # so that each step draws anew
     _train(model, reference, steps, losses_within)
     if policy == "float64":
@@ -166,6 +116,6 @@ def test_bfloat16_gives_the_published_losses_of_the_first_step_to_its_precision(
     """
     keras.config.set_dtype_policy("mixed_bfloat16")
     reference = references.load(name)
-    model = _model(reference)
+    model = references.cyclegan(reference)
     model.compile()
     _train(model, reference, steps=1, within=2**-6)

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 from PIL import Image
-from test_image_files import smooth
+from tiny import smooth
 from users import as_nobody
 
 from cyclegan_tf import InputError

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 from PIL import Image
-from test_image_files import smooth
+from tiny import smooth
 
 from cyclegan_tf import InputError, data
 

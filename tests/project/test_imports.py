@@ -6,7 +6,7 @@ import pathlib
 
 import pytest
 
-ROOT = pathlib.Path(__file__).parents[1]
+ROOT = pathlib.Path(__file__).parents[2]
 PACKAGE = ROOT / "cyclegan_tf"
 
 # From the top to the bottom. A wing imports from rows below its own and from itself, not from the

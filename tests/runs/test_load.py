@@ -5,7 +5,7 @@ import zipfile
 
 import keras
 import pytest
-from test_cli import refused
+from tiny import refused
 
 from cyclegan_tf import InputError, resnet_generator
 from cyclegan_tf.runs.load import load

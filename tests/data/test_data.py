@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from PIL import Image
-from test_image_files import smooth
+from tiny import smooth
 
 from cyclegan_tf import InputError, data
 from cyclegan_tf.data.scenes import CLASSES, COLORS, render

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
-from test_image_files import smooth
+from tiny import smooth
 
 from cyclegan_tf import export_saved_model, resnet_generator
 from cyclegan_tf.data import image_files

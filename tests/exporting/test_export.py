@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 from PIL import Image
-from test_image_files import smooth
+from tiny import smooth
 
 from cyclegan_tf import (
     CycleGAN,

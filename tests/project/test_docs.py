@@ -172,7 +172,7 @@ def test_python_of_resume_runs_again(tmp_path):
 def test_python_of_pytorch_runs(tmp_path):
     """On checkpoints of a plain PyTorch version and a file of the real tensorflow-addons."""
     pytest.importorskip("torch")
-    from test_torch_weights import write_checkpoints
+    from torch_networks import write_checkpoints
 
     (tmp_path / "checkpoints").mkdir()
     write_checkpoints(tmp_path / "checkpoints" / "horse2zebra")

@@ -349,23 +349,8 @@ def test_what_does_not_change_the_images_does_not_hinder(tmp_path):
     assert (tmp_path / "net.pth").exists()
 
 
-def write_checkpoints(folder):
-    """Four checkpoints of a run of the release; the modules by the names of files."""
-    folder.mkdir()
-    modules = {
-        "G_A": published.resnet(1, 4),
-        "G_B": published.resnet(1, 4),
-        "D_A": published.patchgan(2, 4),
-        "D_B": published.patchgan(2, 4),
-    }
-    for seed, (name, module) in enumerate(modules.items()):
-        published.with_random_tensors(module, seed)
-        torch.save(module.state_dict(), folder / f"latest_net_{name}.pth")
-    return modules
-
-
 def test_a_run_goes_on_and_back(tmp_path):
-    modules = write_checkpoints(tmp_path / "run")
+    modules = published.write_checkpoints(tmp_path / "run")
     model = torch_weights.load_cyclegan(tmp_path / "run", image_size=32)
     image = _image(3, 32)
     for network, name in (
@@ -393,7 +378,7 @@ def test_a_run_goes_on_and_back(tmp_path):
 
 
 def test_a_run_that_does_not_go_together_is_refused(tmp_path):
-    write_checkpoints(tmp_path / "run")
+    published.write_checkpoints(tmp_path / "run")
     with pytest.raises(InputError, match="image_size must be a number of pixels"):
         torch_weights.load_cyclegan(tmp_path / "run", image_size=0)
     with pytest.raises(ValueError, match="lambda_a must be a finite number from 0 on"):
@@ -409,7 +394,7 @@ def test_a_run_that_does_not_go_together_is_refused(tmp_path):
 
 
 def test_checkpoints_are_written_all_or_none_and_never_over_others(tmp_path):
-    write_checkpoints(tmp_path / "run")
+    published.write_checkpoints(tmp_path / "run")
     model = torch_weights.load_cyclegan(tmp_path / "run", image_size=32)
     originals = {path: path.read_bytes() for path in (tmp_path / "run").iterdir()}
     with pytest.raises(InputError, match=r"latest_net_G_A\.pth is there already"):
@@ -431,7 +416,7 @@ def test_checkpoints_are_written_all_or_none_and_never_over_others(tmp_path):
 
 
 def test_an_import_never_replaces_a_file(tmp_path):
-    write_checkpoints(tmp_path / "run")
+    published.write_checkpoints(tmp_path / "run")
     own = tmp_path / "own.keras"
     own.write_bytes(b"weeks of training")
     for source in (tmp_path / "run", tmp_path / "run" / "latest_net_G_A.pth"):
@@ -467,9 +452,9 @@ def _command(*arguments):
 
 def test_import_translate_and_export_from_the_command_line(tmp_path):
     from PIL import Image
-    from test_image_files import smooth
+    from tiny import smooth
 
-    modules = write_checkpoints(tmp_path / "run")
+    modules = published.write_checkpoints(tmp_path / "run")
     Image.fromarray(smooth(32, 48)).save(tmp_path / "x.png")
     g_a = tmp_path / "run" / "latest_net_G_A.pth"
 

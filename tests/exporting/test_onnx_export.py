@@ -4,7 +4,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from test_image_files import smooth
+from tiny import smooth
 
 from cyclegan_tf import InputError, resnet_generator, unet_generator
 from cyclegan_tf.exporting.onnx import export_onnx

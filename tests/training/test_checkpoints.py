@@ -1,6 +1,5 @@
 """Training that was stopped goes on as if it had not been: bit for bit, whatever stopped it."""
 
-import csv
 import hashlib
 import json
 import multiprocessing
@@ -17,9 +16,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from test_cli import COMMAND, options, refused, small_disk
-from test_cyclegan import SHAPE, _model, _pairs
-from test_train import TINY
+from same_runs import assert_equal, assert_same_models, assert_same_run, log_rows
+from tiny import COMMAND, SHAPE, TINY, options, refused, small_disk, tiny_model, tiny_pairs
 from two_replicas import two_replicas
 
 from cyclegan_tf import (
@@ -65,7 +63,7 @@ def _unpaired():
 
 def _eager(**arguments):
     """Without tracing, which takes longer than these steps; the killed processes trace."""
-    model = _model(compiled=False, **arguments)
+    model = tiny_model(compiled=False, **arguments)
     model.compile(run_eagerly=True)
     return model
 
@@ -82,18 +80,6 @@ def _fit(folder, make=_eager, pairs=_unpaired, stop_after=None, epochs=2, minute
     return model, history.history
 
 
-def _all_variables(model):
-    optimizers = (model.generator_optimizer, model.discriminator_optimizer)
-    variables = [*model.weights, *(v for each in optimizers for v in each.variables)]
-    pools = [pool.images.numpy() for pool in (model.pool_a, model.pool_b)]
-    return [*(v.numpy() for v in variables), *pools]
-
-
-def _assert_equal(model, expected):
-    for ours, theirs in zip(_all_variables(model), _all_variables(expected), strict=True):
-        np.testing.assert_array_equal(ours, theirs)
-
-
 @pytest.fixture(scope="module")
 def unbroken(tmp_path_factory):
     return _fit(tmp_path_factory.mktemp("unbroken"))
@@ -105,7 +91,7 @@ def test_fit_goes_on_to_the_bit(unbroken, tmp_path):
         _fit(tmp_path, stop_after=step)
     model, history = _fit(tmp_path)
     expected, expected_history = unbroken
-    _assert_equal(model, expected)
+    assert_equal(model, expected)
     for name, values in expected_history.items():
         assert values[-1] == history[name][-1], name
 
@@ -118,7 +104,7 @@ def test_a_checkpoint_with_the_convolutions_of_keras_resumes(tmp_path):
         return made_by.from_config(layer.get_config())
 
     def as_before():
-        model = _model(compiled=False)
+        model = tiny_model(compiled=False)
         networks = model.networks.values()
         before = [keras.models.clone_model(each, clone_function=of_keras) for each in networks]
         for network, older in zip(networks, before):
@@ -148,21 +134,21 @@ def test_a_finished_training_is_only_loaded(unbroken, tmp_path):
     _fit(tmp_path)
     model, history = _fit(tmp_path)
     assert history == {}
-    _assert_equal(model, unbroken[0])
+    assert_equal(model, unbroken[0])
 
 
 def test_other_data_sets_go_on_too(tmp_path):
-    _fit(tmp_path / "broken", pairs=lambda: _pairs(count=3), stop_after=5)
-    model, _ = _fit(tmp_path / "broken", pairs=lambda: _pairs(count=3))
-    expected, _ = _fit(tmp_path / "unbroken", pairs=lambda: _pairs(count=3))
-    _assert_equal(model, expected)
+    _fit(tmp_path / "broken", pairs=lambda: tiny_pairs(count=3), stop_after=5)
+    model, _ = _fit(tmp_path / "broken", pairs=lambda: tiny_pairs(count=3))
+    expected, _ = _fit(tmp_path / "unbroken", pairs=lambda: tiny_pairs(count=3))
+    assert_equal(model, expected)
 
 
 def test_data_that_cannot_be_found_again_are_refused(tmp_path):
     images = np.zeros((2, 2, *SHAPE), np.float32)
     with pytest.raises(InputError, match=r"only with a tf\.data\.Dataset"):
         _eager().fit(*images, callbacks=[Checkpoints(tmp_path)])
-    unknown = _pairs().filter(lambda a, b: True)
+    unknown = tiny_pairs().filter(lambda a, b: True)
     with pytest.raises(InputError, match="give steps_per_epoch"):
         _eager().fit(unknown, callbacks=[Checkpoints(tmp_path)])
 
@@ -221,7 +207,7 @@ def test_training_that_diverges_is_not_saved(tmp_path):
     model = _eager()
     model.generator_ab.set_weights([w * np.nan for w in model.generator_ab.get_weights()])
     with pytest.raises(InputError, match="A loss is not finite in epoch 1"):
-        model.fit(_pairs(count=2), verbose=0, callbacks=[Checkpoints(tmp_path, minutes=0)])
+        model.fit(tiny_pairs(count=2), verbose=0, callbacks=[Checkpoints(tmp_path, minutes=0)])
     assert not list(tmp_path.iterdir())
 
 
@@ -249,7 +235,7 @@ def test_a_stop_in_steps_that_are_passed_over_leaves_the_checkpoint(unbroken, tm
     )
     assert sorted(path.name for path in tmp_path.iterdir()) == before
     model, _ = _fit(tmp_path)
-    _assert_equal(model, unbroken[0])
+    assert_equal(model, unbroken[0])
 
 
 def test_data_do_not_depend_on_the_callback(tmp_path):
@@ -267,7 +253,7 @@ def test_data_do_not_depend_on_the_callback(tmp_path):
         ({"steps_per_epoch": 5}, {"first_epoch": 7}, {"initial_epoch": 1})
     ):
         without = trained([], **arguments)
-        _assert_equal(without, trained([Checkpoints(tmp_path / str(number))], **arguments))
+        assert_equal(without, trained([Checkpoints(tmp_path / str(number))], **arguments))
         steps = 2 * arguments.get("steps_per_epoch", 3) // (1 + arguments.get("initial_epoch", 0))
         assert int(without.optimizer.iterations) == steps
 
@@ -278,7 +264,7 @@ def test_a_second_fit_without_checkpoints_has_new_pairs():
     in_one.fit(_unpaired(), epochs=2, verbose=0)
     for _ in range(2):
         in_two.fit(dataset, verbose=0)
-    _assert_equal(in_one, in_two)
+    assert_equal(in_one, in_two)
 
 
 def test_a_look_by_another_fit_does_not_change_what_a_checkpoint_is_of(tmp_path):
@@ -288,7 +274,7 @@ def test_a_look_by_another_fit_does_not_change_what_a_checkpoint_is_of(tmp_path)
     resumed, unbroken = _eager(), _eager()
     resumed.fit(_unpaired(), epochs=2, verbose=0, callbacks=[Checkpoints(tmp_path)])
     unbroken.fit(_unpaired(), epochs=2, verbose=0)
-    _assert_equal(resumed, unbroken)
+    assert_equal(resumed, unbroken)
 
 
 def test_nothing_is_passed_over_after_fit(tmp_path, capsys):
@@ -303,7 +289,7 @@ def test_nothing_is_passed_over_after_fit(tmp_path, capsys):
 
 
 def test_steps_per_execution_must_divide_the_epoch(tmp_path):
-    model = _model(compiled=False)
+    model = tiny_model(compiled=False)
     model.compile(steps_per_execution=2)
     with pytest.raises(InputError, match="must divide the 3 steps"):
         model.fit(_unpaired(), verbose=0, callbacks=Checkpoints(tmp_path))
@@ -311,14 +297,14 @@ def test_steps_per_execution_must_divide_the_epoch(tmp_path):
 
 def test_steps_per_epoch_and_steps_per_execution(tmp_path):
     def make():
-        model = _model(compiled=False)
+        model = tiny_model(compiled=False)
         model.compile(steps_per_execution=2, run_eagerly=True)
         return model
 
     _fit(tmp_path / "broken", make, stop_after=4, steps_per_epoch=4)
     model, _ = _fit(tmp_path / "broken", make, steps_per_epoch=4)
     expected, _ = _fit(tmp_path / "unbroken", make, steps_per_epoch=4)
-    _assert_equal(model, expected)
+    assert_equal(model, expected)
 
 
 def test_random_layers_go_on(tmp_path):
@@ -333,13 +319,13 @@ def test_random_layers_go_on(tmp_path):
         return model
 
     def pairs():
-        return _pairs(count=3, shape=shape)
+        return tiny_pairs(count=3, shape=shape)
 
     assert any("seed_generator" in v.path for v in make().non_trainable_variables)
     _fit(tmp_path / "broken", make, pairs, stop_after=5)
     model, _ = _fit(tmp_path / "broken", make, pairs)
     expected, _ = _fit(tmp_path / "unbroken", make, pairs)
-    _assert_equal(model, expected)
+    assert_equal(model, expected)
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
@@ -349,14 +335,14 @@ def test_half_precision_goes_on(policy, tmp_path):
     _fit(tmp_path / "broken", stop_after=5)
     model, _ = _fit(tmp_path / "broken")
     expected, _ = _fit(tmp_path / "unbroken")
-    _assert_equal(model, expected)
+    assert_equal(model, expected)
     assert not np.array_equal(model.generator_ab.get_weights()[0], first)
 
 
 def test_two_replicas_go_on_with_a_pool_each(tmp_path):
     def make():
         with two_replicas().scope():
-            return _model()
+            return tiny_model()
 
     def pairs():
         images = np.random.default_rng(0).integers(0, 255, (2, 6, *SHAPE), dtype=np.uint8)
@@ -413,7 +399,7 @@ def test_training_goes_on_from_the_one_before(stopped, unbroken, tmp_path):
     _damage(folder / "epoch_00001_00000001" / "model.keras", "bit")
     with pytest.warns(UserWarning, match="is damaged"):
         model, _ = _fit(folder)
-    _assert_equal(model, unbroken[0])
+    assert_equal(model, unbroken[0])
     assert len(list(folder.iterdir())) == 2
 
 
@@ -469,7 +455,7 @@ def test_a_checkpoint_of_another_setting_of_a_layer_or_an_optimizer_is_refused(t
 
 
 def test_remat_and_the_learning_rate_may_change(stopped):
-    model = _model(compiled=False, remat=True)
+    model = tiny_model(compiled=False, remat=True)
     model.compile(Adam(1e-5), Adam(1e-5))
     assert Checkpoints(stopped).restore_training(model) == (1, 1)
 
@@ -489,7 +475,7 @@ def test_a_checkpoint_of_before_its_settings_were_written_resumes(stopped, unbro
     folder = shutil.copytree(stopped, tmp_path / "copy")
     _as_written_before(folder)
     model, _ = _fit(folder)
-    _assert_equal(model, unbroken[0])
+    assert_equal(model, unbroken[0])
 
 
 def _write_images(root, numbers="0123", size=24):
@@ -528,35 +514,6 @@ def test_other_images_are_refused_by_domain(tmp_path):
     assert restored() == (0, 3)
 
 
-def _rows(path):
-    with open(path, newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def _events(folder):
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    events = EventAccumulator(str(folder), size_guidance={"tensors": 0}).Reload()
-    return [(e.step, tf.make_ndarray(e.tensor_proto)) for e in events.Tensors("epoch_cycle_a")]
-
-
-def _assert_same_models(run, expected):
-    """Weights, optimizers and pools of two folders agree bit for bit."""
-    _assert_equal(*(keras.saving.load_model(out / "model.keras") for out in (run, expected)))
-
-
-def _assert_same_run(run, expected):
-    """Models, logs and sheets of two folders agree bit for bit."""
-    _assert_same_models(run, expected)
-    assert _rows(run / "log.csv") == _rows(expected / "log.csv")
-    assert _events(run / "logs" / "train") == _events(expected / "logs" / "train")
-    sheets = [sorted((folder / "samples").iterdir()) for folder in (run, expected)]
-    assert [p.name for p in sheets[0]] == [p.name for p in sheets[1]]
-    for ours, theirs in zip(*sheets):
-        assert ours.read_bytes() == theirs.read_bytes()
-    assert not list(run.rglob("*.part*"))
-
-
 def test_more_epochs_go_on_with_a_finished_run(tmp_path):
     tiny = resolve("scenes", **{**TINY, "epochs": 3, "decay_epochs": 0})
     train(tiny, tmp_path / "unbroken", verbose=0)
@@ -567,8 +524,8 @@ def test_more_epochs_go_on_with_a_finished_run(tmp_path):
     assert "is finished" in said[-1]
     train(tiny, tmp_path / "run", verbose=0)
     # The weights' averages, which the shorter run ended with, are not gone on from.
-    _assert_same_models(tmp_path / "run", tmp_path / "unbroken")
-    assert _rows(tmp_path / "run" / "log.csv") == _rows(tmp_path / "unbroken" / "log.csv")
+    assert_same_models(tmp_path / "run", tmp_path / "unbroken")
+    assert log_rows(tmp_path / "run" / "log.csv") == log_rows(tmp_path / "unbroken" / "log.csv")
 
 
 def test_another_batch_size_goes_on_at_the_same_pair_and_rate(tmp_path):
@@ -579,7 +536,7 @@ def test_another_batch_size_goes_on_at_the_same_pair_and_rate(tmp_path):
     train(resolve(tmp_path, **{**tiny, "epochs": 3}), tmp_path / "run", verbose=0)
     train(resolve(tmp_path, **{**tiny, "epochs": 4, "batch_size": 2}), tmp_path / "run", verbose=0)
     assert newest_state(tmp_path / "run" / "checkpoints")["iterations"] == 3 * 8 + 4
-    rates = [_rows(tmp_path / name / "log.csv")[-1]["learning_rate"] for name in ("one", "run")]
+    rates = [log_rows(tmp_path / name / "log.csv")[-1]["learning_rate"] for name in ("one", "run")]
     assert rates[0] == rates[1]
 
 
@@ -595,7 +552,7 @@ def test_other_images_go_on_if_they_are_allowed(tmp_path):
         train(four, tmp_path / "run", verbose=0)
     train(four, tmp_path / "run", allow_other_data=True, verbose=0)
     assert newest_state(tmp_path / "run" / "checkpoints")["iterations"] == 3 * 4 + 3
-    rates = [float(row["learning_rate"]) for row in _rows(tmp_path / "run" / "log.csv")]
+    rates = [float(row["learning_rate"]) for row in log_rows(tmp_path / "run" / "log.csv")]
     np.testing.assert_allclose(rates, [1.5e-4, 1e-4, 0.5e-4, 0.5e-4], rtol=1e-6)
 
 
@@ -612,7 +569,7 @@ def test_an_epoch_of_steps_that_are_passed_over_has_its_logs(tmp_path):
     log = RunLog(tmp_path / "log.csv")
     checkpoints = Checkpoints(tmp_path, minutes=0)
     history = _eager().fit(pairs(2)(), epochs=2, verbose=0, callbacks=[log, checkpoints]).history
-    rows = _rows(tmp_path / "log.csv")
+    rows = log_rows(tmp_path / "log.csv")
     assert [row["epoch"] for row in rows] == ["0", "1"]
     for name, (total, count) in whole["trackers"].items():
         np.testing.assert_allclose(history[name][0], total[0] / count[0], rtol=1e-6)
@@ -674,13 +631,13 @@ def unbroken_run(tmp_path_factory):
 @pytest.mark.twin
 def test_a_run_killed_twice_ends_as_the_unbroken_one(unbroken_run, tmp_path):
     assert _run_killed(tmp_path / "run", kills=2) == 2
-    _assert_same_run(tmp_path / "run", unbroken_run)
+    assert_same_run(tmp_path / "run", unbroken_run)
 
 
 @pytest.mark.slow
 def test_a_run_killed_20_times_ends_as_the_unbroken_one(unbroken_run, tmp_path):
     assert _run_killed(tmp_path / "run", kills=20, seed=1) > 10
-    _assert_same_run(tmp_path / "run", unbroken_run)
+    assert_same_run(tmp_path / "run", unbroken_run)
 
 
 def test_a_machine_that_is_taken_away_leaves_a_checkpoint(unbroken_run, tmp_path):
@@ -694,7 +651,7 @@ def test_a_machine_that_is_taken_away_leaves_a_checkpoint(unbroken_run, tmp_path
     assert process.returncode == -signal.SIGTERM
     assert newest_state(out / "checkpoints")["iterations"] >= 20
     subprocess.run(_command(out), check=True, capture_output=True)
-    _assert_same_run(out, unbroken_run)
+    assert_same_run(out, unbroken_run)
 
 
 def test_a_full_disk_leaves_the_checkpoint_before_and_the_run_goes_on(unbroken_run, tmp_path):
@@ -711,6 +668,6 @@ def test_a_full_disk_leaves_the_checkpoint_before_and_the_run_goes_on(unbroken_r
         assert newest_state(disk / "run" / "checkpoints")["iterations"] >= 1
         (disk / "other").unlink()
         subprocess.run(_command(disk / "run"), check=True, capture_output=True)
-        _assert_same_run(disk / "run", unbroken_run)
+        assert_same_run(disk / "run", unbroken_run)
     finally:
         subprocess.run(["umount", disk], check=True)

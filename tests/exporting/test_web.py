@@ -15,17 +15,16 @@ import zipfile
 
 import numpy as np
 import pytest
-from browsers import chromium, needs_chromium
+from browsers import QuietHandler, chromium, needs_chromium
 from PIL import Image
-from test_image_files import smooth
-from test_npm import QuietHandler
+from tiny import smooth
 
 from cyclegan_tf import InputError, export_web, resnet_generator
 from cyclegan_tf.data import image_files
 from cyclegan_tf.exporting.tflite import metadata
 from cyclegan_tf.translation.translator import Translator
 
-ROOT = pathlib.Path(__file__).parents[1]
+ROOT = pathlib.Path(__file__).parents[2]
 HEIGHT, WIDTH = 24, 32
 
 
