@@ -14,6 +14,7 @@ from cyclegan_tf.exporting.quiet import quiet
 from cyclegan_tf.extras import required
 from cyclegan_tf.networks.generators import size_multiple, translate_any_size
 from cyclegan_tf.networks.kernels import portable_kernels
+from cyclegan_tf.networks.noise import draws_noise
 from cyclegan_tf.precision import in_precision
 
 
@@ -79,6 +80,8 @@ def _name_sizes(graph):
 def _describe(content, direction, generator):
     """Facts for whoever finds the file: ONNX's own `metadata_props`."""
     facts = {"direction": direction, "range": "[-1, 1]", "layout": "NHWC"}
+    if draws_noise(generator):
+        facts["noise"] = "drawn in each run, by dropout"
     for name, shape in (("image", generator.input_shape), ("translated", generator.output_shape)):
         facts[name] = colors(shape[-1])
     for key, value in facts.items():

@@ -24,3 +24,29 @@ class NoiseDropout(keras.layers.Dropout):
         drawn = tf.random.uniform(tf.shape(inputs), dtype=tf.float32)
         kept = tf.cast(drawn >= self.rate, inputs.dtype)
         return inputs * kept / tf.constant(1 - self.rate, inputs.dtype)
+
+
+def draws_noise(network):
+    """Whether two translations of one image by a network differ."""
+    return any(
+        draws_noise(layer)
+        if isinstance(layer, keras.Model)
+        else isinstance(layer, NoiseDropout) and layer.rate
+        for layer in network.layers
+    )
+
+
+def without_noise(network):
+    """A copy of a functional network that draws nothing, to compare it with other computations."""
+
+    def copied(layer):
+        if isinstance(layer, keras.Model):
+            return keras.models.clone_model(layer, clone_function=copied)
+        config = layer.get_config()
+        if isinstance(layer, NoiseDropout):
+            config["rate"] = 0.0
+        return type(layer).from_config(config)
+
+    copy = keras.models.clone_model(network, clone_function=copied)
+    copy.set_weights(network.get_weights())
+    return copy

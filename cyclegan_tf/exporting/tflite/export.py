@@ -20,9 +20,10 @@ from cyclegan_tf.exporting.tflite.quantization import (
     quantized,
 )
 from cyclegan_tf.exporting.tflite.quantizer import check_installed
-from cyclegan_tf.exporting.tflite.report import grid, measured, summary
+from cyclegan_tf.exporting.tflite.report import contents, grid, measured, summary
 from cyclegan_tf.exporting.tflite.representative import representative_images
 from cyclegan_tf.networks.generators import size_multiple
+from cyclegan_tf.networks.noise import draws_noise, without_noise
 from cyclegan_tf.precision import in_precision
 from cyclegan_tf.runs.options import is_folder, options_of
 
@@ -72,6 +73,9 @@ def export_tflite(
     Returns:
         `path`.
 
+    A network that draws noise, such as the U-Net of pix2pix, draws in the file as well: each call
+    gives another image. Its report is about the same network without noise.
+
     Raises:
         InputError: the size is not known or not one that the network keeps; no such direction or
             quantization, or one that needs images and has none.
@@ -94,18 +98,21 @@ def export_tflite(
             representative, options, direction, at, channels, quantization in NEED_OWN_IMAGES
         )
         _check_own(images, quantization, options)
-    material = Material(network, size, images)
+    # Noise would be measured as an error of the file: recipes are chosen, and reported on, without.
+    drawing = draws_noise(network)
+    material = Material(without_noise(network) if drawing else network, size, images)
     result = quantized(quantization, material)
+    made = result.recipe.make(Material(network, size, images)) if drawing else result.model
 
     told = options if with_options else None
     facts = _facts(direction, network, size, quantization, result.recipe, told)
-    content = metadata.with_facts(result.model, facts)
+    content = metadata.with_facts(made, facts)
     with files.atomic_file(path) as beside:
         beside.write_bytes(content)
         for old in _report_paths(path):  # it is about the file that is replaced
             old.unlink(missing_ok=True)
     if report:
-        _write_report(path, quantization, result, material, log or (lambda line: None))
+        _write_report(path, quantization, result, made, material, log or (lambda line: None))
     return path
 
 
@@ -210,6 +217,7 @@ def _facts(direction, network, size, quantization, recipe, options):
         "pixel_to_value": "pixel / 127.5 - 1",
         "value_to_pixel": "round((value + 1) * 127.5), cut to 0 ... 255",
         "quantization": quantization,
+        "draws_noise": draws_noise(network),
         "recipe": {"name": recipe.name, "arithmetic": recipe.arithmetic},
         "training": options and _public(options),
     }
@@ -228,7 +236,7 @@ def _report_paths(path):
     return path.with_suffix(".report.json"), path.with_suffix(".report.png")
 
 
-def _write_report(path, quantization, result, material, log):
+def _write_report(path, quantization, result, made, material, log):
     expected = material.expected(material.images.test)
     found, outputs = measured(result.model, material.float_model, material.images, expected)
     found = {
@@ -238,7 +246,9 @@ def _write_report(path, quantization, result, material, log):
         "arithmetic": result.recipe.arithmetic,
         "tried": result.tried,
         "size_bytes": path.stat().st_size,
+        "noise": "none" if made is result.model else "drawn by the file, not in this report",
         **found,
+        **contents(made),
     }
     path_of_text, path_of_grid = _report_paths(path)
     files.write_text(path_of_text, json.dumps(found, indent=2) + "\n")

@@ -55,8 +55,6 @@ def measured(model, float_model, images, expected):
         ImportError: LiteRT is not installed.
     """
     outputs = translated(model, images.test)
-    found = operators(model)
-    names = {name for name, _ in found}
     measured = {
         "image_size": list(images.test.shape[1:3]),
         "size_to_float32": round(len(model) / len(float_model), 3),
@@ -66,11 +64,19 @@ def measured(model, float_model, images, expected):
         },
         "machine": platform.machine(),
         "psnr_to_keras": {"tested_on": images.source, **agreement(outputs, expected)},
+    }
+    return measured, outputs
+
+
+def contents(model):
+    """What a file consists of, and which runtimes that is for."""
+    found = operators(model)
+    names = {name for name, _ in found}
+    return {
         "operators": {f"{name} {kind}": count for (name, kind), count in sorted(found.items())},
         "builtin_operators_only": not [n for n in names if n.startswith(("Flex", "CUSTOM"))],
         "gpu_delegate": gpu_delegate(model),
     }
-    return measured, outputs
 
 
 def gpu_delegate(model):
