@@ -7,7 +7,7 @@ BIN := .venv/bin
 # TensorFlow 2.19 wants protobuf 5, and newer releases of tensorflow-metadata want 6 without saying so.
 OLDEST := tensorflow==2.19.0 keras==3.10.0 'tensorflow-metadata<1.18'
 NEWEST := tensorflow==2.21.0 keras==3.15.1
-# PyTorch is for the tests of its checkpoints alone, and large: `make demo` does without.
+# PyTorch is only for the tests of its checkpoints, and large: `make demo` does without.
 TORCH ?= torch==2.13.0
 # Tests spend most of their time in one thread, tracing; each file stays in one process. The order
 # is that of tests/conftest.py.

@@ -192,7 +192,7 @@ def cliffs_of(rows):
 
 
 def _counts(row):
-    """A step calls all networks equally often; a translation takes a generator alone."""
+    """A step calls all networks equally often; a translation takes only a generator."""
     return row["way"] == "with gradients" or row["network"] == "generator"
 
 
@@ -212,7 +212,7 @@ def printed(row):
 
 
 def dtypes_here():
-    """What is trained in on this machine: float32, and half precision where it has some."""
+    """The precisions to train in on this machine: float32, and half precision if it has any."""
     if tf.config.list_physical_devices("GPU"):
         return ["float32", "bfloat16", "float16"]
     half = machines.describe()["arithmetic"] in ("AMX", "AVX512-BF16")
@@ -223,7 +223,7 @@ def main():
     arguments = parser(__doc__)
     arguments.add_argument("--sizes", type=int, nargs="+", default=list(FILTERS), choices=FILTERS)
     arguments.add_argument("--dtypes", nargs="+", default=dtypes_here(), choices=precision.POLICIES)
-    arguments.add_argument("--upsampling", choices=kernels.UPSAMPLING_FORMS, help="this form alone")
+    arguments.add_argument("--upsampling", choices=kernels.UPSAMPLING_FORMS, help="only this form")
     arguments.add_argument("--repeats", type=int, default=7, help="of each way, after one more")
     arguments = arguments.parse_args()
     if arguments.upsampling:

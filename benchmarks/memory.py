@@ -2,7 +2,7 @@
 
     python benchmarks/memory.py [--size 256 --filters 64]
 
-One table: the peak of the resident memory of a process of its own that made two steps, less what
+One table: the peak of the resident memory of a separate process that made two steps, less what
 it had before the first. What `remat` costs in time is in the table of `train_step.py`.
 """
 
@@ -23,7 +23,7 @@ def peak():
 
 
 def measured(way, size, filters):
-    """In this process: MiB of the steps alone."""
+    """In this process: MiB of only the steps."""
     from cyclegan_tf.systems.cyclegan import paper_blocks
 
     if way.startswith("ours"):

@@ -1,9 +1,9 @@
-"""Exported .tflite files beside Keras and beside float32: size, time, likeness.
+"""Exported .tflite files beside Keras and beside float32: size, time, agreement with Keras.
 
     python benchmarks/tflite.py [RUN] [--direction ab] [--representative FOLDER]
 
 One table, a row for each quantization: sizes and times (LiteRT with XNNPACK) as parts of those in
-float32, PSNR to Keras in decibels on test images. Without a run's folder it is a generator of
+float32, PSNR against Keras in decibels on test images. Without a run's folder it is a generator of
 random weights, on procedural scenes.
 """
 

@@ -3,10 +3,10 @@
     python benchmarks/train_step.py [--size 256 --filters 64] [--steps 5]
 
 One table: median seconds a step of each way, interleaved in one run, as ratios to ours in the
-precision that this machine takes by default. "limit" is what the arithmetic alone would take: the
+precision that this machine takes by default. "limit" is what only the arithmetic would take: the
 operations of the step's convolutions at the highest rate that one such convolution reaches here.
-It and the usual Keras code have the threads that TensorFlow takes by itself, in processes of their
-own; ours have those that `cyclegan-tf train` gives them.
+It and the usual Keras code have the threads that TensorFlow takes by itself, in separate
+processes; ours have those that `cyclegan-tf train` gives them.
 """
 
 import functools
@@ -103,7 +103,7 @@ def auto_precision(size, filters):
 
 
 def torch_steps(size, filters, blocks):
-    """PyTorch's two ways, where it is installed."""
+    """PyTorch's two ways, if it is installed."""
     try:
         from torch_step import TorchStep
     except ImportError:
@@ -122,7 +122,7 @@ def main():
     parser.add_argument("--only", default="", help="ways whose names hold this")
     arguments = parser.parse_args()
     if arguments.only and arguments.results:
-        parser.error("--only measures a part of the table; --results keeps whole ones")
+        parser.error("--only measures a part of the table; --results keeps complete ones")
     size, filters = arguments.size, arguments.filters
     run_directions_side_by_side()  # as `cyclegan-tf train` does
     chosen = auto_precision(size, filters)

@@ -1,4 +1,4 @@
-"""A way that runs in a process of its own, because TensorFlow's threads are set once a process.
+"""A way that runs in a separate process, because TensorFlow's threads are set once a process.
 
     python benchmarks/worker.py MODULE FUNCTION ARGUMENTS
 

@@ -18,7 +18,7 @@ def _is_command_line():
 
 
 # Importing the package registers its classes with Keras, so that `keras.saving.load_model` knows
-# them: Python gets everything at once. The command line would wait for TensorFlow before it can
+# them: Python gets everything at once. The command line would wait for TensorFlow before it could
 # print its help; there a name is imported when it is first asked for.
 if _is_command_line():
     # Before `main` answers Ctrl-C, and after it, the process ends without a traceback.

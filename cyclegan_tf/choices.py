@@ -1,4 +1,4 @@
-"""What is chosen by name, on the command line too, whose help must not wait for TensorFlow."""
+"""Choices by name. Without TensorFlow, because the command line's help must not wait for it."""
 
 from cyclegan_tf.errors import InputError
 
@@ -8,10 +8,10 @@ ADVERSARIAL_OBJECTIVES = ("lsgan", "vanilla", "wgangp")
 PAIRED_GENERATORS = ("unet", "resnet")  # of pix2pix
 FINE_DISCRIMINATORS = ("none", "a", "b", "both")
 SIDE_BY_SIDE = ("none", *DIRECTIONS)  # the order of two images in one file
-SCENES, TFDS = "scenes", "tfds:"  # sources that are no folders; the second begins a name
+SCENES, TFDS = "scenes", "tfds:"  # sources that are not folders; the second begins a name
 STRATEGIES = ("auto", "one", "mirrored", "multi-worker", "tpu")
 
-# Number formats, and Keras's dtype policies of them.
+# Precisions, and the Keras dtype policy of each.
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
 PRECISIONS = ("auto", *POLICIES)
 
@@ -20,11 +20,11 @@ KINDS = ("saved_model", "tflite", "onnx", "keras")
 USUAL_KINDS = KINDS[:2]
 QUANTIZATIONS = ("none", "float16", "dynamic", "int8", "auto")
 
-# Of an image to translate, if there is memory enough; as large as phones take photographs.
+# Of an image to translate, if memory allows; about as large as a phone's photographs.
 MAX_MEGAPIXELS = 12.0
 
 
 def check(name, value, choices):
-    """Raises an `InputError` if the value of the argument `name` is none of `choices`."""
+    """Raises an `InputError` if the value of the argument `name` is not one of `choices`."""
     if value not in choices:
         raise InputError(f"{name} must be one of {', '.join(choices)}. Received: {value!r}")

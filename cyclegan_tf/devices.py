@@ -1,4 +1,4 @@
-"""What this machine computes with, and how its processor's threads are shared out."""
+"""The devices of this machine, and how the processor's threads are distributed."""
 
 import os
 
@@ -6,28 +6,28 @@ import tensorflow as tf
 
 
 def has_accelerator():
-    """Whether TensorFlow has a GPU, or a TPU that it has been connected to."""
+    """Whether TensorFlow has a GPU, or a TPU that it is connected to."""
     return any(tf.config.list_logical_devices(kind) for kind in ("GPU", "TPU"))
 
 
 def run_directions_side_by_side(cores=None):
     """Gives every operator one thread, so that the two directions of a step run side by side.
 
-    TensorFlow lets all threads compute one convolution, which on small images wait for each other
-    more than they compute; `benchmarks/train_step.py` measures the difference. It is done on
-    machines of two cores without an accelerator alone, since others were not measured; and not
-    over the caller's own setting, by `tf.config.threading` or by TF_NUM_INTRAOP_THREADS and
+    By default all threads compute one convolution; on small images they wait for each other more
+    than they compute. `benchmarks/train_step.py` measures the difference. This is done only on
+    machines with two cores and no accelerator, since others were not measured. It never overrides
+    the caller's own setting by `tf.config.threading`, TF_NUM_INTRAOP_THREADS or
     TF_NUM_INTEROP_THREADS.
 
-    It must come before TensorFlow computes anything, holds for the whole process, and does nothing
-    later: it is for a process that trains, such as `cyclegan-tf train`. One image to translate
-    is faster with all threads.
+    It has an effect only before TensorFlow computes anything, and applies to the whole process.
+    It is for a process that trains, such as `cyclegan-tf train`. Translating one image is faster
+    with all threads.
 
     Args:
-        cores: that the process may use; those of this machine, if `None`.
+        cores: that the process may use; those of this machine if `None`.
 
     Returns:
-        Whether it was done.
+        Whether the setting was changed.
     """
     threading = tf.config.threading
     if cores is None:
@@ -46,6 +46,6 @@ def run_directions_side_by_side(cores=None):
     try:
         threading.set_inter_op_parallelism_threads(cores)
         threading.set_intra_op_parallelism_threads(1)
-    except RuntimeError:  # TensorFlow has begun
+    except RuntimeError:  # TensorFlow has started
         return False
     return True

@@ -14,15 +14,22 @@ def to_domain(direction):
 
 
 def number_of(domain):
-    """The place of a domain in a training element: 0 for `"a"`, 1 for `"b"`."""
+    """The position of a domain in a training element: 0 for `"a"`, 1 for `"b"`."""
     return "ab".index(domain)
 
 
-def generator_of(model, direction):
-    """The generator of a `Translator`, or of a system, for one direction.
+def direction_of(model, direction=None):
+    """A direction of a `Translator` or a system; its first one, mostly `"ab"`, if `None`.
 
     Raises:
-        InputError: it has none for this direction.
+        InputError: the model does not translate in this direction.
     """
+    if direction is None:
+        return next(iter(model.generators))
     check("direction", direction, model.generators)
-    return model.generators[direction]
+    return direction
+
+
+def generator_of(model, direction=None):
+    """The generator of a `Translator` or a system for one direction; see `direction_of`."""
+    return model.generators[direction_of(model, direction)]

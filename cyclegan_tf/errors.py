@@ -1,4 +1,4 @@
-"""The error for input that the user can mend."""
+"""The error for input that the user can correct."""
 
 
 class InputError(ValueError):

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Atomic writes of files and folders."""
 
 import contextlib
 import os
@@ -21,13 +21,13 @@ except ImportError:  # Windows
 def atomic_file(path, keep=True):
     """Yields a path beside `path` to write to; renames it to `path` if all went well.
 
-    A file that stood at `path` is replaced at the end, and stays as it was if writing fails or
-    is interrupted, by a power cut too. The suffix is kept, because Keras and Pillow go by it.
+    An existing file at `path` is replaced at the end. It stays unchanged if writing fails or is
+    interrupted, even by a power cut. The suffix is kept, because Keras and Pillow depend on it.
 
     Args:
-        path: of the file or folder in the end.
-        keep: if false, the path that is yielded lies elsewhere and is removed in the end: of
-            several processes that must all go through the motions, one writes.
+        path: the final path of the file or folder.
+        keep: if false, the yielded path is elsewhere and removed at the end. This is for several
+            processes that must all run the same code while only one writes.
 
     Raises:
         InputError: there is a folder at `path`, or there can be no folder above it.
@@ -54,10 +54,10 @@ def atomic_file(path, keep=True):
 
 @contextlib.contextmanager
 def atomic_folder(path):
-    """Yields a new folder beside `path` to fill; it takes the place of `path` if all went well.
+    """Yields a new folder beside `path` to fill; it replaces `path` if all went well.
 
-    What stood at `path` is replaced with all that it held; whether it may be, the caller decides.
-    Of a link, it is the linked folder.
+    An existing folder at `path` is removed with its contents; the caller decides whether that is
+    allowed. If `path` is a link, the linked folder is replaced.
     """
     path = pathlib.Path(path).resolve()
     _make_folder(path.parent)
@@ -87,29 +87,29 @@ _UNFINISHED = re.compile(r"\..+\.[0-9a-f]{8}\.part(\..+)?")
 
 
 def _beside(path, suffix=""):
-    # Cut, because a name of the full length that systems allow would become too long.
+    # Cut, because a name of the maximum length would become too long.
     return path.with_name(f".{path.stem[:40]}.{uuid.uuid4().hex[:8]}.part{suffix}")
 
 
 def _fsync(path):
-    """Waits until a file, or all in a folder, is on the disk: its name may get there first."""
+    """Flushes a file, or all files in a folder, to disk: a rename may reach it first."""
     for file in [path] if path.is_file() else path.rglob("*"):
         if file.is_file():
-            with open(file, "r+b") as opened:  # Windows does it for writers alone
+            with open(file, "r+b") as opened:  # Windows requires write access
                 os.fsync(opened.fileno())
 
 
 def _say_of(path, beside, error):
-    """Puts the user's name into an error in the place of the hidden one."""
+    """Replaces the hidden path in an error by the user's path."""
     if isinstance(error.filename, (str, os.PathLike)):
         error.filename = os.fspath(error.filename).replace(str(beside), str(path), 1)
 
 
 def is_folder(path, expected):
-    """Whether there is a folder at `path`, or something else.
+    """Whether `path` is a folder, rather than something else.
 
     Raises:
-        InputError: there is nothing, or nothing that this user may see; `expected` says what
+        InputError: there is nothing at `path`, or it is not accessible; `expected` says what
             there should be.
     """
     try:
@@ -121,12 +121,12 @@ def is_folder(path, expected):
 
 
 def unreadable(path, error):
-    """An InputError for what the system does not let be read, from its OSError."""
+    """An InputError for a path that the system refuses to read, from its OSError."""
     return InputError(f"{path} cannot be read: {error.strerror}.")
 
 
 def check_folder(path):
-    """Raises an InputError where a folder cannot be, because a file is there or above it."""
+    """Raises an InputError if `path` or one of its parents is a file."""
     for place in (path, *path.parents):
         if place.is_dir():
             return
@@ -135,10 +135,10 @@ def check_folder(path):
 
 
 def _make_folder(path):
-    """Makes a folder and those above it.
+    """Creates a folder and its parents.
 
     Raises:
-        InputError: the system has none there, as below /proc.
+        InputError: the system allows none there, as below /proc.
     """
     check_folder(path)
     try:
@@ -149,16 +149,16 @@ def _make_folder(path):
 
 def write_text(path, text):
     with atomic_file(path) as beside:
-        # Names of files may hold what is not UTF-8.
+        # File names may not be valid UTF-8.
         beside.write_text(text, encoding="utf-8", errors="replace")
 
 
 @contextlib.contextmanager
 def locked(folder, message):
-    """Keeps a folder to this process, where the system has locks; they end with the process.
+    """Locks a folder for this process, if the system has locks; they end with the process.
 
     Raises:
-        InputError: another process has it, with `message`.
+        InputError: another process holds the lock; its text is `message`.
     """
     if fcntl is None:
         yield
@@ -173,7 +173,7 @@ def locked(folder, message):
 
 
 def remove_unfinished(*folders):
-    """Removes what a killed process left half-written in folders, and not below them."""
+    """Removes unfinished files of a killed process from folders, but not their subfolders."""
     for folder in folders:
         for path in list(pathlib.Path(folder).glob(".*")):
             if _UNFINISHED.fullmatch(path.name):
@@ -184,6 +184,6 @@ def _remove(path):
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
-        # A disk that lets nothing be written refuses this too, and would hide its first refusal.
+        # A read-only disk refuses this too, which would hide its first error.
         with contextlib.suppress(OSError):
             path.unlink()

@@ -2,8 +2,8 @@
 
 Under `tf.distribute` Keras sums the gradients of the replicas, so a plain mean would train with
 N times the gradient; every loss here is divided by the number of replicas instead, in one place.
-A replica without images has a loss of 0. If the shares differ, as in a short last batch, each
-replica counts alike in the gradient, as it does with Keras's own losses.
+A replica without images has a loss of 0. If the shares differ, as in a short last batch, all
+replicas have the same weight in the gradient, as with Keras's own losses.
 """
 
 from functools import partial
@@ -17,7 +17,7 @@ from cyclegan_tf.replicas import of_any_share
 
 
 def generator_adversarial(fake_logits, objective="lsgan"):
-    """What a generator minimizes of the discriminator's logits on its images.
+    """Adversarial loss of a generator, from the discriminator's logits for its images.
 
     `lsgan` is E[(D(G(x)) - 1)^2] (CycleGAN 4; Mao et al. 2017), `vanilla` the non-saturating
     E[-log sigmoid(D(G(x)))] (Goodfellow et al. 2014), `wgangp` -E[D(G(x))] (Gulrajani et al. 2017).
@@ -33,7 +33,7 @@ def generator_adversarial(fake_logits, objective="lsgan"):
 
 
 def discriminator_adversarial(real_logits, fake_logits, objective="lsgan"):
-    """What a discriminator minimizes, halved "to slow down the rate at which D learns" (7.1).
+    """Loss of a discriminator, halved "to slow down the rate at which D learns" (7.1).
 
     ½ E[(D(y) - 1)^2] + ½ E[D(G(x))^2] for `lsgan`, likewise for the others.
 
@@ -54,11 +54,11 @@ def gradient_penalty(discriminator, real, fake, seed, weight=10.0):
     """½ λ E[(‖∇D(x̂)‖₂ - 1)^2] at a random x̂ between a real and a fake (arXiv 1704.00028, eq. 3).
 
     Halved with the rest of the discriminator's objective, so that λ keeps its proportion. As in
-    the PyTorch release's `cal_gradient_penalty`, the logits of all patches are summed before the
+    the reference's `cal_gradient_penalty`, the logits of all patches are summed before the
     gradient is taken.
 
     Args:
-        discriminator: a model of images.
+        discriminator: a model from images to logits.
         real, fake: images, `(batch, height, width, channels)`.
         seed: int32 tensor of shape (2,), for the positions between real and fake.
         weight: λ.
@@ -70,7 +70,7 @@ def gradient_penalty(discriminator, real, fake, seed, weight=10.0):
         tape.watch(between)
         logits = of_any_share(partial(discriminator, training=True), between)
     gradient = _at_least_float32(tape.gradient(logits, between))
-    # 1e-12 keeps the gradient of the square root finite where the norm is zero.
+    # 1e-12 keeps the gradient of the square root finite if the norm is zero.
     norm = tf.sqrt(tf.reduce_sum(tf.square(gradient), axis=(1, 2, 3)) + 1e-12)
     return 0.5 * weight * _global_mean(tf.square(norm - 1.0))
 
@@ -81,7 +81,7 @@ def l1(images, targets):
 
 
 def local_value(loss):
-    """`loss` as a mean over this replica alone: what a metric averages over the replicas."""
+    """`loss` as a mean over only this replica; a metric averages it over the replicas."""
     return loss * _replicas(loss.dtype)
 
 

@@ -1,4 +1,4 @@
-"""Which number format to train in."""
+"""Which precision to train in."""
 
 import contextlib
 import pathlib
@@ -9,8 +9,8 @@ import tensorflow as tf
 
 from cyclegan_tf.choices import POLICIES, PRECISIONS, check
 
-# Processors that have bfloat16 arithmetic say so by one of these. It may be slower all the same,
-# where TensorFlow lacks a kernel.
+# Processors with bfloat16 arithmetic report one of these. It may still be slower, if TensorFlow
+# lacks a kernel.
 _BFLOAT16_FLAGS = {"amx_bf16", "avx512_bf16"}
 _FASTER = 1.05  # bfloat16 must be this many times as fast as float32 to be taken
 
@@ -18,19 +18,19 @@ _FASTER = 1.05  # bfloat16 must be this many times as fast as float32 to be take
 def choose(precision="auto", seconds_by_precision=None, cpuinfo="/proc/cpuinfo"):
     """Resolves `"auto"` for this machine.
 
-    bfloat16 on TPUs, on GPUs of compute capability 8.0 and up and on processors where it is
-    faster; float16 on GPUs from 7.0; else float32. Weights, statistics and losses are float32 in
-    any case. GPUs and TPUs are chosen for by what is known of them; processors are measured.
+    bfloat16 on TPUs, on GPUs of compute capability 8.0 and up and on processors on which it is
+    faster; float16 on GPUs from 7.0; else float32. Weights, statistics and losses are always
+    float32. For GPUs and TPUs the choice follows from their type; processors are measured.
 
     Args:
         precision: one of `PRECISIONS`.
         seconds_by_precision: a function that measures, and returns seconds by precision for
-            float32 and bfloat16, such as `trial.seconds_by_precision`; called where the processor
-            has bfloat16 arithmetic. Without it bfloat16 is taken there unmeasured.
-        cpuinfo: where Linux lists what the processor has.
+            float32 and bfloat16, such as `trial.seconds_by_precision`; called if the processor
+            has bfloat16 arithmetic. Without it bfloat16 is chosen there unmeasured.
+        cpuinfo: where Linux lists the processor's features.
 
     Returns:
-        The precision and why, for a line at the start.
+        The precision and the reason, for a line at the start.
 
     Raises:
         InputError: no such precision.
@@ -52,7 +52,7 @@ def choose(precision="auto", seconds_by_precision=None, cpuinfo="/proc/cpuinfo")
 
 
 def _by_trial(float32, bfloat16):
-    """The choice between two precisions by the seconds that each took."""
+    """Chooses between two precisions by the seconds that each took."""
     times = float32 / bfloat16
     if times >= _FASTER:
         return "bfloat16", f"{times:.1f} times as fast as float32 on this processor, measured"
@@ -71,17 +71,17 @@ def _for_gpus(capabilities):
 
 
 def policy(precision):
-    """Within it, networks are built in the Keras dtype policy of `precision`.
+    """Context manager: networks are built in the Keras dtype policy of `precision`.
 
-    It is not for several threads: the policy is that of the whole process, so that networks that
-    another thread builds meanwhile get it too.
+    Not thread-safe: the policy applies to the whole process, so networks that another thread
+    builds meanwhile get it too.
     """
     return dtype_policy(POLICIES[precision])
 
 
 @contextlib.contextmanager
 def dtype_policy(policy):
-    """Within it, this Keras dtype policy, or that of this name, is the global one."""
+    """Context manager: makes a Keras dtype policy, given by itself or by name, the global one."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
     try:
@@ -91,9 +91,9 @@ def dtype_policy(policy):
 
 
 def in_precision(network, precision):
-    """The same network with every layer in this number format, whatever it was trained in.
+    """The same network with every layer in this precision, whatever it was trained in.
 
-    Weights, statistics and the last layer, which makes the image, are float32 in any.
+    Weights, statistics and the last layer, which makes the image, are always float32.
 
     Args:
         network: a functional Keras model.

@@ -1,4 +1,4 @@
-"""How an image becomes a training image; without TensorFlow, as options are resolved."""
+"""How an image becomes a training image; without TensorFlow, because options use it."""
 
 import dataclasses
 
@@ -8,13 +8,13 @@ from cyclegan_tf.errors import InputError
 
 @dataclasses.dataclass(frozen=True)
 class Preprocessing:
-    """How an image becomes a training image; the names are those of the PyTorch release.
+    """How an image becomes a training image; the names are those of the reference implementation.
 
     Attributes:
         mode: `resize_and_crop` to a square of `load_size`, then a crop of `crop_size`;
             `crop` from the image as it is; `scale_width` to a width of `load_size`, the
             height in proportion but at least `crop_size`; `scale_width_and_crop` the same, then
-            a crop; `none`. Where nothing is cropped, both sides are rounded to multiples of 4.
+            a crop; `none`. Without a crop, both sides are rounded to multiples of 4.
         load_size, crop_size: in pixels.
         flip: mirror half of the images, left to right.
         channels: 1 (gray), 3 (RGB) or as many as the source has; two numbers if those of the
@@ -45,7 +45,7 @@ class Preprocessing:
         return self.mode.endswith("crop")
 
     def resized(self, size):
-        """The size before the crop of an image of `size`, `(height, width)` both."""
+        """The size before the crop of an image of `size`; both are `(height, width)`."""
         height, width = size
         if self.mode == "resize_and_crop":
             return self.load_size, self.load_size
@@ -57,11 +57,11 @@ class Preprocessing:
         return height, width
 
     def final(self, size):
-        """The size that an image of `size` ends with."""
+        """The final size of an image of `size`."""
         return (self.crop_size, self.crop_size) if self.crops else self.resized(size)
 
     def without_augmentation(self):
-        """The same without chance: resized to the final size, and the middle where it crops."""
+        """The deterministic variant: direct resize, center crop, no flip."""
         load_size = self.crop_size if self.mode == "resize_and_crop" else self.load_size
         return dataclasses.replace(self, load_size=load_size, flip=False)
 
@@ -79,7 +79,7 @@ def by_domain(channels):
 
 
 def sizes_from(image_size, load_size, crop_size, mode):
-    """`load_size` and `crop_size`; `image_size` may stand for both, as 256 does for 286 and 256."""
+    """`load_size` and `crop_size`; `image_size` sets both, as 256 sets 286 and 256."""
     if image_size is not None and (load_size is not None or crop_size is not None):
         raise InputError("Give either image_size or load_size and crop_size, not both.")
     if crop_size is None:

@@ -1,4 +1,4 @@
-"""Imports TensorFlow without its notes on the machine, which look like errors and are none."""
+"""Imports TensorFlow without its notes on the machine, which look like errors but are not."""
 
 import contextlib
 import os
@@ -8,14 +8,14 @@ import subprocess
 import sys
 
 # TensorFlow logs these before it reads TF_CPP_MIN_LOG_LEVEL, once for each of its libraries; the
-# second form is that of TensorFlow 2.19.
+# second form is from TensorFlow 2.19.
 _NOTES = (
     "^WARNING: All log messages before absl::InitializeLog",
     "^I0000 ",
     "^[0-9-]{10} [0-9:.]+: I ",
     "^To enable the following instructions: ",
 )
-# The driver could not be started; of interest only if there is one.
+# The driver could not be started; relevant only if there is one.
 _NO_DRIVER = "failed call to cuInit"
 
 
@@ -43,7 +43,7 @@ def _has_nvidia_driver():
 
 @contextlib.contextmanager
 def _stderr_without(patterns):
-    """Passes what is written to stderr through grep, which outlives a crash of this process."""
+    """Filters stderr through grep, which outlives a crash of this process."""
     grep = shutil.which("grep")
     if grep is None or sys.stderr is None:  # Windows
         yield

@@ -1,7 +1,7 @@
 """Random numbers as a function of a seed, the same with and without XLA.
 
-TensorFlow's stateless floats are not, and neither is its `stateless_fold_in`, because they choose
-an algorithm by device.
+TensorFlow's stateless floats and `stateless_fold_in` differ, because they choose an algorithm by
+device.
 """
 
 import tensorflow as tf
@@ -15,6 +15,6 @@ def random_integers(shape, seed, below):
 
 
 def fold_in(seed, number):
-    """Another seed for each number."""
+    """A different seed for each number."""
     first, second = tf.unstack(seed)
     return random_integers((2,), tf.stack([first + tf.cast(number, tf.int32), second]), 2**31 - 1)

@@ -1,6 +1,6 @@
-"""Processes and replicas of a `tf.distribute` strategy, and the variables that each has its own of.
+"""Processes and replicas of a `tf.distribute` strategy, and variables with one value per replica.
 
-Where several processes train together, all of them must call what exchanges values.
+If several processes train together, all of them must call the functions that exchange values.
 """
 
 import functools
@@ -10,13 +10,13 @@ import tensorflow as tf
 
 
 def process_count(strategy=None):
-    """How many processes train together; 1 but for `MultiWorkerMirroredStrategy`."""
+    """Number of processes that train together; 1 unless the strategy is multi-worker."""
     cluster = _cluster(strategy)
     return sum(map(cluster.num_tasks, cluster.jobs)) or 1
 
 
 def process_index(strategy=None):
-    """The number of this process among them, from 0; number 0, the chief, writes the files."""
+    """The index of this process among them, from 0; process 0, the chief, writes the files."""
     cluster = _cluster(strategy)
     if not cluster.jobs:
         return 0
@@ -26,7 +26,7 @@ def process_index(strategy=None):
 
 
 def any_across_processes(flags, strategy):
-    """For each flag whether it is true in any process: a list of booleans, in all the same."""
+    """For each flag, whether it is true in any process: the same booleans in all processes."""
     if process_count(strategy) == 1:
         return list(flags)
     return list(_in_replicas(strategy, _sum)(tf.cast(flags, tf.int32)).numpy() > 0)
@@ -57,7 +57,7 @@ def replica_values(variable):
 
 
 def assign_replica_values(variable, values):
-    """Gives each replica of this process its own of `values`, and zeros where there are fewer."""
+    """Gives each replica of this process its one of `values`, or zeros if there are too few."""
     copies = _copies(variable)
     first = process_index(_strategy_of(variable)) * len(copies)
     for replica, copy in enumerate(copies, first):
@@ -65,15 +65,15 @@ def assign_replica_values(variable, values):
 
 
 def strategy_of(variable):
-    """The strategy of several replicas in whose scope a Keras variable was made, or `None`."""
+    """The multi-replica strategy in whose scope a Keras variable was made, or `None`."""
     return getattr(variable.value, "distribute_strategy", None)
 
 
 def of_any_share(function, images):
     """`function(images)`, even if this replica's share of a short batch has no images.
 
-    TensorFlow's fused convolutions fail then, so that `function` gets an image of zeros instead,
-    whose outputs are left out.
+    TensorFlow's fused convolutions fail on an empty batch. `function` gets an image of zeros
+    instead, and its outputs are dropped.
 
     Args:
         function: from images `(batch, height, width, channels)` to outputs `(batch, ...)`.
@@ -89,7 +89,7 @@ def of_any_share(function, images):
 
 @functools.cache  # one trace for each shape, not for each call
 def _in_replicas(strategy, function):
-    """`function` run in every replica, of which all must give the same; compiled."""
+    """`function` compiled and run in every replica; all must give the same result."""
 
     @tf.function
     def compiled(value):
@@ -99,7 +99,7 @@ def _in_replicas(strategy, function):
 
 
 def _sum(value):
-    own = tf.identity(value)  # on the replica's device, which the reduction asks for
+    own = tf.identity(value)  # on the replica's device, as the reduction requires
     return tf.distribute.get_replica_context().all_reduce("SUM", own)
 
 
@@ -108,7 +108,7 @@ def _gather(value):
 
 
 def _cluster(strategy):
-    """The specification of a cluster of several processes, else an empty one."""
+    """The specification of a multi-process cluster, or an empty one."""
     strategy = strategy or tf.distribute.get_strategy()
     if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         return strategy.cluster_resolver.cluster_spec()

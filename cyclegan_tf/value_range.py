@@ -1,4 +1,4 @@
-"""Float images lie in [-1, 1]; this is checked, and said in one sentence, wherever they come in."""
+"""Checks, with one common message, that float images lie in [-1, 1]."""
 
 import contextlib
 import re
@@ -12,7 +12,7 @@ _MARK = "Float images from, to:"
 
 
 def check(lowest, highest):
-    """Raises an `InputError` if values from `lowest` to `highest` are no float image's."""
+    """Raises an `InputError` if values from `lowest` to `highest` are not within [-1, 1]."""
     if not (lowest >= -_MOST and highest <= _MOST):  # written so that NaN is refused too
         raise InputError(
             "Float images must lie in [-1, 1]; divide values from 0 to 255 by 127.5 and subtract "
@@ -21,9 +21,9 @@ def check(lowest, highest):
 
 
 def asserted(images):
-    """The same images, whose computation fails if they do not lie in range; see `surfaced`.
+    """The same images; computing them fails if values are out of range; see `surfaced`.
 
-    It is for data sets: XLA leaves assertions out.
+    It is for data sets: XLA drops assertions.
     """
     lowest, highest = tf.reduce_min(images), tf.reduce_max(images)  # NaN if any value is
     lie = (lowest >= -_MOST) & (highest <= _MOST)
@@ -33,7 +33,7 @@ def asserted(images):
 
 @contextlib.contextmanager
 def surfaced():
-    """Within it, what `asserted` finds is raised as the `InputError` of `check`."""
+    """Context manager: raises what `asserted` finds as the `InputError` of `check`."""
     try:
         yield
     except tf.errors.InvalidArgumentError as error:

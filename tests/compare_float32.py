@@ -21,7 +21,7 @@ def here(reference):
     for image_a, image_b in _pairs(reference):
         losses = model.train_on_batch(image_a, image_b, return_dict=True)
         model.reset_metrics()
-        yield {references.RELEASE_NAMES[name]: float(value) for name, value in losses.items()}
+        yield {references.REFERENCE_NAMES[name]: float(value) for name, value in losses.items()}
 
 
 def plain_torch(reference, dtype):

@@ -45,7 +45,7 @@ def default_dtype_policy():
 
 @pytest.fixture
 def forbidden_folder():
-    """`good.png`, and `mine.png` and `closed/a.png` that their owner alone may read."""
+    """`good.png`, and `mine.png` and `closed/a.png` that only their owner may read."""
     if not hasattr(os, "geteuid") or os.geteuid() != 0:
         pytest.skip("only root becomes another user, see users.py")
     with tempfile.TemporaryDirectory() as path:  # pytest's own folders are closed to others

@@ -77,8 +77,8 @@ def recorded_draws(draws, are_slots, pool_size, count):
     return pairs
 
 
-# The release's name of each loss; its D_A judges images of B.
-RELEASE_NAMES = {
+# The reference's name of each loss; its D_A judges images of B.
+REFERENCE_NAMES = {
     "d_b": "D_A",
     "g_ab": "G_A",
     "cycle_a": "cycle_A",
@@ -92,8 +92,8 @@ RELEASE_NAMES = {
 
 def cyclegan(reference):
     networks = {
-        name: network(reference, release_name, name.startswith("generator"))
-        for name, release_name in torch_weights.RELEASE_NAMES.items()
+        name: network(reference, reference_name, name.startswith("generator"))
+        for name, reference_name in torch_weights.REFERENCE_NAMES.items()
     }
     return CycleGAN(
         **networks,

@@ -37,7 +37,7 @@ def assert_same_models(run, expected):
 
 
 def assert_same_run(run, expected):
-    """Models, logs and sheets of two folders agree bit for bit."""
+    """Models, logs and sample grids of two folders agree bit for bit."""
     assert_same_models(run, expected)
     assert log_rows(run / "log.csv") == log_rows(expected / "log.csv")
     assert events(run / "logs" / "train") == events(expected / "logs" / "train")

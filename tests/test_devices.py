@@ -1,4 +1,4 @@
-"""How threads are shared out; each case in a process that has not computed yet."""
+"""How threads are distributed; each case in a process that has not computed yet."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""The installed Keras and TensorFlow still have what the package leans on without a promise."""
+"""The installed Keras and TensorFlow still have what the package relies on without a promise."""
 
 import keras
 import tensorflow as tf

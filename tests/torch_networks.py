@@ -1,4 +1,4 @@
-"""Plain PyTorch modules with the architectures and the state dicts of the release."""
+"""Plain PyTorch modules with the architectures and state dicts of the reference."""
 
 import torch
 from torch import nn
@@ -48,7 +48,7 @@ class _Block(nn.Module):
 
 
 class _Named(nn.Module):
-    """A sequence of modules under the name that the release gives it."""
+    """A sequence of modules under its name in the reference."""
 
     def __init__(self, **sequence):
         super().__init__()
@@ -131,7 +131,7 @@ def with_random_tensors(module, seed=0):
 
 
 def write_checkpoints(folder):
-    """Four checkpoints of a run of the release; the modules by the names of files."""
+    """Four checkpoints of a reference run; the modules by file name."""
     folder.mkdir()
     modules = {
         "G_A": resnet(1, 4),

@@ -1,1 +1,1 @@
-"""The shell: what is asked, not how it is done."""
+"""The command line: parses options and calls the package."""

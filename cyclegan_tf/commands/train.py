@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 import typer.core
 
+from cyclegan_tf.commands.parameters import choice, option
 from cyclegan_tf.quiet_start import import_tensorflow
 from cyclegan_tf.recipes import SYSTEMS
 from cyclegan_tf.recipes.option import declared
@@ -19,7 +20,7 @@ _DEFAULT = next(iter(SYSTEMS))
 
 
 def system_asked(arguments):
-    """The system that a command line names last, before it is parsed; else the first one."""
+    """The last system that a command line names, before parsing; the first system by default."""
     asked = _DEFAULT
     for argument, following in zip(arguments, [*arguments[1:], None]):
         flag, equals, value = argument.partition("=")
@@ -29,7 +30,7 @@ def system_asked(arguments):
 
 
 def check_flags(arguments):
-    """Raises an `InputError` for an option of another system than the one that is asked for."""
+    """Raises an `InputError` for an option of a system other than the requested one."""
     system = system_asked(arguments)
     elsewhere = {name for other in SYSTEMS for name in declared(SYSTEMS[other].build)}
     flags = [each.partition("=")[0] for each in arguments if each.startswith("--")]
@@ -48,7 +49,7 @@ class TrainCommand(typer.core.TyperCommand):
 
 
 def train_function(system=_DEFAULT):
-    """A function for typer, whose signature has all options of a system's runs."""
+    """A function for typer whose signature has all options of a system's runs."""
 
     def train(**values):
         given = {n: v.value if isinstance(v, enum.Enum) else v for n, v in values.items()}
@@ -84,7 +85,7 @@ def _help(system):
 
 def _parameters(system):
     recipe = SYSTEMS[system]
-    presets, systems = list(recipe.presets), _choice("System", SYSTEMS)
+    presets, systems = list(recipe.presets), choice("System", SYSTEMS)
     source = typer.Argument(
         help="A folder with trainA and trainB (or of domain A, see --domain-b), `scenes`, or "
         "`tfds:` and a data set, such as tfds:cycle_gan/horse2zebra."
@@ -101,18 +102,18 @@ def _parameters(system):
         ),
         _parameter(
             "preset",
-            _choice("Preset", presets) | None,
-            _option(None, "A set of options of the system; others override it", presets[0]),
+            choice("Preset", presets) | None,
+            option(f"A set of options of the system; others override it (default: {presets[0]})."),
             None,
         ),
         *_of_section(DataOptions, "Images"),
-        _parameter("image_size", int | None, _option("Images", size, "256"), None),
+        _parameter("image_size", int | None, option(f"{size} (default: 256).", "Images"), None),
         *_of_section(recipe.build, f"System {system}"),
         *_of_section(TrainingOptions, "Training"),
         _parameter(
             "restart",
             bool,
-            typer.Option("--restart", help="Begin again; the files of the run are removed."),
+            typer.Option("--restart", help="Start over; the files of the run are removed."),
             False,
         ),
         _parameter(
@@ -136,7 +137,12 @@ def _parameter(name, kind, of_typer, default=inspect.Parameter.empty):
 def _of_section(section, panel):
     """Parameters of declared options; all are None unless given, so that a preset can be seen."""
     return [
-        _parameter(name, _kind(one) | None, _option(panel, one.option.help, _default(one)), None)
+        _parameter(
+            name,
+            _kind(one) | None,
+            option(f"{one.option.help} (default: {_default(one)}).", panel),
+            None,
+        )
         for name, one in declared(section).items()
     ]
 
@@ -144,7 +150,7 @@ def _of_section(section, panel):
 def _kind(one):
     """The type of an option for typer: an enumeration if it has choices, and never optional."""
     if one.option.choices:
-        return _choice(one.name.title().replace("_", ""), one.option.choices)
+        return choice(one.name.title().replace("_", ""), one.option.choices)
     if isinstance(one.type, types.UnionType):
         (kind,) = (each for each in typing.get_args(one.type) if each is not types.NoneType)
         return kind
@@ -158,13 +164,3 @@ def _default(one):
         flag = one.name.replace("_", "-")
         return flag if one.default else f"no-{flag}"
     return f"{one.default:g}" if isinstance(one.default, float) else str(one.default)
-
-
-def _option(panel, text, default):
-    return typer.Option(
-        help=f"{text} (default: {default}).", rich_help_panel=panel, show_default=False
-    )
-
-
-def _choice(name, values):
-    return enum.StrEnum(name, {value: value for value in values})

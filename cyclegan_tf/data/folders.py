@@ -28,11 +28,11 @@ def folders(
     seed=0,
     first_epoch=0,
 ):
-    """Images from two folders, nested or not; unpaired, or paired by name.
+    """Images from two folders, including subfolders; unpaired, or paired by name.
 
     Args:
-        root_or_a: with `b`, the folder of domain A; alone, a folder in the layout of the PyTorch
-            release: `trainA trainB testA testB`.
+        root_or_a: with `b`, the folder of domain A; without, a folder in the layout of the
+            reference implementation: `trainA trainB testA testB`.
         b: the folder of domain B.
         split: which of the folders to take in that layout: `<split>A` and `<split>B`.
         training: draw, crop and flip at random, for `fit`. By default for the split "train".
@@ -51,18 +51,18 @@ def folders(
         steps_per_epoch: batches in an epoch of training; by default as many as the larger domain
             fills.
         seed: of everything that is drawn.
-        first_epoch: 0-based number of the epoch to begin with, to go on where a run stopped.
+        first_epoch: 0-based number of the epoch to begin with, to resume a run.
 
     Returns:
         A `tf.data.Dataset` of `(image_a, image_b)` for `fit` or `evaluate`; see
         `cyclegan_tf.data.pairs`. Files and folders that cannot be read are left out with a
-        warning; another one counts the files that are not named as images are.
+        warning. A second warning counts the files without an image suffix.
 
     Raises:
-        InputError: a folder is missing or has no image that can be read, or a size does not
-            fit. With `paired`, also: no image has a counterpart, two of a folder have the same
-            name but for the suffix, or the images of a pair differ in size before the crop; see
-            `cyclegan_tf.data.pairs`.
+        InputError: a folder is missing or has no readable image, or a size does not fit. With
+            `paired`, also: no image has a counterpart, two images of a folder have the same
+            name except for the suffix, or the images of a pair differ in size before the crop;
+            see `cyclegan_tf.data.pairs`.
     """
     load_size, crop_size = sizes_from(image_size, load_size, crop_size, preprocess)
     preprocessing = Preprocessing(preprocess, load_size, crop_size, flip, channels)

@@ -1,4 +1,4 @@
-"""Image files: which there are in a folder, whether they can be read, and their pixels."""
+"""Image files: finding them in a folder, checking them, and reading their pixels."""
 
 import contextlib
 import dataclasses
@@ -29,10 +29,10 @@ _ORIENTATION, _QUARTER_TURNS = 0x0112, (5, 6, 7, 8)  # of EXIF
 # An image decoded at reduced scale keeps this many pixels for each of the final ones.
 _LEAST_LEFT = 4
 
-# Profiles of sRGB differ by so much from each other, in steps of 1/255.
+# sRGB profiles differ from each other by this much, in steps of 1/255.
 _ROUNDING_OF_A_PROFILE = 2
 
-# Files that file managers write beside the user's, in small letters; others begin with "._".
+# Files that file managers write beside the user's, in lower case; others begin with "._".
 _OF_SYSTEMS = (".ds_store", "thumbs.db", "desktop.ini")
 
 # What the last bytes of a complete file of each format hold.
@@ -46,12 +46,12 @@ def colors(channels):
 
 @dataclasses.dataclass(frozen=True)
 class Found:
-    """What there is below a folder.
+    """The contents of a folder and its subfolders.
 
     Attributes:
-        paths: of the files that are named as images are, sorted.
-        problems: by the path of each folder that cannot be looked into, an `InputError`.
-        others: paths of the other files, without those that systems write for themselves.
+        paths: of the files with an image suffix, sorted.
+        problems: an `InputError` for each folder that cannot be opened, by its path.
+        others: paths of the other files, except those that operating systems write.
     """
 
     paths: list[pathlib.Path]
@@ -59,12 +59,12 @@ class Found:
     others: list[pathlib.Path]
 
     def passed_over(self):
-        """A sentence on the files of other names; `None` if there are none."""
+        """A sentence about the files with other names; `None` if there are none."""
         if len(self.others) == 1:
-            return f"1 file is passed over because of its name: {self.others[0]}."
+            return f"1 file is skipped because of its name: {self.others[0]}."
         if self.others:
             return (
-                f"{len(self.others)} files are passed over because of their names, such as "
+                f"{len(self.others)} files are skipped because of their names, such as "
                 f"{self.others[0]}."
             )
 
@@ -76,13 +76,13 @@ def find(folder, left_out=None):
 
     Args:
         folder: a path.
-        left_out: a folder that is not looked into.
+        left_out: a folder to skip.
 
     Returns:
         `Found`, with at least one path.
 
     Raises:
-        InputError: there is no such folder, or no image in it.
+        InputError: there is no such folder, or it has no image.
     """
     folder = pathlib.Path(folder)
     if not files.is_folder(folder, "a folder of images"):
@@ -110,7 +110,7 @@ def find(folder, left_out=None):
 def _folders(folder, left_out, onerror):
     """The paths of a folder and those below, each with the names of its files.
 
-    Links are followed last, so that a folder has its own path where it has one in here.
+    Links are followed last, so that a folder keeps its own path if it has one in here.
     """
     seen = set() if left_out is None else {os.path.realpath(left_out)}
     starts = [folder]
@@ -130,15 +130,15 @@ def _folders(folder, left_out, onerror):
 
 
 def readable(paths):
-    """Those of `paths` that can be read, and their sizes.
+    """The readable ones of `paths`, and their sizes.
 
-    The ones that cannot be read are left out with one warning that names them.
+    Unreadable ones are left out with one warning that names them.
 
     Returns:
         A list of paths and a list of `(height, width)`.
 
     Raises:
-        InputError: not one of them can be read.
+        InputError: none of them can be read.
     """
     with warnings.catch_warnings(), ThreadPoolExecutor() as pool:
         warnings.simplefilter("ignore")  # Pillow's, of odd metadata and of large sizes
@@ -165,15 +165,15 @@ def read(file, channels=3, resized_to=None):
 
     The camera's orientation tag is applied, colors of an embedded ICC profile become those of
     sRGB, 16-bit values are scaled to 8 bits, palettes are looked up, and with fewer than 4
-    channels transparent pixels lie on white. Of an animation the first frame is taken. Metadata
-    is not kept.
+    channels transparent pixels are drawn on white. For an animation the first frame is used.
+    Metadata is not kept.
 
     Args:
         file: a path, or the bytes of an encoded image.
         channels: 1 (gray), 3 (RGB) or 4 (RGBA).
-        resized_to: `(height, width)` that the image will be resized to. A JPEG that has many
-            more pixels is decoded at 1/2, 1/4 or 1/8 of its size, which takes a fraction of the
-            time; after `resize` it is the same within 1/255 (the mean over the image).
+        resized_to: `(height, width)` that the image will be resized to. A JPEG with many more
+            pixels is decoded at 1/2, 1/4 or 1/8 of its size, in a fraction of the time. After
+            `resize` it differs by less than 1/255 (mean over the image).
 
     Raises:
         InputError: the file cannot be read; the message names it.
@@ -191,7 +191,7 @@ def read(file, channels=3, resized_to=None):
 
 
 def check_channels(channels):
-    """Raises an InputError for a number of channels that image files do not have."""
+    """Raises an InputError for a number of channels that image files cannot have."""
     if channels not in CHANNELS:
         raise InputError(
             f"Image files have 1, 3 or 4 channels, not {channels}; "
@@ -200,18 +200,18 @@ def check_channels(channels):
 
 
 def size(file):
-    """`(height, width)` of an image as `read` would give it, from its header where it can be."""
+    """`(height, width)` of an image as `read` would return it, from its header if possible."""
     with _opened(file) as image:
         if image.format == "TIFF" or (image.format == "PNG" and "exif" in image.info):
             # Releases of Pillow differ in what the header of these says.
             return ImageOps.exif_transpose(image).size[::-1]
-        # To ask a PNG for its tags would decode it.
+        # Asking a PNG for its tags would decode it.
         turned = image.format != "PNG" and image.getexif().get(_ORIENTATION) in _QUARTER_TURNS
         return (image.width, image.height) if turned else (image.height, image.width)
 
 
 def resize(pixels, height, width):
-    """Bicubic and antialiased, as the PyTorch release resizes; uint8 in and out."""
+    """Bicubic and antialiased, as the reference implementation resizes; uint8 in and out."""
     if pixels.shape[:2] == (height, width):
         return pixels
     if pixels.shape[-1] == 3:
@@ -229,11 +229,11 @@ def resize(pixels, height, width):
 def is_animated(file):
     """Whether there are more frames, or pages, than the first, which `read` takes."""
     with _opened(file) as image:
-        # Of the parts of an MPO, which cameras name .jpg, the others are previews and depths.
+        # The other parts of an MPO, which cameras name .jpg, are previews and depth maps.
         return image.format != "MPO" and getattr(image, "is_animated", False)
 
 
-def encode(pixels):
+def to_pillow(pixels):
     """A Pillow image of uint8 pixels `(height, width, 1, 3 or 4)`.
 
     Raises:
@@ -259,11 +259,11 @@ _DECODER_ERRORS = (
 
 @contextlib.contextmanager
 def _opened(file):
-    """Opens an image; whatever Pillow raises meanwhile becomes an InputError."""
+    """Opens an image; any error from Pillow becomes an InputError."""
     name = "The image" if isinstance(file, bytes) else str(file)
     try:
         if not isinstance(file, bytes) and not stat.S_ISREG(os.stat(file).st_mode):
-            # To open a pipe would wait for its other end.
+            # Opening a pipe would wait for its other end.
             raise InputError(f"{name} is not a regular file; expected an image.")
         with Image.open(io.BytesIO(file) if isinstance(file, bytes) else file) as image:
             if image.width * image.height > MAX_PIXELS:
@@ -287,18 +287,18 @@ def _opened(file):
 
 
 def _reduce(image, resized_to):
-    """Has a JPEG decoded at a reduced scale where enough is left of it."""
-    # On each side, whichever way the orientation tag turns it.
+    """Decodes a JPEG at reduced scale if enough resolution remains."""
+    # On each side, whatever the orientation tag.
     least = _LEAST_LEFT * max(resized_to)
     for scale in (8, 4, 2):
-        # A side that is no multiple would be rounded up, and the image be moved.
+        # A side that is not a multiple would be rounded up, which shifts the image.
         if min(image.size) >= scale * least and not (image.width % scale or image.height % scale):
             image.draft(None, (image.width // scale, image.height // scale))
             return
 
 
 def _of_8_bits(image, file):
-    """The image with plain values of 8 bits: no palette, no other number format."""
+    """The image with plain 8-bit values: no palette, no other dtype."""
     if image.mode in ("I;16", "I;16B", "I;16L", "I;16N", "I"):
         values = np.asarray(image).astype(np.int64)
         return Image.fromarray(np.uint8(np.clip((values + 128) // 257, 0, 255)))
@@ -314,14 +314,14 @@ def _of_8_bits(image, file):
 
 
 def _in_srgb(image, profile):
-    """The image with its colors in sRGB; as it is if the profile is broken or of other colors."""
+    """The image in sRGB; unchanged if the profile is broken or of another color space."""
     transform = _transform_to_srgb(image.mode, profile)
     return image if transform is None else transform.apply(image)
 
 
 @functools.lru_cache(maxsize=32)
 def _transform_to_srgb(mode, profile):
-    """What takes colors of an ICC profile to sRGB; `None` if nothing does, or nothing has to."""
+    """The transform from an ICC profile to sRGB; `None` if there is none or none is needed."""
     into = "RGBA" if mode == "RGBA" else "RGB"
     try:
         transform = ImageCms.buildTransform(
@@ -334,7 +334,7 @@ def _transform_to_srgb(mode, profile):
         return None
     if mode not in ("RGB", "RGBA"):
         return transform
-    # Most photographs have a profile of sRGB itself: their values are not rounded again.
+    # Most photographs have an sRGB profile already: their values are not rounded again.
     levels = np.uint8(np.arange(0, 256, 15))
     colors = Image.fromarray(np.stack(np.meshgrid(levels, levels, levels), -1).reshape(1, -1, 3))
     moved = np.int16(transform.apply(colors.convert(mode)).convert("RGB")) - np.asarray(colors)
@@ -359,7 +359,7 @@ def _size_or_problem(path):
 
 
 def _looks_complete(path):
-    """Whether the file ends as its format ends: finds cut files without decoding all of them."""
+    """Whether the file ends as its format requires: finds truncated files without decoding them."""
     with Image.open(path) as image:
         ending = _ENDINGS.get(image.format)
     if ending is None:

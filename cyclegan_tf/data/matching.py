@@ -1,4 +1,4 @@
-"""Paired images in two folders, which are found by their names."""
+"""Paired images in two folders, matched by name."""
 
 import pathlib
 import warnings
@@ -9,9 +9,9 @@ _SHOWN = 5  # paths in one message
 
 
 def matched(source_a, source_b):
-    """Two sources of the images that have a counterpart in the other one, in one order.
+    """Two sources of the images that have a counterpart in the other one, in the same order.
 
-    Counterparts have the same name, which is a path relative to the folder, whatever the suffix.
+    Counterparts have the same name: the path relative to the folder, without the suffix.
     Images without one are left out with a warning that names them.
 
     Args:

@@ -21,15 +21,15 @@ _CROP, _FLIP = range(2)
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """Images that can be had by number.
+    """A collection of images, loaded by index.
 
     Attributes:
         name: for messages.
-        load: from a number below `len(sizes)` and the `(height, width)` that the pipeline will
-            resize to, to uint8 pixels `(height, width, channels)`; it may use the size to do less.
+        load: from an index and the `(height, width)` that the pipeline will resize to, to uint8
+            pixels `(height, width, channels)`; it may use the size to decode less.
         sizes: `(height, width)` of each image.
-        names: of each image, if it has one; a resumed training finds out by them, and by the
-            sizes, that its images are others than before.
+        names: of each image, if it has one; by these and the sizes a resumed run notices that
+            its images have changed.
     """
 
     name: str
@@ -41,11 +41,11 @@ class Source:
         return len(self.sizes)
 
     def described(self, number):
-        """What messages call the image of this number."""
+        """What messages call the image with this number."""
         return f"{self.names[number] if self.names else number} of {self.name}"
 
     def subset(self, numbers):
-        """A source of only the images of these numbers, in this order."""
+        """A source with only the images of these numbers, in this order."""
         return dataclasses.replace(
             self,
             load=lambda number, size: self.load(numbers[number], size),
@@ -54,7 +54,7 @@ class Source:
         )
 
 
-# Nothing here branches on tensors; to be looked through by AutoGraph takes a second.
+# No data-dependent control flow here; skipping AutoGraph saves about a second.
 _plain = tf.autograph.experimental.do_not_convert
 
 
@@ -70,28 +70,28 @@ def pairs(
     seed=0,
     first_epoch=0,
 ):
-    """Batches of images for `fit`, or of images in order for `evaluate`.
+    """Batches of image pairs: drawn at random for `fit`, or in order for `evaluate`.
 
     An epoch has max(|A|, |B|) pairs. In training, A runs through a permutation and B is drawn
-    independently of it, so that each pass over the data set gives other pairs: the second pass
-    is the second epoch, and a look at the first batch counts as a pass; `fit` of this package's
-    systems counts its own epochs instead. Otherwise pair k is made of the k-th images, without
-    chance.
+    independently of it, so that each pass over the data set gives other pairs. The second pass
+    is the second epoch; reading only the first batch counts as a pass. `fit` of this package's
+    systems counts its own epochs instead. Without training, pair k consists of the k-th images,
+    with no randomness.
 
-    With `paired`, the two images of a pair show one scene from edge to edge, and have one index,
-    one crop and one flip; A runs through the same permutation as without. Before the crop the two
-    must have one size: `"resize_and_crop"` always sees to that, `"scale_width"` and
-    `"scale_width_and_crop"` if their proportions are equal; for `"crop"` the images themselves
-    must have one size, and for `"none"` one up to the rounding to multiples of 4.
+    With `paired`, the two images of a pair show the same scene from edge to edge and share the
+    index, the crop and the flip; A runs through the same permutation as without. Before the crop
+    the two must have the same size. `"resize_and_crop"` always ensures that, `"scale_width"` and
+    `"scale_width_and_crop"` do if the aspect ratios are equal. For `"crop"` the files must have
+    the same size, and for `"none"` the same up to the rounding to multiples of 4.
 
     Args:
         source_a, source_b: the two `Source`s.
         preprocessing: a `Preprocessing`.
         training: draw, crop and flip at random.
-        paired: the k-th images of both sources show one scene.
+        paired: the k-th images of both sources show the same scene.
         batch_size: pairs in a batch, over all replicas together; what does not fill a batch at
             the end of an epoch is left out in training.
-        steps_per_epoch: batches in an epoch of training, for an epoch of another length.
+        steps_per_epoch: batches in an epoch of training, if not the number that fits.
         seed: of everything that is drawn.
         first_epoch: 0-based number of the epoch to begin with.
 
@@ -129,7 +129,7 @@ def pairs(
 
 
 def _check_paired(sources, preprocessing):
-    """Raises an InputError if the images of equal numbers cannot be the two of a pair."""
+    """Raises an InputError if images with the same number cannot be a pair."""
     source_a, source_b = sources
     if len(source_a) != len(source_b):
         raise InputError(
@@ -163,7 +163,7 @@ def _in_order(sources, shapes, preprocessing, batch_size):
 
 @dataclasses.dataclass(frozen=True)
 class TrainingPairs:
-    """Training pairs by number, so that training can begin anywhere and be shared out.
+    """Training pairs by number, so that training can start anywhere and be distributed.
 
     Pair k is a pure function of (seed, k). Step s of epoch e is made of `batch_size` pairs, from
     number `e * pairs_per_epoch + s * batch_size` on; e and s are 0-based.
@@ -177,7 +177,7 @@ class TrainingPairs:
         seed: of everything that is drawn.
         first_epoch: that `epochs` and `fit` begin with; if it is 0, `fit` begins with its
             `initial_epoch`.
-        paired: the two images of a pair have one index, one crop and one flip.
+        paired: the two images of a pair share the index, the crop and the flip.
     """
 
     sources: tuple
@@ -210,13 +210,13 @@ class TrainingPairs:
         return self.given_steps * self.batch_size if self.given_steps else self._count
 
     def fingerprint(self):
-        """What pair k depends on, as values that JSON can hold: of the images a number and a sum.
+        """What pair k depends on, as JSON values: the images as their number and a checksum.
 
-        An image of the same name and size is taken for the same.
+        Images with the same name and size are considered equal.
         """
         preprocessing = dataclasses.asdict(self.preprocessing)
         fingerprint = {
-            # Compared with what was read from JSON, which has lists only.
+            # Compared with what was read from JSON, which has only lists.
             "preprocessing": json.loads(json.dumps(preprocessing)),
             "seed": self.seed,
             "first_epoch": self.first_epoch,
@@ -243,11 +243,11 @@ class TrainingPairs:
         numbers = tf.data.Dataset.from_tensors(0).flat_map(this_epoch)
         dataset = self._batches(numbers).apply(tf.data.experimental.assert_cardinality(steps))
         dataset = dataset.prefetch(tf.data.AUTOTUNE)
-        dataset.epoch = epoch  # a data set does not keep the variables alive that it captures
+        dataset.epoch = epoch  # a data set does not keep captured variables alive
         return dataset
 
     def from_step(self, first_epoch=0, first_step=0, *, worker=0, workers=1, replicas=1):
-        """The batches from one step on, without end; or a worker's share of each of them.
+        """The batches from a step on, without end; or a worker's share of each.
 
         Args:
             first_epoch, first_step: of the first batch, 0-based.
@@ -282,7 +282,7 @@ class TrainingPairs:
     def _element(self, k):
         drawn = _draw(k, *map(len, self.sources), self.seed)
         streams = (_DOMAIN_A, _DOMAIN_B)
-        if self.paired:  # B follows A in all that is random
+        if self.paired:  # B follows A in everything random
             drawn, streams = drawn[:1] * 2, streams[:1] * 2
         return tuple(
             _image(source, index, self.preprocessing, shape, _key(self.seed, _ELEMENT, stream, k))
@@ -309,7 +309,7 @@ def _draw(k, count_a, count_b, seed):
 
 
 def _image(source, index, preprocessing, shape, key=None):
-    """Loads, resizes, crops, flips and scales one image; by chance where there is a key."""
+    """Loads, resizes, crops, flips and scales one image; randomly if `key` is given."""
 
     def load(number):
         size = preprocessing.resized(source.sizes[number])
@@ -341,7 +341,7 @@ def _fold(key, stream):
 
 
 def _shape(source, preprocessing, channels, batch_size):
-    """The static shape of a source's images in the end; raises for what cannot work."""
+    """The final static shape of a source's images; raises an InputError if there is none."""
     if preprocessing.crops:
         for number, size in enumerate(source.sizes):
             if min(preprocessing.resized(size)) < preprocessing.crop_size:

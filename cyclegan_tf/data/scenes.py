@@ -1,6 +1,6 @@
 """Procedural street scenes: label maps as domain A, "photographs" as domain B.
 
-The built-in data set: any number, any size, nothing to download, and the truth is known.
+The built-in data set: any number, any size, no download, with ground truth.
 """
 
 import dataclasses
@@ -30,7 +30,7 @@ _SKY, _BUILDING, _TREE, _ROAD, _SIDEWALK, _CAR = range(len(CLASSES))
 
 _CACHE_BYTES = 2**28  # for each domain
 
-# Scenes of domain A, of domain B and of each split come from ranges that do not meet.
+# Scenes of domain A, of domain B and of each split come from disjoint ranges.
 _SPLITS = {"train": 0, "test": 1}
 
 
@@ -47,15 +47,15 @@ def scenes(
     seed=0,
     first_epoch=0,
 ):
-    """Label maps (domain A) and photographs (domain B), of other scenes or paired.
+    """Label maps (domain A) and photographs (domain B), of different scenes or paired.
 
     Args:
         count: scenes in each domain.
         image_size: a number for squares or `(height, width)`, multiples of 4, at least 16 pixels.
-        split: `"train"` or `"test"`; they share no scene.
+        split: `"train"` or `"test"`; these have no scene in common.
         training: draw and flip at random, for `fit`. By default for the split "train".
-        paired: the photographs are those of the label maps; else of other scenes, so that no
-            photograph of a training data set shows a scene whose label map is in it.
+        paired: the photographs show the scenes of the label maps. By default they show other
+            scenes, so that no scene of a training data set is in both domains.
         flip: mirror half of the training images, left to right.
         batch_size: pairs in a batch, over all replicas together.
         steps_per_epoch: batches in an epoch of training; by default as many as the larger domain
@@ -103,7 +103,7 @@ def scene_sources(count=1000, image_size=64, split="train", seed=0, paired=False
 
 
 def scene_pairs(count=100, image_size=64, *, split="test", seed=0):
-    """Scenes with their truth, for scoring.
+    """Scenes with ground truth, for scoring.
 
     Returns:
         `(label_maps, photographs, classes)`: uint8 `(count, height, width, 3)` twice, and uint8

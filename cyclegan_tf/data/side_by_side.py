@@ -27,18 +27,18 @@ def side_by_side(
     seed=0,
     first_epoch=0,
 ):
-    """Paired images of which each file holds both, A|B: those of the mode "aligned" of PyTorch.
+    """Paired images, both in one file, A|B: the mode "aligned" of the reference implementation.
 
     Args:
-        root: a folder that holds the folders `train`, `test` and so on, nested or not.
-        split: which of these folders to take.
+        root: a folder that holds the folders `train`, `test` and so on, with subfolders or not.
+        split: which of these folders to use.
         order: `"ab"` if the left half of a file is of domain A, `"ba"` if the right half is.
 
     The other arguments and the result are those of `folders` with `paired=True`.
 
     Raises:
-        InputError: the folder is missing or has no image that can be read, the width of an image
-            is odd, or a size does not fit.
+        InputError: the folder is missing or has no readable image, the width of an image is odd,
+            or a size does not fit.
     """
     load_size, crop_size = sizes_from(image_size, load_size, crop_size, preprocess)
     preprocessing = Preprocessing(preprocess, load_size, crop_size, flip, channels)
@@ -85,7 +85,7 @@ def _half(folder, paths, sizes, half, channels):
         str(folder),
         load,
         [(height, width // 2) for height, width in sizes],
-        # With the half, so that a fingerprint tells one order from the other.
+        # With the half, so that a fingerprint distinguishes the orders.
         [f"{path.relative_to(folder).as_posix()} ({half} half)" for path in paths],
     )
 

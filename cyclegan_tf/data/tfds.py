@@ -9,7 +9,7 @@ from cyclegan_tf.errors import InputError
 from cyclegan_tf.extras import required
 from cyclegan_tf.preprocessing import Preprocessing, by_domain, sizes_from
 
-# TFDS makes 10 tries, each after twice the pause: 3.5 minutes without a network. 5 take 6 seconds.
+# TFDS makes 10 tries, doubling the pause: 3.5 minutes without a network. 5 tries take 6 seconds.
 _TRIES = 5
 
 
@@ -32,7 +32,7 @@ def from_tfds(
     seed=0,
     first_epoch=0,
 ):
-    """Unpaired images from two splits of a TFDS data set, downloaded where it is not there yet.
+    """Unpaired images from two splits of a TFDS data set, downloaded if necessary.
 
     The encoded images are held in memory (111 MB for horse2zebra).
 
@@ -74,7 +74,7 @@ def tfds_sources(name, a=None, b=None, split="train", data_dir=None, channels=3)
 
 def _import_tfds():
     tensorflow_datasets = required("tensorflow_datasets", "tfds", "from_tfds needs")
-    if not hasattr(tensorflow_datasets, "builder"):  # it logs its own import errors and goes on
+    if not hasattr(tensorflow_datasets, "builder"):  # it logs its own import errors and continues
         raise ImportError(
             "tensorflow-datasets is installed but does not import. Beside TensorFlow 2.19 it needs "
             "an older tensorflow-metadata: pip install 'tensorflow-metadata<1.18'"
@@ -109,7 +109,7 @@ def _prepared(name, data_dir):
 
 @contextlib.contextmanager
 def _fewer_tries():
-    """Within it, TFDS gives up sooner; by its own way, which knows proxies and what is there."""
+    """Context manager: TFDS gives up sooner, in its own download code, which knows proxies."""
     from tensorflow_datasets.core.download import downloader
 
     tries = getattr(downloader, "MAX_RETRIES", _TRIES)

@@ -1,4 +1,4 @@
-"""The demo: the whole way from images to a deployed translator, on the built-in data."""
+"""The demo: from images to a deployed translator, on the built-in data."""
 
 import json
 import pathlib
@@ -69,9 +69,9 @@ def demo(out="runs/demo", seed=0, log=print, **changes):
 
 
 def _remove_earlier(out):
-    """Removes what an earlier demo wrote after its training, and nothing else.
+    """Removes what an earlier demo wrote after training, and nothing else.
 
-    Not before the training, which finds out whether the folder is that of a run.
+    Called after training, which checks that the folder holds a run.
     """
     if not (out / "scores.json").exists():
         return
@@ -99,7 +99,7 @@ def _write_examples(folder, options):
     labels, photographs, _ = data.scene_pairs(1, options.data.crop_size, seed=options.training.seed)
     for name, (image,) in (("label_map", labels), ("photograph", photographs)):
         with files.atomic_file(folder / f"{name}.png") as path:
-            image_files.encode(image).save(path)
+            image_files.to_pillow(image).save(path)
 
 
 def _differences(model, written, options):

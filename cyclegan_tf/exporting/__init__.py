@@ -1,1 +1,1 @@
-"""Out of Python: SavedModel, TFLite, ONNX, web pages."""
+"""Exports: SavedModel, TFLite, ONNX, web pages."""

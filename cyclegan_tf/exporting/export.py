@@ -1,4 +1,4 @@
-"""The verb `export`: trained generators as SavedModel, TFLite, ONNX and small Keras files."""
+"""The command `export`: trained generators as SavedModel, TFLite, ONNX and small Keras files."""
 
 import numbers
 import pathlib
@@ -6,8 +6,8 @@ import pathlib
 import tensorflow as tf
 
 from cyclegan_tf import files
-from cyclegan_tf.choices import DIRECTIONS, KINDS, POLICIES, USUAL_KINDS, check
-from cyclegan_tf.directions import generator_of
+from cyclegan_tf.choices import KINDS, POLICIES, USUAL_KINDS, check
+from cyclegan_tf.directions import direction_of, generator_of
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.exporting import warmup
 from cyclegan_tf.exporting.onnx import export_onnx
@@ -20,7 +20,8 @@ from cyclegan_tf.precision import in_precision
 def export(
     model,
     out,
-    directions=DIRECTIONS,
+    directions=None,
+    *,
     image_size=None,
     precision="float32",
     kinds=USUAL_KINDS,
@@ -28,14 +29,14 @@ def export(
 ):
     """Writes a SavedModel and a .tflite of each direction, or other kinds.
 
-    Export from one thread at a time: the converters' remarks are held back by redirecting the
-    standard output of the whole process.
+    Export from one thread at a time: converter output is silenced by redirecting the standard
+    output of the whole process.
 
     Args:
         model: a system, such as a `CycleGAN`.
         out: a folder. Each direction becomes `generator_ab/<version>/`, `generator_ab.tflite`,
             `generator_ab.onnx` and `generator_ab.keras`.
-        directions: `"ab"`, `"ba"` or both.
+        directions: `("ab",)`, `("ba",)` or both; all of the model if `None`.
         image_size: of the .tflite, a number for squares or `(height, width)`; that of the
             training images if `None`.
         precision: of the SavedModel and the .keras file; see `export_saved_model`.
@@ -46,7 +47,7 @@ def export(
         The paths written, by kind and direction: `{("saved_model", "ab"): ..., ...}`.
 
     Raises:
-        InputError: no such kind, direction or number format, or arguments of `export_tflite`
+        InputError: no such kind, direction or precision, or arguments of `export_tflite`
             without that kind; see also `export_tflite` and `export_keras`. Nothing is written
             then.
     """
@@ -59,6 +60,7 @@ def export(
             f"Received: kinds {', '.join(kinds)}"
         )
     files.check_folder(out)
+    directions = tuple(model.generators) if directions is None else directions
     for direction in directions:  # before anything is written
         check("direction", direction, model.generators)
         if "tflite" in kinds:
@@ -76,8 +78,8 @@ def export(
             written["onnx", direction] = export_onnx(model, out / f"{name}.onnx", direction)
         if "keras" in kinds:
             path = out / f"{name}.keras"
-            written["keras", direction] = export_keras(model, path, direction, precision)
-    # Last, because a server loads a new version at once: nothing may fail after it.
+            written["keras", direction] = export_keras(model, path, direction, precision=precision)
+    # Last, because a server loads a new version at once: nothing may fail afterwards.
     for direction in directions if "saved_model" in kinds else ():
         written["saved_model", direction] = export_saved_model(
             model, out, direction, precision=precision
@@ -85,25 +87,25 @@ def export(
     return written
 
 
-def export_keras(model, path, direction="ab", precision="float32"):
-    """Writes one generator alone as a `.keras` file, a tenth of what `model.save` writes.
+def export_keras(model, path, direction=None, *, precision="float32"):
+    """Writes only one generator as a `.keras` file, a tenth of what `model.save` writes.
 
     It has no optimizers and no discriminator. `cyclegan_tf.load`, `cyclegan-tf translate` and
-    `export` read it as a model of direction "ab", whichever it was; `keras.saving.load_model` as
-    a Keras model, after `import cyclegan_tf`.
+    `export` read it as a model of direction "ab", whichever it was. `keras.saving.load_model`
+    reads it as a Keras model, after `import cyclegan_tf`.
 
     Args:
         model: a system, such as a `CycleGAN`, or a `Translator`.
         path: of the file, a name that ends in `.keras` and is new.
-        direction: `"ab"` or `"ba"`.
+        direction: `"ab"` or `"ba"`; the first one of the model if `None`.
         precision: `"float32"`, or `"bfloat16"` or `"float16"` for the arithmetic inside; weights
-            are float32 in any.
+            are always float32.
 
     Returns:
         `path`.
 
     Raises:
-        InputError: no such direction, number format or name, or the file is there already.
+        InputError: no such direction or precision, no `.keras` name, or the file exists already.
     """
     check("precision", precision, POLICIES)
     path = pathlib.Path(path)
@@ -121,7 +123,7 @@ def _check_keras_path(path):
         raise InputError(f"{path} is there already; choose another name or folder.")
 
 
-def export_saved_model(model, path, direction="ab", version=None, precision="float32"):
+def export_saved_model(model, path, direction=None, *, version=None, precision="float32"):
     """Writes one generator as a SavedModel.
 
     Its signatures take images of any size (of its own, if the network has one) as float32,
@@ -131,19 +133,20 @@ def export_saved_model(model, path, direction="ab", version=None, precision="flo
         model: a system.
         path: the folder of the models: this one becomes `generator_ab/<version>/` in it, with the
             requests that TF Serving warms it up with.
-        direction: `"ab"` or `"ba"`.
+        direction: `"ab"` or `"ba"`; the first one of the model if `None`.
         version: number of the version's folder, 1 or more; the next one if `None`. The folder
-            appears whole or not at all.
+            appears complete or not at all.
         precision: `"float32"`, or `"bfloat16"` or `"float16"` for the arithmetic inside, on
-            servers that multiply it faster; images stay float32.
+            servers that multiply in it faster; images stay float32.
 
     Returns:
         The path of the version.
 
     Raises:
-        InputError: no such direction or number format, or the version is there already.
+        InputError: no such direction or precision, or the version exists already.
     """
     check("precision", precision, POLICIES)
+    direction = direction_of(model, direction)
     generator = in_precision(generator_of(model, direction), precision)
     name = f"generator_{direction}"
     target = _version_folder(pathlib.Path(path) / name, version)
@@ -151,7 +154,7 @@ def export_saved_model(model, path, direction="ab", version=None, precision="flo
     module.weights = [weight.value for weight in generator.weights]
     functions = signatures(generator)
     requests = warmup.gray_requests(functions, *_usual_size(model, generator))
-    # What is unfinished has no number for a name, so that no server loads it.
+    # Unfinished folders are not named by a number, so that no server loads them.
     with files.atomic_file(target) as beside, quiet():
         tf.saved_model.save(module, str(beside), signatures=functions)
         warmup.write_requests(beside / warmup.FILE, requests, name)
@@ -159,7 +162,7 @@ def export_saved_model(model, path, direction="ab", version=None, precision="flo
 
 
 def _usual_size(model, generator):
-    """Height, width and channels of the images that a server will mostly get."""
+    """Height, width and channels of the images that a server will usually get."""
     height, width, channels = generator.input_shape[1:]
     return height or model.image_shape[0] or 256, width or model.image_shape[1] or 256, channels
 

@@ -65,7 +65,7 @@ def read(wanted):
 
 
 def _download(packages):
-    """Fills the cache; what fails is named together, for somebody who fetches it elsewhere."""
+    """Fills the cache; one error names all that failed, for a download on another machine."""
     failed, reason = [], None
     for package in packages:
         try:
@@ -85,7 +85,7 @@ def _download(packages):
     if failed:
         raise InputError(
             f"{' and '.join(package.url for package in failed)} cannot be downloaded ({reason}); "
-            f"where there is a network, download this by a browser, and put it into {_cache()}, "
+            f"where there is a network, download this with a browser, and put it into {_cache()}, "
             "or into a folder that you name in CYCLEGAN_TF_CACHE."
         )
 

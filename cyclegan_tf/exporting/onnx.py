@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from cyclegan_tf import files
 from cyclegan_tf.data.image_files import colors
-from cyclegan_tf.directions import generator_of
+from cyclegan_tf.directions import direction_of, generator_of
 from cyclegan_tf.exporting.quiet import quiet
 from cyclegan_tf.extras import required
 from cyclegan_tf.networks.generators import size_multiple, translate_any_size
@@ -18,7 +18,7 @@ from cyclegan_tf.networks.noise import draws_noise
 from cyclegan_tf.precision import in_precision
 
 
-def export_onnx(model, path, direction="ab"):
+def export_onnx(model, path, direction=None):
     """Writes one generator as an ONNX file in float32.
 
     Its input `image` and its output `translated` are float32 `(batch, height, width, channels)`
@@ -27,7 +27,7 @@ def export_onnx(model, path, direction="ab"):
     Args:
         model: a system, such as a `CycleGAN`.
         path: of the file.
-        direction: `"ab"` or `"ba"`.
+        direction: `"ab"` or `"ba"`; the first one of the model if `None`.
 
     Returns:
         `path`.
@@ -37,11 +37,12 @@ def export_onnx(model, path, direction="ab"):
         ImportError: the extra `onnx` is missing.
     """
     onnx = _onnx()
+    direction = direction_of(model, direction)
     path = pathlib.Path(path)
     served = _Served(in_precision(generator_of(model, direction), "float32"))
     with files.atomic_file(path) as beside:
         with quiet(), portable_kernels(), warnings.catch_warnings():
-            # Keras asks NumPy whether it has an `object` still.
+            # Keras asks NumPy whether it still has an `object`.
             warnings.filterwarnings("ignore", "In the future `np.object`", FutureWarning)
             served(np.zeros([size or 8 for size in served.image.shape], np.float32))
             served.export(beside, format="onnx", verbose=False, input_signature=[served.image])
@@ -54,7 +55,7 @@ def export_onnx(model, path, direction="ab"):
 
 
 class _Served(keras.Model):
-    """What the file computes: a generator for images of any size, or of its own."""
+    """What the file computes: a generator for images of any size, or of its fixed size."""
 
     def __init__(self, generator):
         super().__init__(name=generator.name)
@@ -70,7 +71,7 @@ class _Served(keras.Model):
 
 
 def _name_sizes(graph):
-    """Gives sizes that are open the names that people know them by."""
+    """Names the dynamic dimensions batch, height and width."""
     for value in (*graph.input, *graph.output):
         for dim, name in zip(value.type.tensor_type.shape.dim, ("batch", "height", "width")):
             if not dim.dim_value:
@@ -78,7 +79,7 @@ def _name_sizes(graph):
 
 
 def _describe(content, direction, generator):
-    """Facts for whoever finds the file: ONNX's own `metadata_props`."""
+    """Writes facts about the file to ONNX's own `metadata_props`."""
     facts = {"direction": direction, "range": "[-1, 1]", "layout": "NHWC"}
     if draws_noise(generator):
         facts["noise"] = "drawn in each run, by dropout"

@@ -1,4 +1,4 @@
-"""TensorFlow without its remarks."""
+"""Silences TensorFlow's converter output."""
 
 import contextlib
 import io
@@ -8,10 +8,10 @@ import tensorflow as tf
 
 @contextlib.contextmanager
 def quiet():
-    """Without the converters' lists of variables and the paths of files that are renamed later.
+    """Context manager: drops the converters' lists of variables and paths of temporary files.
 
-    It is not for several threads: standard output and TensorFlow's logger are those of the whole
-    process, so that meanwhile other threads print nothing. Errors are raised as ever.
+    Not thread-safe: standard output and TensorFlow's logger belong to the whole process, so other
+    threads print nothing meanwhile. Errors are raised as usual.
     """
     logger = tf.get_logger()
     level = logger.level

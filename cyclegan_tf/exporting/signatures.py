@@ -1,4 +1,4 @@
-"""What a server calls of a SavedModel: images as numbers, as integers, as encoded files."""
+"""SavedModel signatures: images as float32, as uint8, or as encoded files."""
 
 import tensorflow as tf
 
@@ -16,16 +16,16 @@ _BEGINNINGS = {
 
 
 def signatures(generator):
-    """The functions of one generator, of TensorFlow's own operators alone.
+    """The functions of one generator, using only TensorFlow's own operators.
 
     - `serving_default`: `image`, float32 `(batch, height, width, channels)` in [-1, 1], to
       `translated`, the same.
-    - `uint8`: the same in integers of [0, 255].
+    - `uint8`: the same as integers in [0, 255].
     - `bytes`, for networks between images of 1, 3 or 4 channels: `image_bytes`, strings
       `(batch,)` of encoded JPEG, PNG, GIF, BMP or WebP files (which TensorFlow 2.19 cannot read)
-      of any sizes, to `translated_bytes`, PNG files of the same sizes. Transparent pixels lie on
-      white where the network has no fourth channel. The camera's orientation tag is not applied.
-      Bytes that are no image raise InvalidArgument with their number in the batch.
+      of any sizes, to `translated_bytes`, PNG files of the same sizes. Transparent pixels are
+      drawn on white if the network has no fourth channel. The camera's orientation tag is not
+      applied. Bytes that are not an image raise InvalidArgument with their number in the batch.
 
     Args:
         generator: a fully convolutional Keras model, or one of a fixed size.
@@ -63,13 +63,13 @@ def signatures(generator):
 
 
 def _signature(**specs):
-    """A compiled function whose arguments have these names in the SavedModel."""
+    """A compiled function whose arguments have the given names in the SavedModel."""
     named = [tf.TensorSpec(spec.shape, spec.dtype, name=name) for name, spec in specs.items()]
     return tf.function(input_signature=named, autograph=False)
 
 
 def _translation(generator):
-    """Translates float images of any size, or of the generator's own."""
+    """Translates float images of any size, or of the generator's fixed size."""
     fixed = None not in generator.input_shape[1:3]
     multiple = size_multiple(generator)
 
@@ -88,14 +88,14 @@ def _translation(generator):
         def alone():
             return whole(tf.ensure_shape(image, (1, *image.shape[1:])))
 
-        # An image alone takes the faster kernels of `InstanceNormalization`.
+        # A single image uses the faster kernels of `InstanceNormalization`.
         return tf.cond(tf.equal(tf.shape(image)[0], 1), alone, lambda: whole(image))
 
     return translate
 
 
 def _decoded(number, encoded, channels):
-    """uint8 `(height, width, channels)` of the file that has this number in the batch."""
+    """uint8 `(height, width, channels)` of the file with this number in the batch."""
     first = tf.strings.substr(encoded + b"\0" * 4, 0, 4)
     known = [
         tf.equal(tf.strings.substr(first, 0, len(beginning)), beginning)
@@ -107,8 +107,8 @@ def _decoded(number, encoded, channels):
     )
     with tf.control_dependencies([check]):
         encoded = tf.identity(encoded)
-    # 1 (gray), 2 (gray and alpha), 3 or 4 channels. `decode_image` takes a JPEG decoder that saves
-    # time and loses up to 6 steps of 255.
+    # 1 (gray), 2 (gray and alpha), 3 or 4 channels. `decode_image` uses a JPEG decoder that saves
+    # time and is off by up to 6 steps of 255.
     image = tf.cond(
         known[0],
         lambda: tf.io.decode_jpeg(encoded, dct_method="INTEGER_ACCURATE"),

@@ -1,6 +1,6 @@
-"""The requests with which TF Serving warms a SavedModel up before it answers anybody.
+"""The requests with which TF Serving warms up a SavedModel before it serves.
 
-The first request of each signature costs several times what later ones cost. TF Serving sends
+The first request of each signature costs several times as much as later ones. TF Serving sends
 itself those of `assets.extra/tf_serving_warmup_requests` while it loads a version.
 See https://www.tensorflow.org/tfx/serving/saved_model_warmup.
 """
@@ -15,7 +15,7 @@ def write_requests(path, requests, name):
     """Writes one `PredictionLog` for each signature, as a TFRecord file.
 
     Args:
-        path: of the file; its folder is made.
+        path: of the file; its folder is created.
         requests: `{signature: {input: TensorProto}}`; `gray_requests` makes them.
         name: of the model, as TF Serving knows it.
     """

@@ -33,7 +33,7 @@ _NOTICE_FILE = "litert/NOTICE"
 _LICENSE_FILE = "litert/LICENSE"
 _NOTICE = f"""LiteRT.js {_CORE.version}, Copyright Google LLC, from the npm packages
 {_CORE.name} and {_WASM_UTILS.name}.
-Licensed under the Apache License 2.0, which stands in the file LICENSE beside this one.
+Licensed under the Apache License 2.0; see the file LICENSE beside this one.
 One line is changed: core.js imports wasm-utils.js by its path.
 """
 
@@ -42,6 +42,7 @@ def export_web(
     model,
     out,
     directions=None,
+    *,
     image_size=None,
     domains=("A", "B"),
     examples=(None, None),
@@ -51,23 +52,23 @@ def export_web(
 ):
     """Fills a folder with a page that translates images in the browser, for any static server.
 
-    The page, its models and its runtime, LiteRT.js, lie in the folder; nothing comes from
+    The page, its models and its runtime, LiteRT.js, are in the folder; nothing comes from
     elsewhere, and no image leaves the device. LiteRT.js (12 MB) is downloaded from the npm
     registry once and kept; see `cyclegan_tf.exporting.npm.read`.
 
     Args:
         model: a system, such as a `CycleGAN`, or a `Translator`.
-        out: the folder. It appears whole or not at all. An earlier page there is replaced, if
-            nothing else lies in the folder.
+        out: the folder. It appears complete or not at all. An earlier page there is replaced, if
+            nothing else is in the folder.
         directions: `("ab",)`, `("ba",)` or both; all that the model has if `None`.
         image_size: that images are scaled to, a number for squares or `(height, width)`; see
             `export_tflite`.
         domains: what the page calls A and B, such as `("horses", "zebras")`.
         examples: paths of an image of A and one of B for visitors to begin with, or `None`.
-        quantization: see `export_tflite`; with `"dynamic"`, visitors download a quarter.
+        quantization: see `export_tflite`; `"dynamic"` makes the download a quarter as large.
         representative: images that quantizations measure with; see `export_tflite`.
-        run: the folder of the run that the model comes from, for its images alone: its options
-            do not go into files that are published.
+        run: the folder of the run that the model comes from, only for its images: its options
+            are not written to files that are published.
 
     Returns:
         The path of its `index.html`.
@@ -122,7 +123,7 @@ def export_web(
 
 
 def _refuse_other_folders(out):
-    """Raises an InputError where the page would replace what is not an earlier page."""
+    """Raises an InputError if the page would replace anything but an earlier page."""
     files.check_folder(out)
     known = _names_of_page(out)
     folder = out.resolve()
@@ -136,7 +137,7 @@ def _refuse_other_folders(out):
 
 
 def _names_of_page(folder):
-    """The files and folders of the page in a folder, by its own list; none if there is no page."""
+    """The files and folders that a page lists as its own; none if there is no page."""
     try:
         description = json.loads((folder / _DESCRIPTION_FILE).read_text(encoding="utf-8"))
         paths = [pathlib.PurePosixPath(name) for name in description["files"]]
@@ -150,7 +151,7 @@ def _names_below(folder):
 
 
 def _channels(model, direction):
-    """Of the images that go into a generator and of those that come out, as the page has it."""
+    """Channels of a generator's inputs and outputs, in the page's terms."""
     generator = generator_of(model, direction)
     channels = {
         "channels": generator.input_shape[-1],
@@ -187,7 +188,7 @@ def _write_names(folder, direction, domains, example):
     names = {"label": f"{source} → {target}"}
     if example is not None:
         names["example"] = f"example_{from_domain(direction)}.png"
-        image_files.encode(example).save(folder / names["example"])
+        image_files.to_pillow(example).save(folder / names["example"])
     return names
 
 
@@ -200,9 +201,9 @@ def _page():
 def _runtime():
     """LiteRT.js: bytes by path within the page's folder.
 
-    Its modules are used as they are, without a bundler. One of them imports the other by the name
-    of its package, which a browser does not know; an import map would tell it, but does not reach
-    the worker that the page computes in, so that name becomes a path.
+    Its modules are used as they are, without a bundler. One of them imports the other by its
+    package name, which a browser cannot resolve. An import map does not reach the worker that
+    the page computes in, so the name becomes a path.
     """
     names = [f"{build}.{suffix}" for build in _BUILDS for suffix in ("js", "wasm")]
     wanted = [f"wasm/{name}" for name in names]

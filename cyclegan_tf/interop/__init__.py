@@ -1,1 +1,1 @@
-"""Other people's files: PyTorch checkpoints, Keras 2 weights."""
+"""Files of other software: PyTorch checkpoints, Keras 2 weights."""

@@ -1,4 +1,4 @@
-"""Weight files of Keras 2 (`.h5`), as models built with tensorflow-addons left them."""
+"""Weight files of Keras 2 (`.h5`), as saved from models built with tensorflow-addons."""
 
 import pathlib
 
@@ -17,7 +17,7 @@ def load_weights(model, path, *, part=None):
     the same options. Layers are matched by their order, not by their names.
 
     Args:
-        model: a built `keras.Model`; changed in place, or not at all if the file does not fit.
+        model: a built `keras.Model`; changed in place, or left as it is if the file does not fit.
         path: of a file that Keras 2 wrote with `save_weights` or `save`.
         part: the name of one network in the file of a model that holds several, such as
             `"generator_G"`.
@@ -57,7 +57,7 @@ def load_weights(model, path, *, part=None):
 
 
 def _check_kinds(saved, path):
-    """Group normalization has weights of the same shapes, and is another function."""
+    """Refuses group normalization, whose weights have the same shapes."""
     for name, _ in saved:
         if "group_normalization" in name:
             raise InputError(

@@ -1,4 +1,7 @@
-"""State dicts of the PyTorch release's networks, as NumPy arrays, and the Keras models of them."""
+"""State dicts of the networks of the reference implementation (official PyTorch CycleGAN).
+
+They are NumPy arrays here; this module converts them to and from Keras models.
+"""
 
 import dataclasses
 import re
@@ -13,8 +16,8 @@ from cyclegan_tf.networks.discriminators import patchgan, pixelgan
 from cyclegan_tf.networks.generators import resnet_generator, unet_generator
 from cyclegan_tf.networks.layers import InstanceNormalization
 
-# What batch normalization tracks; releases before May 2018 wrote it for instance normalization
-# too, where nothing reads it.
+# Statistics of batch normalization; versions before May 2018 wrote them for instance
+# normalization too, which ignores them.
 _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 
 
@@ -23,13 +26,13 @@ def network_of(state, where, *, generates, dropout=None, name=None):
 
     Args:
         state: floating-point arrays by name.
-        where: they are from, for messages.
-        generates: whether a generator is expected or a discriminator.
+        where: their source, for messages.
+        generates: whether a generator is expected, or a discriminator.
         dropout: rate, in place of what the state dict shows.
         name: of the model.
 
     Raises:
-        InputError: the state dict is of another network; the message names the key.
+        InputError: the state dict belongs to another network; the message names the key.
     """
     architecture = _recognize(state, where)
     if architecture.generates != generates:
@@ -52,10 +55,10 @@ def network_of(state, where, *, generates, dropout=None, name=None):
 
 
 def state_of(model, *, generates):
-    """The release's state dict of a Keras model, as arrays by name.
+    """The reference implementation's state dict of a Keras model, as arrays by name.
 
     Raises:
-        InputError: the release has no such network; the message names the layer.
+        InputError: it has no such network; the message names the layer.
     """
     kind = "generator" if generates else "discriminator"
     if any(isinstance(layer, keras.Model) for layer in model.layers):
@@ -85,14 +88,14 @@ def state_of(model, *, generates):
 
 @dataclasses.dataclass(frozen=True)
 class _Architecture:
-    """A network of the release.
+    """A network of the reference implementation.
 
     Attributes:
         name: for messages.
         build: makes the Keras model.
         options: of `build`, as far as the names of the tensors tell.
         slots: the prefixes of the keys of each convolution and of the normalization after it
-            (None where there is none), in the order of the Keras model's convolutions.
+            (None if there is none), in the order of the Keras model's convolutions.
         generates: images, rather than logits.
     """
 
@@ -150,7 +153,7 @@ def _pixelgan():
 
 
 def _recognize(state, where):
-    """The architecture that the names of the tensors tell of."""
+    """The architecture, recognized by the names of the tensors."""
     if "model.model.0.weight" in state:
         level, halvings = "model.model.1.model", 1
         while f"{level}.1.weight" in state:
@@ -175,7 +178,7 @@ def _recognize(state, where):
 
 
 def _options(architecture, state, where):
-    """What `build` needs: filters, channels and normalization, read off the tensors."""
+    """What `build` needs: filters, channels and normalization, read from the tensors."""
     kernels = []
     for at in (0, -1):
         key = f"{architecture.slots[at][0]}.weight"
@@ -192,19 +195,20 @@ def _options(architecture, state, where):
     if not biased and not affine:
         raise InputError(
             f"{where} has neither {convolution}.bias nor {normalization}.weight: a network without "
-            "normalization, or with an instance normalization that the release does not build. "
-            "Expected one of the two."
+            "normalization, or with an instance normalization that the reference implementation "
+            "does not build. Expected one of the two."
         )
     if biased and affine and f"{normalization}.running_mean" in state:
         raise InputError(
             f"{where} has both {convolution}.bias and {normalization}.running_mean: batch "
-            "normalization after a convolution with a bias, which the release does not build."
+            "normalization after a convolution with a bias, which the reference implementation "
+            "does not build."
         )
     options = {
         **architecture.options,
         "image_shape": (None, None, first.shape[1]),
         "base_filters": first.shape[0],
-        # The release gives biases to convolutions before instance normalization alone.
+        # Only convolutions before an instance normalization have biases in the reference.
         "normalization": "instance" if biased else "batch",
         "affine": biased and affine,
     }
@@ -224,7 +228,7 @@ def _taken(state, key, architecture, where):
 
 
 def _assign(model, architecture, state, where):
-    """Fills the model from the state dict, and sees that nothing is left over."""
+    """Fills the model from the state dict, and checks that nothing is left over."""
     for key, variable, shape in _tensors(model, architecture):
         array = _taken(state, key, architecture, where)
         if array.shape != shape:
@@ -240,8 +244,8 @@ def _assign(model, architecture, state, where):
         prefix, _, name = key.rpartition(".")
         if prefix not in normalizations or name not in _STATISTICS:
             raise InputError(
-                f"{where} has the key {key!r}, which a {architecture.name} has not; expected the "
-                "state dict of a network of the official PyTorch CycleGAN."
+                f"{where} has the key {key!r}, which a {architecture.name} does not have; expected "
+                "the state dict of a network of the official PyTorch CycleGAN."
             )
 
 
@@ -249,11 +253,11 @@ def _assign(model, architecture, state, where):
 
 
 def _tensors(model, architecture):
-    """Yields key, variable and shape of each tensor of the release's state dict.
+    """Yields key, variable and shape of each tensor of the reference's state dict.
 
-    The variable is None for the biases that the release has before an instance normalization,
-    which cancels them. Kernels (height, width, in, out) are (out, in, height, width) there, and
-    those of transposed convolutions, (height, width, out, in), are (in, out, height, width).
+    The variable is None for biases before an instance normalization, which cancels them. Kernels
+    (height, width, in, out) are (out, in, height, width) there, and those of transposed
+    convolutions, (height, width, out, in), are (in, out, height, width).
     """
     convolutions = iter(_convolutions(model))
     normalizations = iter(_normalizations(model))
@@ -289,7 +293,7 @@ def _normalizations(model):
 
 
 def _architecture_of(model):
-    """What the kernels of a Keras model make it, or None."""
+    """The architecture of a Keras model by its kernels, or None."""
     sizes = [layer.kernel_size[0] for layer in _convolutions(model)]
     if sizes[:1] == [7] and len(sizes) > 6:
         return _resnet((len(sizes) - 6) // 2, dropout=_has_dropout(model))
@@ -306,10 +310,10 @@ def _has_dropout(model):
 
 
 def _check_layers(model, architecture):
-    """Compares a model, layer by layer, with what the release would make of its options."""
+    """Compares a model layer by layer with the reference's network of the same options."""
     if architecture.options.get("halvings", 5) < 5:
         raise InputError(
-            f"{model.name!r} cannot be written for PyTorch: the release's U-Nets have at least 5 "
+            f"{model.name!r} cannot be written for PyTorch: the reference's U-Nets have at least 5 "
             f"levels, this one has {architecture.options['halvings']}."
         )
     layers, expected = model.layers, _twin(model, architecture).layers
@@ -317,23 +321,23 @@ def _check_layers(model, architecture):
         if _looks(layer) != _looks(other):
             raise InputError(
                 f"{model.name!r} cannot be written for PyTorch: its layer {layer.name!r} is a "
-                f"{_told(layer, other)} where a {architecture.name} of the release has a "
+                f"{_told(layer, other)} where a {architecture.name} of the reference has a "
                 f"{_told(other, layer)}."
             )
         if _wired(layer, layers) != _wired(other, expected):
             raise InputError(
                 f"{model.name!r} cannot be written for PyTorch: its layer {layer.name!r} takes its "
-                f"input from other layers than in a {architecture.name} of the release."
+                f"input from other layers than in a {architecture.name} of the reference."
             )
     if len(layers) != len(expected):
         raise InputError(
             f"{model.name!r} cannot be written for PyTorch: it has {len(layers)} layers where a "
-            f"{architecture.name} of the release has {len(expected)}."
+            f"{architecture.name} of the reference has {len(expected)}."
         )
 
 
 def _twin(model, architecture):
-    """The release's network with the filters, channels and normalization of a model."""
+    """The reference's network with the filters, channels and normalization of a model."""
     normalizations = _normalizations(model)
     batch = any(isinstance(layer, keras.layers.BatchNormalization) for layer in normalizations)
     options = {
@@ -349,7 +353,7 @@ def _twin(model, architecture):
     return architecture.build((None, None, model.input_shape[-1]), **options)
 
 
-# What decides what a layer makes of its input, its weights and the other layers aside.
+# What determines a layer's function, apart from its weights and the other layers.
 _MATERIAL = (
     *("filters", "kernel_size", "strides", "padding", "dilation_rate", "groups", "use_bias"),
     *("activation", "negative_slope", "cropping", "axis", "epsilon", "affine", "center", "scale"),
@@ -369,7 +373,7 @@ def _wired(layer, layers):
 
 
 def _told(layer, other):
-    """The kind of a layer and what differs from another one."""
+    """The kind of a layer and how it differs from another one."""
     kind, config = _looks(layer)
     other_kind, other_config = _looks(other)
     if kind != other_kind:

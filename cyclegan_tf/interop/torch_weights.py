@@ -1,4 +1,4 @@
-"""Checkpoints of the PyTorch release: the `.pth` files of its networks, read and written."""
+"""Reads and writes the reference implementation's (official PyTorch) checkpoints: `.pth` files."""
 
 import io
 import numbers
@@ -16,8 +16,8 @@ from cyclegan_tf.extras import required
 from cyclegan_tf.interop.torch_state import network_of, state_of
 from cyclegan_tf.systems.cyclegan import CycleGAN
 
-# The release calls the discriminator of B, which judges what G_A makes, D_A.
-RELEASE_NAMES = {
+# There, the discriminator of B, which judges the outputs of G_A, is called D_A.
+REFERENCE_NAMES = {
     "generator_ab": "G_A",
     "generator_ba": "G_B",
     "discriminator_b": "D_A",
@@ -26,16 +26,16 @@ RELEASE_NAMES = {
 
 
 def load_generator(path, *, dropout=None, name=None):
-    """Reads a generator of the PyTorch release.
+    """Reads a generator of the reference implementation.
 
     Any ResNet or U-Net generator: number of blocks or depth, filters, channels, instance or batch
-    normalization (affine or not) and a ResNet's dropout are read off the file.
+    normalization (affine or not) and a ResNet's dropout are inferred from the file.
 
     Args:
         path: of a `.pth` file with a state dict, such as `latest_net_G_A.pth`. `module.` before
-            a name and leftover running statistics of instance normalization are passed over.
-        dropout: rate; 0.5, the release's, for a ResNet that has dropout, if `None`. Whether a
-            U-Net had it does not show in the file.
+            a name and leftover running statistics of instance normalization are ignored.
+        dropout: rate; if `None`, the reference's 0.5 for a ResNet that has dropout. The file does
+            not show whether a U-Net had it.
         name: of the model.
 
     Returns:
@@ -43,17 +43,17 @@ def load_generator(path, *, dropout=None, name=None):
         `(batch, height, width, channels)` in [-1, 1] to the same.
 
     Raises:
-        InputError: the file is missing, damaged or of another network, or more than weights; the
-            message names the key. Nothing in a file is ever executed.
+        InputError: the file is missing, damaged, of another network, or holds more than weights;
+            the message names the key. Nothing in a file is ever executed.
         ImportError: PyTorch is not installed.
     """
     return network_of(_read(path), path, generates=True, dropout=dropout, name=name)
 
 
 def load_discriminator(path, *, name=None):
-    """Reads a discriminator of the PyTorch release: a PatchGAN of any depth or a PixelGAN.
+    """Reads a discriminator of the reference implementation: a PatchGAN or a PixelGAN.
 
-    Mind that `D_A` of the release judges images of domain **B**.
+    Note that its `D_A` judges images of domain **B**.
 
     Args:
         path: of a `.pth` file with a state dict, such as `latest_net_D_A.pth`.
@@ -70,9 +70,9 @@ def load_discriminator(path, *, name=None):
 
 
 def load_cyclegan(folder, epoch="latest", *, image_size=256, **options):
-    """The `CycleGAN` of a run of the PyTorch release, to go on training it.
+    """The `CycleGAN` of a run of the reference implementation, to continue training it.
 
-    The release keeps no state of its optimizers; moments start from zero, as with its own
+    Its checkpoints have no optimizer state; moments start from zero, as with its own
     `--continue_train`. Its `--epoch_count` is `first_epoch` of `ConstantThenLinearDecay`.
 
     Args:
@@ -82,7 +82,7 @@ def load_cyclegan(folder, epoch="latest", *, image_size=256, **options):
         **options: the other arguments of `CycleGAN`.
 
     Raises:
-        InputError: as `load_generator`; or the networks do not go together, or not with the size.
+        InputError: as `load_generator`; or the networks do not match each other or the size.
         ImportError: PyTorch is not installed.
         ValueError: an option of `CycleGAN` is out of range.
     """
@@ -93,9 +93,9 @@ def load_cyclegan(folder, epoch="latest", *, image_size=256, **options):
             f"Received: {image_size}"
         )
     networks = {}
-    for name, release_name in RELEASE_NAMES.items():
+    for name, reference_name in REFERENCE_NAMES.items():
         load = load_generator if name.startswith("generator") else load_discriminator
-        path = pathlib.Path(folder) / f"{epoch}_net_{release_name}.pth"
+        path = pathlib.Path(folder) / f"{epoch}_net_{reference_name}.pth"
         networks[name] = load(path, name=name)
     shapes = {name: network.input_shape[-1] for name, network in networks.items()}
     if len(set(shapes.values())) > 1:
@@ -111,16 +111,16 @@ def import_checkpoints(source, out, epoch=None, image_size=None):
 
     Args:
         source: a file for `load_generator` or a folder for `load_cyclegan`.
-        out: path of the `.keras` file, which must be new; it appears whole or not at all.
-        epoch: of a run's folder: which of its checkpoints, a number or `"latest"` (if `None`).
-        image_size: of a run's folder: side of the training images, in pixels; 256 if `None`.
+        out: path of the `.keras` file, which must be new; it appears complete or not at all.
+        epoch: for a run's folder: which of its checkpoints, a number or `"latest"` (if `None`).
+        image_size: for a run's folder: side of the training images, in pixels; 256 if `None`.
 
     Returns:
         The model written: a generator or a `CycleGAN`.
 
     Raises:
-        InputError: as `load_generator`; or `out` is no name for a `.keras` file or is there
-            already, or an argument does not go with `source`.
+        InputError: as `load_generator`; or `out` does not end in `.keras` or exists already, or
+            an argument does not apply to `source`.
         ImportError: PyTorch is not installed.
     """
     source, out = pathlib.Path(source), pathlib.Path(out)
@@ -144,29 +144,29 @@ def import_checkpoints(source, out, epoch=None, image_size=None):
 
 
 def save_generator(model, path):
-    """Writes a generator as a state dict that the PyTorch release loads with `strict=True`.
+    """Writes a generator as a state dict that the reference loads with `strict=True`.
 
-    Convolutions before an instance normalization get the biases of zero that the release expects.
-    Affine instance normalization is written as PyTorch names it; the release itself builds none,
-    so that such a file needs a version of its networks that does.
+    Convolutions before an instance normalization get the zero biases that the reference expects.
+    Affine instance normalization is written as PyTorch names it. The reference itself builds
+    none, so such a file needs a version of its networks that does.
 
     Args:
         model: a ResNet or U-Net generator of `cyclegan_tf`, or one that `load_generator` read.
-        path: of the file; it appears whole or not at all.
+        path: of the file; it appears complete or not at all.
 
     Raises:
-        InputError: the release has no such network; the message names the layer.
+        InputError: the reference has no such network; the message names the layer.
         ImportError: PyTorch is not installed.
     """
     _write(state_of(model, generates=True), path)
 
 
 def save_discriminator(model, path):
-    """Writes a discriminator as a state dict that the PyTorch release loads with `strict=True`.
+    """Writes a discriminator as a state dict that the reference loads with `strict=True`.
 
     Args:
         model: a PatchGAN or PixelGAN of `cyclegan_tf`, or one that `load_discriminator` read.
-        path: of the file; it appears whole or not at all.
+        path: of the file; it appears complete or not at all.
 
     Raises:
         InputError, ImportError: as `save_generator`.
@@ -175,21 +175,21 @@ def save_discriminator(model, path):
 
 
 def save_networks(model, folder, directions=("ab", "ba"), epoch="latest"):
-    """Writes the networks of a system under the names of the release.
+    """Writes the networks of a system under the names of the reference implementation.
 
     Args:
         model: a system or a `Translator`.
         folder: to write to.
-        directions: of the generators; each goes with the discriminator that judges it, if there
-            is one and the release has its like.
+        directions: of the generators; each is written with the discriminator that judges it, if
+            there is one and the reference has the like.
         epoch: of the file names.
 
     Returns:
         The paths written.
 
     Raises:
-        InputError: there is no such direction, the release has no such network, or a file is
-            there already; nothing is written then.
+        InputError: there is no such direction, the reference has no such network, or a file
+            exists already; nothing is written then.
         ImportError: PyTorch is not installed.
     """
     _import_torch()
@@ -201,15 +201,15 @@ def save_networks(model, folder, directions=("ab", "ba"), epoch="latest"):
         if discriminator is not None and discriminator.output_shape[-1] > 1:
             warnings.warn(
                 f"The discriminator of domain {domain.upper()} judges at two scales "
-                "(--fine-discriminators), which the release's cannot. "
-                f"{epoch}_net_{RELEASE_NAMES[f'discriminator_{domain}']}.pth is not written; read "
-                "the generators back one by one.",
+                "(--fine-discriminators), which the reference's cannot. "
+                f"{epoch}_net_{REFERENCE_NAMES[f'discriminator_{domain}']}.pth is not written; "
+                "read the generators back one by one.",
                 stacklevel=2,
             )
         elif discriminator is not None:
             networks[f"discriminator_{domain}"] = discriminator
         for name, network in networks.items():
-            path = pathlib.Path(folder) / f"{epoch}_net_{RELEASE_NAMES[name]}.pth"
+            path = pathlib.Path(folder) / f"{epoch}_net_{REFERENCE_NAMES[name]}.pth"
             if path.exists():
                 raise InputError(f"{path} is there already; choose another folder.")
             states[path] = state_of(network, generates=name.startswith("generator"))
@@ -220,7 +220,7 @@ def save_networks(model, folder, directions=("ab", "ba"), epoch="latest"):
 
 def _write(state, path):
     torch = _import_torch()
-    # By way of memory, so that a full disk is an OSError like any other.
+    # Through memory, so that a full disk is an OSError like any other.
     buffer = io.BytesIO()
     torch.save({key: torch.from_numpy(array) for key, array in state.items()}, buffer)
     with files.atomic_file(path) as beside:
@@ -228,11 +228,13 @@ def _write(state, path):
 
 
 def _read(path):
-    """The arrays of a state dict by name; nothing but weights is ever unpickled."""
+    """The arrays of a state dict by name; only weights are ever unpickled."""
     torch = _import_torch()
     path = pathlib.Path(path)
     if not path.is_file():
-        raise InputError(f"{path} does not exist; expected a .pth file of the PyTorch release.")
+        raise InputError(
+            f"{path} does not exist; expected a .pth file of the official PyTorch CycleGAN."
+        )
     try:
         content = io.BytesIO(path.read_bytes())
     except OSError as error:

@@ -7,9 +7,9 @@ def grain(images, classes, radius=2):
     """The mean difference between a pixel and its four neighbors in areas of one class.
 
     `|g - (left + right + above + below) / 4|` of the mean g of the channels, over all pixels around
-    which a square of `2 * radius + 1` pixels holds one class alone. A label map has 0; the
-    chessboard of transposed convolutions, and texture that shines through, are added to what a
-    photograph has of its own.
+    which a square of `2 * radius + 1` pixels holds only one class. A label map has 0. The
+    checkerboard of transposed convolutions, and texture that shines through, add to the grain
+    that photographs have anyway.
 
     Args:
         images: uint8 `(count, height, width, channels)`.

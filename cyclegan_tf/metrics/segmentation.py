@@ -24,7 +24,7 @@ def nearest_class(images, colors):
 
 
 def confusion_matrix(truth, predicted, classes):
-    """How many pixels of class `row` were taken for class `column`: `(classes, classes)`."""
+    """Confusion matrix `(classes, classes)`: pixels of class `row` predicted as `column`."""
     pairs = np.asarray(truth, np.int64).ravel() * classes + np.asarray(predicted).ravel()
     return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
 
@@ -34,7 +34,7 @@ def segmentation_scores(truth, predicted, classes):
 
     Args:
         truth, predicted: class indices, integer arrays of one shape.
-        classes: how many there are. Classes that do not occur in `truth` do not count.
+        classes: their number. Classes that do not occur in `truth` do not count.
 
     Returns:
         `{"per_pixel": ..., "per_class": ..., "iou": ...}`: the share of pixels that are right;

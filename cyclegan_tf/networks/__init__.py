@@ -1,1 +1,1 @@
-"""What computes: layers, generators, discriminators."""
+"""The networks: layers, generators, discriminators."""

@@ -1,4 +1,4 @@
-"""The discriminators of the CycleGAN paper and its PyTorch release, as functional Keras models."""
+"""The discriminators of the CycleGAN paper and its reference implementation, in Keras."""
 
 import keras
 from keras import layers
@@ -22,14 +22,14 @@ def patchgan(
     """The PatchGAN discriminator (Isola et al. 2017, arXiv 1611.07004, 6.1.2): C64-C128-C256-C512.
 
     4x4 convolutions with one zero on every side; `strided_layers` of stride 2, then two of
-    stride 1; LeakyReLU 0.2; no normalization on the first and the last; no sigmoid. With 3
+    stride 1; LeakyReLU 0.2; no normalization on the first and the last; no sigmoid. With three
     strided layers each logit sees 70x70 pixels, and a 256x256 image gives 30x30 logits.
 
     Args:
         image_shape: `(height, width, channels)`; height and width may be `None` for any size
             of at least 3 x 2^`strided_layers` pixels.
         base_filters: filters of the first layer, doubled by each later one up to 8 times as many.
-        strided_layers: 3 in the paper ("n_layers" of the PyTorch release).
+        strided_layers: 3 in the paper ("n_layers" of the reference implementation).
         normalization, affine, epsilon, padding: as in `cyclegan_tf.resnet_generator`. With the
             padding "same" a 256x256 image gives 32x32 logits.
         seed: of the initial weights.
@@ -70,22 +70,23 @@ def two_scale_patchgan(
     seed=None,
     name="two_scale_patchgan",
 ):
-    """A PatchGAN, and beside it one of patches of 16x16 pixels that also sees local contrast.
+    """A PatchGAN, and a finer one with patches of 16x16 pixels that also sees local contrast.
 
     A PatchGAN overlooks grain of a few 8-bit steps in areas of one color: on small images its
-    patches are the whole image, and its normalization weighs grain against the edges. The finer
-    one has one strided layer, and takes beside the image the difference of each pixel to the mean
-    of its four neighbors, amplified and squashed by tanh, so that grain counts as much as edges.
-    Not published; `docs/fidelity.md` says what it was measured to do.
+    patches are the entire image, and its normalization weighs grain against the edges. The finer
+    one has one strided layer. Its second input is the difference of each pixel to the mean of its
+    four neighbors, amplified and squashed by tanh, so that grain counts as much as edges.
+    Not published; `docs/fidelity.md` has the measurements.
 
     Args:
         image_shape, base_filters, strided_layers, seed: as in `patchgan`.
-        contrast: by what the differences are multiplied.
+        contrast: factor of the differences.
 
     Returns:
         A `keras.Model` from `(batch, height, width, channels)` in [-1, 1] to logits of shape
         `(batch, rows, columns, 2)`: those of the finer one, and the nearest of the coarser one,
-        so that both count alike in a mean (nearly, if their sizes are no multiples).
+        so that both have equal weight in a mean (nearly, if one size is not a multiple of the
+        other).
 
     Raises:
         ValueError: as `patchgan`.
@@ -152,6 +153,6 @@ def pixelgan(
     x = LeakyReLU(negative_slope=0.2)(x)
     x = make.normalize(make.convolution(x, 2 * base_filters, 1))
     x = LeakyReLU(negative_slope=0.2)(x)
-    # With batch normalization the release leaves this bias out too.
+    # With batch normalization the reference omits this bias too.
     logits = make.convolution(x, 1, 1, use_bias=normalization == "instance")
     return keras.Model(inputs, logits, name=name)

@@ -1,4 +1,4 @@
-"""The generators of the CycleGAN paper and of its PyTorch release, as functional Keras models."""
+"""The generators of the CycleGAN paper and its reference implementation, in Keras."""
 
 import weakref
 
@@ -9,7 +9,9 @@ from keras import layers
 from cyclegan_tf.networks.layer_factory import LayerFactory
 from cyclegan_tf.networks.layers import LeakyReLU
 
-_size_multiples = weakref.WeakKeyDictionary()  # by network, because each takes several traces
+_size_multiples = (
+    weakref.WeakKeyDictionary()
+)  # per network, because finding one takes several traces
 
 
 def resnet_generator(
@@ -34,18 +36,18 @@ def resnet_generator(
 
     Args:
         image_shape: `(height, width, channels)`; height and width may be `None` for any size.
-            The output has the size of the input where both are multiples of 4, else that of the
+            The output has the size of the input if both are multiples of 4, else the size of the
             next multiple. At least 8 by 8 pixels.
-        output_channels: as many as come in, if `None`.
+        output_channels: those of the input if `None`.
         base_filters: filters of the first layer (64 in the paper).
         blocks: residual blocks; 6 for 128x128 images and 9 from 256x256 in the paper.
-        dropout: rate inside the blocks, between the two convolutions; 0.5 is what the PyTorch
-            release's option `dropout` means.
+        dropout: rate inside the blocks, between the two convolutions; the reference's option
+            `dropout` means 0.5.
         normalization: `"instance"` or `"batch"`.
         affine: learn scales and offsets in instance normalization.
         epsilon: of the normalization.
         padding: `"torch"` for zeros on every side, as published; `"same"` for TensorFlow's, which
-            moves the image. Generators trained with tensorflow-addons, as in the Keras example
+            shifts the image. Generators trained with tensorflow-addons, as in the Keras example
             of 2020, have `padding="same", affine=True, epsilon=1e-3`.
         seed: of the initial weights.
 
@@ -108,18 +110,18 @@ def unet_generator(
     """The U-Net generator of pix2pix (Isola et al. 2017, arXiv 1611.07004, 6.1.1).
 
     4x4 convolutions of stride 2 down to 1/2^`halvings` of the size and transposed ones back up,
-    every level joined to its mirror image by a skip connection.
+    with a skip connection from every level to its counterpart.
 
     Args:
         image_shape: `(height, width, channels)`; height and width multiples of 2^`halvings`,
             or `None` for any such size.
-        output_channels: as many as come in, if `None`.
+        output_channels: those of the input if `None`.
         base_filters: filters of the outermost level (64 in the paper), doubled inwards up to 8
             times as many.
-        halvings: 8 for 256x256 images ("unet_256" of the release), 7 for 128x128.
+        halvings: 8 for 256x256 images (the reference's "unet_256"), 7 for 128x128.
         dropout: rate on the way up (0.5 in pix2pix, none in CycleGAN).
         dropout_levels: how many levels drop, counted from the innermost one: 3 in the paper of
-            pix2pix. If `None`, those that the PyTorch release chose: all of 8 x `base_filters`
+            pix2pix. If `None`, the reference's: all of 8 x `base_filters`
             filters but the innermost.
         dropout_at_test: keep dropout on at test, as pix2pix does; see `networks.noise`.
         normalization, affine, epsilon, seed: as in `resnet_generator`.
@@ -128,7 +130,7 @@ def unet_generator(
         A `keras.Model` from `(batch, height, width, channels)` in [-1, 1] to the same, tanh.
 
     Raises:
-        ValueError: a size that is no multiple of 2^`halvings`, fewer than 2 halvings, or an
+        ValueError: a size that is not a multiple of 2^`halvings`, fewer than 2 halvings, or an
             argument out of range.
     """
     _check_counts(base_filters=base_filters, halvings=halvings)
@@ -150,7 +152,7 @@ def unet_generator(
             skips.append(x)
             x = LeakyReLU(negative_slope=0.2)(x)
         # No normalization follows the outermost and the innermost convolution. With batch
-        # normalization the release leaves their biases out all the same.
+        # normalization the reference omits their biases all the same.
         bare = level in (0, halvings - 1)
         use_bias = bare and normalization == "instance"
         x = make.convolution(x, filters, 4, strides=2, use_bias=use_bias)
@@ -172,13 +174,13 @@ def unet_generator(
 
 
 def size_multiple(generator):
-    """The number that height and width must be a multiple of for output and input to agree.
+    """The number that height and width must be a multiple of, so that the output is as large.
 
-    Found by tracing the network, so that any fully convolutional model of one input will do: 4
+    Found by tracing the network, so it works for any fully convolutional model with one input: 4
     for a ResNet generator, 256 for a U-Net of 8 halvings.
 
     Returns:
-        The multiple; 1 for a network that takes images of one size alone.
+        The multiple; 1 for a network that takes only images of one size.
 
     Raises:
         ValueError: no power of two up to 1024 keeps the size.
@@ -194,7 +196,7 @@ def _found_size_multiple(generator):
         return 1
     for multiple in (2**power for power in range(11)):
         size = 1024 + multiple  # not a multiple of 2 * multiple
-        # Not `compute_output_shape`: it passes over skip connections that do not meet.
+        # Not `compute_output_shape`: it ignores skip connections that do not fit.
         trace = tf.function(lambda image: generator(image, training=False), autograph=False)
         try:
             traced = trace.get_concrete_function(
@@ -211,7 +213,7 @@ def _found_size_multiple(generator):
 
 
 def translate_any_size(generator, images, multiple):
-    """Runs a generator on images of any size, inside a graph too.
+    """Runs a generator on images of any size, also inside a graph.
 
     The images are reflected at their borders to the next size that the network keeps, and the
     result is cropped back.
@@ -219,7 +221,7 @@ def translate_any_size(generator, images, multiple):
     Args:
         generator: a fully convolutional model.
         images: `(batch, height, width, channels)` in [-1, 1].
-        multiple: what `size_multiple(generator)` says.
+        multiple: `size_multiple(generator)`.
 
     Returns:
         Images in [-1, 1] of the same height and width.
@@ -240,7 +242,7 @@ def _reflected_indices(size, multiple):
     padded = tf.maximum((size + multiple - 1) // multiple * multiple, 8)
     before = (padded - size) // 2
     period = tf.maximum(2 * (size - 1), 1)
-    # Never negative, of which tf2onnx takes another remainder.
+    # Never negative, because tf2onnx computes remainders of negative numbers differently.
     position = tf.math.floormod(tf.range(padded) - before + period * before, period)
     return tf.minimum(position, period - position), before
 

@@ -5,10 +5,10 @@ import numpy as np
 
 
 def normal_initializers(seed=None, mean=0.0):
-    """An endless iterator of N(`mean`, 0.02) initializers, each with a seed of its own.
+    """An endless iterator of N(`mean`, 0.02) initializers, each with its own seed.
 
     A Keras initializer with a fixed seed gives the same values each time, so layers of equal
-    shape that shared one would start as copies of each other.
+    shape that share one would start as copies of each other.
 
     Args:
         seed: an integer >= 0; `None` draws fresh entropy.

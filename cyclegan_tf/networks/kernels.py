@@ -1,7 +1,7 @@
-"""How the layers compute: the same function by the kernel that is fast, or by what converters know.
+"""How the layers compute: with the fastest kernel, or with operators that converters support.
 
-TensorFlow and oneDNN have several kernels for one function, and which one is taken depends on how
-it is asked for; `benchmarks/kernels.py` measures what each layer gets.
+TensorFlow and oneDNN have several kernels for one function; which one runs depends on how the
+function is written. `benchmarks/kernels.py` measures what each layer gets.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ _portable = contextvars.ContextVar("portable_kernels", default=False)
 
 @contextlib.contextmanager
 def portable_kernels():
-    """Within it, layers are traced to operators that every converter knows, TFLite's too."""
+    """Context manager: layers trace to operators that every converter supports, TFLite's too."""
     token = _portable.set(True)
     try:
         yield
@@ -33,8 +33,8 @@ def plain_convolution(inputs, kernel):
 
 
 def by_two_by_two(inputs, kernel):
-    """The same for two by two pixels at once; rows and columns that come out must be even."""
-    corners = [(0, 1), (1, 0)]  # how the kernel lies in one that is a row and a column larger
+    """The same for two by two pixels at once; the output's rows and columns must be even."""
+    corners = [(0, 1), (1, 0)]  # positions of the kernel in one that is a row and a column larger
     kernels = [tf.pad(kernel, (y, x, (0, 0), (0, 0))) for y in corners for x in corners]
     outputs = tf.nn.conv2d(inputs, tf.concat(kernels, -1), 2, "VALID")  # (B, H/2, W/2, 4 C)
     return tf.nn.depth_to_space(outputs, 2)
@@ -54,7 +54,7 @@ def _upsampled_and_sliced(inputs, kernel):
 
 @tf.custom_gradient
 def _upsampled_and_sliced_fast(inputs, kernel):
-    """The same; TensorFlow's gradient takes up to 1.7 times as long, forward pass included."""
+    """The same gradient; TensorFlow's takes up to 1.7 times as long, forward pass included."""
 
     def gradient(upstream):
         upstream = tf.pad(upstream, ((0, 0), (1, 0), (1, 0), (0, 0)))
@@ -70,8 +70,8 @@ def _upsampled_and_sliced_fast(inputs, kernel):
     return _upsampled_and_sliced(inputs, kernel), gradient
 
 
-# One function in several forms: how TensorFlow is told which rows of a transposed convolution to
-# drop decides which kernel computes it.
+# One function in several forms: the way that TensorFlow is told which rows of a transposed
+# convolution to drop determines which kernel computes it.
 UPSAMPLING_FORMS = {
     "explicit": _upsampled_explicitly,
     "portable": _upsampled_and_sliced,
@@ -82,16 +82,16 @@ UPSAMPLING_FORMS = {
 def upsampling_form(dtype):
     """The fastest of `UPSAMPLING_FORMS`; see `benchmarks/kernels.py` for what each costs.
 
-    Explicit padding is the best in float32 on all processors that were measured. In half
-    precision oneDNN has no kernel for it without AMX, and TensorFlow's own takes 40 times as long.
+    Explicit padding is best in float32 on all processors that were measured. In half precision
+    oneDNN has no kernel for it without AMX, and TensorFlow's own takes 40 times as long.
     """
     return "sliced" if dtype in ("bfloat16", "float16") else "explicit"
 
 
 def reflected(images, padding):
-    """`tf.pad(mode="REFLECT")` on every side by concatenation, which takes half its time.
+    """`tf.pad(mode="REFLECT")` on every side by concatenation, which takes half the time.
 
-    The gradient is that of `tf.pad`, whose kernel is the faster one backward.
+    The gradient is the one of `tf.pad`, whose kernel is faster in the backward pass.
     """
     least = padding + 1
     needs = f"Reflecting {padding} rows needs images of at least {least} by {least} pixels."
@@ -103,7 +103,7 @@ def reflected(images, padding):
 
     @tf.custom_gradient
     def reflect(images):
-        # `tf.reverse`, because slices of a negative stride are slow.
+        # `tf.reverse`, because slices with a negative stride are slow.
         first, last = slice(1, padding + 1), slice(-padding - 1, -1)
         top, bottom = (tf.reverse(images[:, part], [1]) for part in (first, last))
         rows = tf.concat([top, images, bottom], 1)
@@ -123,6 +123,6 @@ def reflected(images, padding):
 
 
 def _shape(x):
-    """The sizes of a tensor: numbers where they are known while it is traced."""
+    """The sizes of a tensor: integers if they are known while it is traced."""
     dynamic = tf.shape(x)
     return [dynamic[axis] if size is None else size for axis, size in enumerate(x.shape)]

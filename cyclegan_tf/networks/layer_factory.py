@@ -1,4 +1,4 @@
-"""How every network here convolves and normalizes: the published way, or that of older TF code."""
+"""Convolutions and normalization of all networks here: as published, or as in older TF code."""
 
 import numpy as np
 from keras import layers
@@ -18,7 +18,7 @@ PADDINGS = ("torch", "same")
 
 
 class LayerFactory:
-    """Makes the layers of one network, all in the same manner.
+    """Makes the layers of one network, all with the same settings.
 
     Args:
         normalization: `"instance"`; `"batch"` with moving averages at test and the momentum of
@@ -27,9 +27,9 @@ class LayerFactory:
         affine: learn scales and offsets in instance normalization; batch normalization always
             does.
         epsilon: of the normalization.
-        padding: of convolutions that do not reflect. `"torch"`: one zero on every side, and what
-            PyTorch's transposed convolutions do. `"same"`: TensorFlow's, which on even sizes pads
-            below and on the right alone, so that the image moves by half a pixel.
+        padding: of convolutions that do not reflect. `"torch"`: one zero on every side, and
+            PyTorch's transposed convolutions. `"same"`: TensorFlow's, which on even sizes pads
+            only below and on the right, which shifts the image by half a pixel.
         seed: of the initial weights.
 
     Raises:
@@ -54,7 +54,7 @@ class LayerFactory:
         self._dropout_seeds = np.random.default_rng(seed)
 
     def convolution(self, x, filters, size, strides=1, *, reflect=0, use_bias=False):
-        """A convolution of `size` by `size`, reflecting at the border where that is asked for.
+        """A convolution of `size` by `size`, reflecting at the border if `reflect` is set.
 
         A convolution before a normalization has no bias, which the normalization would cancel.
         """
@@ -100,7 +100,7 @@ class LayerFactory:
         return layers.BatchNormalization(
             momentum=0.9,
             epsilon=self.epsilon,
-            gamma_initializer=next(self._scale_initializers),  # N(1, 0.02), as in the release
+            gamma_initializer=next(self._scale_initializers),  # N(1, 0.02), as in the reference
         )(x)
 
     def dropout(self, x, rate, *, at_test=False):

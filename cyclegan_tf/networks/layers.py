@@ -1,4 +1,4 @@
-"""The layers that CycleGAN needs and Keras lacks, by the fastest kernels that fit."""
+"""The layers that CycleGAN needs and Keras lacks, with kernels chosen by measurement."""
 
 import keras
 import numpy as np
@@ -13,14 +13,14 @@ from cyclegan_tf.networks.kernels import by_two_by_two, plain_convolution, porta
 _LEAST_TO_FUSE = 2**17
 _MOST_TO_UNSTACK = 16  # keeps the graph small
 
-_FEW_FILTERS = 4  # four times as many still fit into the 16 that a processor computes at a time
+_FEW_FILTERS = 4  # four times as many still fit into the 16 that a processor computes at once
 
 
 def acts_per_image(network):
-    """Whether each image of a batch goes through a network as it would alone, each time.
+    """Whether a network is deterministic and treats each image of a batch independently.
 
-    Known of the layers of the networks here; any other layer may mix them, as
-    `BatchNormalization` does, or draw, as `Dropout` does.
+    True only for networks of known layers; any other layer may mix images, as
+    `BatchNormalization` does, or draw random numbers, as `Dropout` does.
     """
     if isinstance(network, keras.Sequential):
         return all(map(acts_per_image, network.layers))
@@ -45,16 +45,16 @@ class InstanceNormalization(keras.layers.Layer):
     `y = (x - mean) / sqrt(variance + epsilon)`, mean and (biased) variance taken over height
     and width of one image (Ulyanov et al. 2016, arXiv 1607.08022, eq. 4). The statistics are
     computed in float32 whatever the dtype policy, or in float64 under a float64 policy. Images
-    of 2^17 values and more take TensorFlow's `FusedBatchNormV3`, where their number is known.
+    of 2^17 values or more use TensorFlow's `FusedBatchNormV3`, if the batch size is known.
 
-    Mind that `keras.layers.GroupNormalization(groups=1)` normalizes over the channels too and
+    Note that `keras.layers.GroupNormalization(groups=1)` normalizes over the channels too and
     is another function; `GroupNormalization(groups=-1)` is this one, with affine parameters.
 
     Args:
-        epsilon: added to the variance: a number, or one for each channel. 1e-5 as in the PyTorch
-            release.
+        epsilon: added to the variance: a number, or one for each channel. 1e-5 as in the
+            reference implementation.
         affine: learn a scale (from 1) and an offset (from 0) for each channel. Off by default,
-            as in the PyTorch release.
+            as in the reference implementation.
 
     Input and output shape: `(batch, height, width, channels)`.
     """
@@ -99,11 +99,14 @@ class InstanceNormalization(keras.layers.Layer):
             and (size is None or size >= _LEAST_TO_FUSE)
             and inputs.dtype != tf.float64
             and np.ndim(self.epsilon) == 0
-            and self.epsilon >= 1e-5  # the least that cuDNN takes
+            and self.epsilon >= 1e-5  # the smallest that cuDNN accepts
         )
 
     def _fused(self, inputs):
-        """Batch statistics of one image are its own: one kernel reads it, with float32 sums."""
+        """For one image, batch statistics are instance statistics, so the fused kernel applies.
+
+        It accumulates in float32.
+        """
         channels = inputs.shape[-1]
         nothing = tf.zeros((0,), tf.float32)
         scale, offset = tf.ones((channels,), tf.float32), tf.zeros((channels,), tf.float32)
@@ -132,7 +135,7 @@ class InstanceNormalization(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="cyclegan_tf")
 class ReflectionPadding2D(keras.layers.Layer):
-    """Pads height and width with the mirror image of the border, the border itself not repeated.
+    """Pads height and width by reflection, without repeating the border itself.
 
     Args:
         padding: rows and columns to add on every side; less than the height and the width.
@@ -174,11 +177,11 @@ class ReflectionPadding2D(keras.layers.Layer):
 class UpsamplingConvolution2D(keras.layers.Conv2DTranspose):
     """A 3x3 transposed convolution of stride 2 as PyTorch computes it: twice as large, exactly.
 
-    That is PyTorch's `padding=1, output_padding=1`: of the 2n + 1 rows and columns that "valid"
-    gives, all but the first. TensorFlow's "same" drops the last, which moves the image.
+    That is PyTorch's `padding=1, output_padding=1`: of the 2n + 1 rows and columns of "valid",
+    all except the first. TensorFlow's "same" drops the last, which shifts the image.
 
     Args:
-        filters: channels that come out.
+        filters: output channels.
         **kwargs: of `keras.layers.Conv2DTranspose`.
 
     Input shape: `(batch, height, width, channels)`; output shape: `(batch, 2 * height, 2 * width,
@@ -211,11 +214,11 @@ class UpsamplingConvolution2D(keras.layers.Conv2DTranspose):
 class Conv2D(keras.layers.Conv2D):
     """`keras.layers.Conv2D`, faster if it has few filters, such as the 7x7 that makes the image.
 
-    Processors compute 16 filters at a time, so that three of them waste most of the work. Here a
-    kernel of one row and one column more, with stride 2, computes two by two pixels at once: four
-    times the filters at a quarter of the places, then spread out by `depth_to_space`. The values
-    are those of Keras, added up in another order. It has Keras's name, arguments and weights, so
-    that files and checkpoints with the one load into the other.
+    Processors compute 16 filters at once, so three filters waste most of the work. Here a kernel
+    with one more row and column, with stride 2, computes two by two pixels at once: four times
+    the filters at a quarter of the positions, then spread out by `depth_to_space`. The values are
+    those of Keras, summed in another order. It has Keras's name, arguments and weights, so files
+    and checkpoints of one load into the other.
     """
 
     def call(self, inputs):
@@ -259,8 +262,8 @@ class LeakyReLU(keras.layers.LeakyReLU):
     """`keras.layers.LeakyReLU` whose gradient reads its outputs, not its inputs.
 
     Their signs are the same. TensorFlow fuses a convolution, its bias and a LeakyReLU into one
-    kernel; with Keras's gradient, which asks for what lies between, it fails in each training
-    and logs an error about it.
+    kernel. Keras's gradient needs the values in between, so the fusion fails in every training
+    run and logs an error.
     """
 
     def call(self, inputs):
@@ -290,7 +293,7 @@ class LocalContrast(keras.layers.Layer):
     Give it the dtype "float32": differences of a few 8-bit steps are lost in bfloat16.
 
     Args:
-        gain: by what the differences are multiplied.
+        gain: factor of the differences.
 
     Input and output shape: `(batch, height, width, channels)`.
     """
@@ -335,7 +338,7 @@ def _mean_of_image(x):
     """The mean over height and width, `(B, 1, 1, C)`.
 
     For other runtimes row by row, then over the rows: one that adds in float16, as GPUs of phones
-    do, would pass 65504, its largest number, within a single sum over a large image.
+    do, would exceed its maximum, 65504, in a single sum over a large image.
     """
     if portable():
         return tf.reduce_mean(tf.reduce_mean(x, axis=2, keepdims=True), axis=1, keepdims=True)

@@ -1,18 +1,18 @@
-"""Rematerialization: of a network's inside, nothing is kept for its gradient.
+"""Rematerialization (gradient checkpointing): activations are recomputed, not stored.
 
-Chen et al. 2016, arXiv 1604.06174, with a whole network for a segment. TensorFlow's
-`tf.recompute_grad` leaves calls whose gradients are ready to be computed again all at once; here
-each waits for the one before, so that the inside of one is in memory at a time.
+Chen et al. 2016, arXiv 1604.06174, with an entire network as a segment. `tf.recompute_grad` may
+recompute several calls at once, when their gradients are ready. Here each waits for the one
+before, so that only one network's activations are in memory at a time.
 """
 
 import tensorflow as tf
 
 
 def rematerialize(network, images):
-    """`network(images, training=True)`, with the inside computed again for its gradient.
+    """`network(images, training=True)`, whose activations are recomputed for its gradient.
 
     Args:
-        network: a Keras model that gives the same each time; see `layers.acts_per_image`.
+        network: a deterministic Keras model; see `layers.acts_per_image`.
         images: `(batch, height, width, channels)`.
 
     Returns:
@@ -37,7 +37,7 @@ def rematerialize(network, images):
                 upstream,
                 unconnected_gradients=tf.UnconnectedGradients.ZERO,
             )
-            # That of the images may not be needed, and is not computed then.
+            # The gradient of the images is computed only if it is needed.
             last[:] = of_variables or [of_images]
             return (of_images, of_variables) if variables else of_images
 
@@ -47,18 +47,18 @@ def rematerialize(network, images):
 
 
 def _after(images, tensors):
-    """`images`, not before these are computed. XLA does not heed `tf.control_dependencies`."""
+    """`images`, delayed until these are computed. XLA ignores `tf.control_dependencies`."""
     if not tensors:
         return images
     firsts = [tf.cast(tf.reshape(tensor, (-1,))[:1], tf.float32) for tensor in tensors]
     first = tf.reduce_max(tf.concat(firsts, 0))
-    # Zero, which no compiler knows: the number may be NaN.
+    # A zero that compilers cannot fold: the number may be NaN.
     zero = tf.where(first == first, 0.0, float("nan"))
     return images + tf.cast(zero, images.dtype)
 
 
 def _of_last_call():
-    """What the last call made, in the graph that is traced: the next one waits for it."""
+    """The result of the last call in the graph being traced; the next call waits for it."""
     if tf.executing_eagerly():
         return []
     # One graph may hold several replicas, which do not wait for each other.

@@ -1,4 +1,4 @@
-"""Recipes: how each system is built and trained. This table is the only one of their names."""
+"""Recipes: how each system is built and trained. This is the only table of their names."""
 
 from cyclegan_tf.recipes import cyclegan, pix2pix
 

@@ -1,4 +1,4 @@
-"""CycleGAN as its paper has it (Zhu et al. 2017, arXiv 1703.10593), and for small images."""
+"""CycleGAN as in its paper (Zhu et al. 2017, arXiv 1703.10593), and for small images."""
 
 from typing import Annotated
 
@@ -42,7 +42,7 @@ def build(
     """The untrained `CycleGAN` with the networks of the paper.
 
     Raises:
-        ValueError: the options do not go together, or not with the images.
+        ValueError: the options do not fit each other or the images.
     """
     from cyclegan_tf.systems.cyclegan import CycleGAN, paper_networks
 
@@ -76,8 +76,8 @@ RECIPE = Recipe(
         #         One domain is label maps: they look like no photograph, so nothing stays as it is.
         "labels": {"lambda_identity": 0.0},
         #         The same for 64 pixels and minutes: small networks, weights averaged over the last
-        #         steps, because so short a training sways, and against grain a high rate and a
-        #         discriminator of label maps that sees it (docs/fidelity.md).
+        #         steps, because so short a run oscillates. Against grain: a high learning rate and
+        #         a discriminator of label maps that sees it (docs/fidelity.md).
         "demo":   {"lambda_identity": 0.0, "crop_size": 64, "base_filters": 32,
                    "fine_discriminators": "a", "learning_rate": 2e-3, "ema_momentum": 0.997,
                    "epochs": 24, "steps_per_epoch": 100},

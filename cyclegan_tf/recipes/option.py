@@ -11,17 +11,17 @@ from cyclegan_tf.errors import InputError
 
 @dataclasses.dataclass(frozen=True)
 class Option:
-    """What a signature does not say of an option; stands in its `Annotated` type.
+    """What a signature does not say about an option; part of its `Annotated` type.
 
     Attributes:
-        help: what it means, in a few words, for the command line.
-        default_help: what `None` stands for.
+        help: its meaning in a few words, for the command line.
+        default_help: the meaning of `None`.
         least: its smallest value.
-        below: what its values must be less than.
-        above: what its values must be more than.
+        below: its values must be less than this.
+        above: its values must be more than this.
         choices: all of its values.
-        may_change: whether it may differ when a run resumes, because it says how long, how fast
-            and how often a run saves, and not what it learns.
+        may_change: whether it may change when a run resumes, because it sets how long, how fast
+            and how often a run saves, not what it learns.
     """
 
     help: str

@@ -1,1 +1,1 @@
-"""One run's folder: its options, its training, its page."""
+"""The folder of a run: its options, its training, its page."""

@@ -1,4 +1,4 @@
-"""Keras callbacks to look at a training: sample sheets, the model after each epoch, a page."""
+"""Keras callbacks to follow a run: sample grids, the model after each epoch, a page."""
 
 import pathlib
 
@@ -16,9 +16,9 @@ class SampleSheet(keras.callbacks.Callback):
 
     Args:
         folder: where `epoch_0001.png` … are written.
-        images_a, images_b: images to show, uint8 `(height, width, channels)`, as many of each
-            as there shall be rows.
-        period: epochs between two sheets; the first and the last epoch always have one.
+        images_a, images_b: images to show, uint8 `(height, width, channels)`, one of each per
+            row.
+        period: epochs between two grids; the first and the last epoch always have one.
     """
 
     def __init__(self, folder, images_a, images_b, period=1):
@@ -39,23 +39,23 @@ class SampleSheet(keras.callbacks.Callback):
             self._write(self.params["epochs"] - 1 if self._epoch is None else self._epoch)
 
     def _write(self, epoch):
-        sheet = sample_grid(self.model, self.images)
+        grid = sample_grid(self.model, self.images)
         with files.atomic_file(self.folder / f"epoch_{epoch + 1:04d}.png") as path:
-            sheet.save(path)
+            grid.save(path)
 
 
 class SaveModel(keras.callbacks.Callback):
-    """After each epoch the whole model, optimizers and pools included, to one `.keras` file.
+    """Saves the complete model after each epoch, with optimizers and pools, to a `.keras` file.
 
-    Unlike `keras.callbacks.ModelCheckpoint` it never leaves half a file: it writes beside and
-    renames.
+    Unlike `keras.callbacks.ModelCheckpoint` it never leaves a partial file: it writes to another
+    name and renames.
 
     Args:
         path: of the file.
-        keep: false in all but the first of several processes, which must save together.
+        keep: false in all processes except the first, as they must save together.
 
     Raises:
-        InputError: a loss is no longer finite; the model of the epoch before is kept.
+        InputError: a loss is no longer finite; the model of the previous epoch is kept.
     """
 
     def __init__(self, path, keep=True):
@@ -83,9 +83,9 @@ class SaveModel(keras.callbacks.Callback):
 
 
 class KeepEpochs(keras.callbacks.Callback):
-    """Every some epochs the networks, to one `.keras` file each, for `cyclegan_tf.runs.load`.
+    """Saves the networks every few epochs, to a `.keras` file each, for `cyclegan_tf.runs.load`.
 
-    Unlike the whole model such a file has no optimizers and no pools, and is a fraction as large.
+    Such a file has no optimizers and no pools, so it is much smaller than the complete model.
 
     Args:
         folder: where `epoch_0010.keras` … are written.
@@ -120,10 +120,10 @@ def _without_training_state(model):
 
 
 class RunPage(keras.callbacks.Callback):
-    """Keeps `index.html` in the folder of a run: losses plotted, sheets by epoch.
+    """Keeps `index.html` in the folder of a run: plots of the losses, sample grids by epoch.
 
-    Opened from disk, without a server. Reads `log.csv` and `samples/` of the folder, so it must
-    come after the callbacks that write them.
+    The page opens from disk, without a server. It reads `log.csv` and `samples/` of the folder,
+    so this must come after the callbacks that write them.
 
     Args:
         folder: of the run.
@@ -140,6 +140,6 @@ class RunPage(keras.callbacks.Callback):
 
 
 def _ends_with_averages(model):
-    """Whether `fit` has changed the weights after the last epoch, for their moving averages."""
+    """Whether `fit` has replaced the weights by their moving averages after the last epoch."""
     optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
     return optimizer.use_ema

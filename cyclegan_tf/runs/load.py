@@ -1,4 +1,4 @@
-"""A trained model from the folder of a run or a file."""
+"""Loads a trained model from the folder of a run or from a file."""
 
 import importlib
 import json
@@ -20,24 +20,24 @@ for _name in SYSTEMS:
 
 
 def load(path):
-    """The model of a run's folder or of a `.keras` file, to translate with and to export.
+    """The model of a run's folder, a `.keras` or an HDF5 file, to translate with and to export.
 
     The optimizers' state, most of such a file, is not read; `keras.saving.load_model` reads it.
 
     Returns:
-        A system, not compiled; for a file that holds a generator alone, a `Translator` of
+        A system, not compiled; for a file that holds only a generator, a `Translator` of
         direction "ab".
 
     Raises:
-        InputError: there is none, or it cannot be read: it is damaged, say, or holds Python code,
-            which is never run.
+        InputError: there is none, or it cannot be read: for example, it is damaged or holds
+            Python code, which is never run.
     """
     path = pathlib.Path(path)
     file = path / "model.keras" if path.is_dir() else path
     if not file.exists() and (path / "checkpoints").is_dir():
         raise InputError(
             f"{path} holds a run whose first epoch is not finished; the same `cyclegan-tf train` "
-            "again goes on with it."
+            "again resumes it."
         )
     if not file.exists():
         raise InputError(f"{file} does not exist; expected a run's folder or a .keras file.")
@@ -46,9 +46,9 @@ def load(path):
         return model
     if not _makes_images(model):
         raise InputError(
-            f"{file} holds a {type(model).__name__} that does not make images of images; "
+            f"{file} holds a {type(model).__name__} that does not map images to images; "
             "expected a model that `cyclegan-tf train` or `import` or `CycleGAN.save` wrote, or a "
-            "generator alone."
+            "single generator."
         )
     return Translator({"ab": model}, model.input_shape[1:])
 
@@ -58,8 +58,8 @@ def _read(file):
     is_hdf5 = file.suffix in (".h5", ".hdf5")
     if not is_hdf5 and not _is_keras_file(file):
         raise InputError(
-            f"{file} is not a model that can be read; expected a run's folder or a whole .keras "
-            "file, such as its model.keras."
+            f"{file} is not a model that can be read; expected a run's folder or a complete "
+            ".keras file, such as its model.keras."
         )
     if is_hdf5:
         _check_code(file)
@@ -68,7 +68,7 @@ def _read(file):
     try:
         return keras.saving.load_model(file, compile=False)
     except (ValueError, OSError, KeyError, TypeError) as error:
-        if "safe_mode" in str(error):  # not said as Keras does, which advises to run it
+        if "safe_mode" in str(error):  # not Keras's own message, which advises to run it
             raise InputError(_holds_code(file)) from error
         reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
         raise InputError(f"{file} is not a model that can be read: {reason}") from error
@@ -79,9 +79,9 @@ def _is_keras_file(file):
 
 
 def _check_whole(file):
-    """Raises an InputError if a checksum of a `.keras` file does not hold.
+    """Raises an InputError if a checksum of a `.keras` file does not match.
 
-    Keras would try again without checksums, and might read other weights than were written.
+    Keras would try again without checksums, and might read wrong weights.
     """
     try:
         with zipfile.ZipFile(file) as archive:
@@ -95,7 +95,7 @@ def _check_whole(file):
 
 
 def _check_code(file):
-    """Raises an InputError if an HDF5 file holds a Lambda layer, whose code Keras 3.10 runs."""
+    """Raises an InputError if an HDF5 file has a Lambda layer, whose code Keras 3.10 would run."""
 
     def classes(part):
         for inner in part if isinstance(part, list) else part.values():
@@ -116,15 +116,15 @@ def _check_code(file):
 def _holds_code(file):
     return (
         f"{file} holds Python code (a Lambda layer or the like), which could do anything once it "
-        "runs, and was not loaded; expected a model made of layers alone."
+        "runs, and was not loaded; expected a model made only of layers."
     )
 
 
 def _makes_images(model):
-    """Whether a network gives images as large as those that it takes."""
+    """Whether a network's outputs are images as large as its inputs."""
     taken, given = (getattr(model, f"{end}_shape", None) for end in ("input", "output"))
     if not all(isinstance(shape, tuple) and len(shape) == 4 for shape in (taken, given)):
-        return False  # several inputs or outputs have a list of shapes
+        return False  # with several inputs or outputs, a list of shapes
     if None not in taken[1:3]:
         return taken[1:3] == given[1:3]
     try:

@@ -1,4 +1,4 @@
-"""The logs of a run, which a run that goes on continues without gaps or doubles."""
+"""Run logs without gaps or duplicates when a run resumes."""
 
 import csv
 import os
@@ -13,11 +13,10 @@ from cyclegan_tf import files
 
 
 class RunLog(keras.callbacks.CSVLogger):
-    """A row of losses for each epoch, and its learning rate, in a CSV file.
+    """Writes the losses and the learning rate of each epoch as a row of a CSV file.
 
-    Callbacks that come after it find the rate among the losses.
-
-    Training that goes on from a checkpoint drops the rows of epochs that it does again.
+    Callbacks that come after it find the rate among the losses. When training resumes from a
+    checkpoint, the rows of epochs that are repeated are dropped.
 
     Args:
         path: of the file.
@@ -53,16 +52,16 @@ class RunLog(keras.callbacks.CSVLogger):
 
 
 class ScalarBoard(keras.callbacks.Callback):
-    """The rows of a `RunLog` for TensorBoard, under the names that Keras's own callback gives, and
-    the sheets of a `SampleSheet`.
+    """The rows of a `RunLog` for TensorBoard, under the names of Keras's own callback, and the
+    grids of a `SampleSheet`.
 
-    That callback's files cannot be cut back to a checkpoint, and what it holds in memory is lost
-    when a process is killed; this one writes the files anew when training goes on.
+    That callback's files cannot be cut back to a checkpoint, and its buffered values are lost
+    when a process is killed. This one rewrites the files when training resumes.
 
     Args:
         folder: of TensorBoard's logs.
         log: path of the CSV file, of a `RunLog` that comes before this among the callbacks.
-        samples: folder of the sheets, of a `SampleSheet` that comes before this; none, if `None`.
+        samples: folder of the grids of a `SampleSheet` that comes before this; `None` for none.
     """
 
     def __init__(self, folder, log, samples=None):
@@ -74,7 +73,7 @@ class ScalarBoard(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         self._writer = None
-        self._epoch = None  # the last one done, whose sheet may still be written again
+        self._epoch = None  # the last one done, whose grid may still be rewritten
 
     def on_epoch_begin(self, epoch, logs=None):
         if self._writer is None:
@@ -106,15 +105,15 @@ class ScalarBoard(keras.callbacks.Callback):
         self._writer.flush()
 
     def _write_grid(self, epoch):
-        sheet = self.samples and self.samples / f"epoch_{epoch + 1:04d}.png"
-        if sheet and sheet.exists():
-            with Image.open(sheet) as image, self._writer.as_default(step=epoch):
+        grid = self.samples and self.samples / f"epoch_{epoch + 1:04d}.png"
+        if grid and grid.exists():
+            with Image.open(grid) as image, self._writer.as_default(step=epoch):
                 tf.summary.image("samples", np.asarray(image.convert("RGB"))[np.newaxis])
             self._writer.flush()
 
 
 def finished_rows(path, epochs):
-    """The whole rows of a `RunLog` that are of the first `epochs` epochs."""
+    """The complete rows of a `RunLog` for the first `epochs` epochs."""
     path = pathlib.Path(path)
     if not path.exists():
         return []
@@ -125,7 +124,7 @@ def finished_rows(path, epochs):
 
 
 def _is_whole(row):
-    # A row that is cut short lacks values, or its number is no number.
+    # A truncated row lacks values, or its epoch is not a number.
     return None not in row.values() and row.get("epoch", "").isdecimal()
 
 

@@ -1,4 +1,4 @@
-"""What a run is made of: its options in sections, and those of the run in a folder."""
+"""The options of a run, in sections; reading and writing them in a run's folder."""
 
 import dataclasses
 import json
@@ -29,10 +29,10 @@ class DataOptions:
     Attributes:
         source: a folder, `scenes`, or `tfds:` and the name of a TFDS data set. `resolve` and
             `options_of` give folders as absolute paths. Links in them stay, so that a run follows
-            a link that is set to another disk.
+            a link that is moved to another disk.
 
-    The others say themselves what they are; see `cyclegan_tf.data.Preprocessing`. Scenes are
-    rendered at `crop_size`.
+    The others explain themselves; see `cyclegan_tf.data.Preprocessing`. Scenes are rendered at
+    `crop_size`.
     """
 
     source: str
@@ -58,7 +58,7 @@ class DataOptions:
 
 @dataclasses.dataclass(frozen=True)
 class TrainingOptions:
-    """How long, how fast and on what a run trains, whatever its system."""
+    """How long, how fast and on which devices a run trains, whatever its system."""
 
     learning_rate: Annotated[float, Option("Learning rate of all optimizers", above=0)] = 2e-4
     epochs: Annotated[int, Option("Epochs in all", least=1, may_change=True)] = 200
@@ -72,7 +72,7 @@ class TrainingOptions:
     ema_momentum: Annotated[
         float,
         Option(
-            "Of a moving average of the generators' weights, which they end with, such as 0.999; "
+            "Momentum of the moving average that the generators' weights end with, such as 0.999; "
             "0 turns it off",
             least=0,
             below=1,
@@ -83,11 +83,11 @@ class TrainingOptions:
         Option("Pairs of images in a step for each device of --strategy", least=1, may_change=True),
     ] = 1
     gradient_accumulation_steps: Annotated[
-        int, Option("Steps whose gradients make one change of the weights", least=1)
+        int, Option("Steps whose gradients are accumulated for one update", least=1)
     ] = 1
     remat: Annotated[
         bool,
-        Option("Compute the networks twice and keep less in memory meanwhile", may_change=True),
+        Option("Compute the networks twice to use less memory", may_change=True),
     ] = False
     seed: Annotated[int, Option("Seed of all randomness", least=0, below=2**31)] = 0
     precision: Annotated[
@@ -112,7 +112,7 @@ class TrainingOptions:
     keep_every: Annotated[
         int,
         Option(
-            "Epochs between two whose networks are kept in OUT/epochs, for `translate` and "
+            "Epochs between those whose networks are kept in OUT/epochs, for `translate` and "
             "`export`; 0 keeps none",
             least=0,
             may_change=True,
@@ -122,7 +122,7 @@ class TrainingOptions:
 
 @dataclasses.dataclass(frozen=True)
 class RunOptions:
-    """What a run is made of, as written to its `options.json`.
+    """The options of a run, as written to its `options.json`.
 
     Attributes:
         system: a name in `cyclegan_tf.recipes.SYSTEMS`.
@@ -159,24 +159,27 @@ class RunOptions:
 
 
 def declared_options(system):
-    """All options of a system's runs but `source`, by name, as `Declared`."""
+    """All options of a system's runs except `source`, by name, as `Declared`."""
     sections = (DataOptions, SYSTEMS[system].build, TrainingOptions)
     return {name: one for section in sections for name, one in declared(section).items()}
 
 
 def resolve(source, *, system="cyclegan", preset=None, image_size=None, **options):
-    """The `RunOptions` of a run: what is given, then the preset, then the paper.
+    """Resolves a run's options: explicit values override the preset, which overrides the paper.
 
     Args:
         source: see `DataOptions`.
         system: a name in `cyclegan_tf.recipes.SYSTEMS`.
-        preset: of the system's recipe; its first one, mostly `"paper"`, if `None`.
-        image_size: stands for `load_size` and `crop_size`, as 256 does for 286 and 256.
+        preset: of the system's recipe; its first one, usually `"paper"`, if `None`.
+        image_size: sets `load_size` and `crop_size`, as 256 sets 286 and 256.
         **options: fields of `DataOptions` and `TrainingOptions`, and arguments of the recipe's
-            `build`; `None` is as good as not given.
+            `build`; `None` is the same as not given.
+
+    Returns:
+        `RunOptions`.
 
     Raises:
-        InputError: no such system, preset or option, or options that do not go together.
+        InputError: no such system, preset or option, or options that conflict.
     """
     check("system", system, SYSTEMS)
     presets = SYSTEMS[system].presets
@@ -205,7 +208,7 @@ def resolve(source, *, system="cyclegan", preset=None, image_size=None, **option
 
 
 def check_names(names, system):
-    """Raises an `InputError` that says whose option a name is, if it is none of the system's."""
+    """Raises an `InputError` for an option of another system; it names that system."""
     own = declared_options(system)
     for name in names:
         if name not in own:
@@ -217,7 +220,7 @@ def check_names(names, system):
 
 
 def _sectioned(source, system, values):
-    """`RunOptions` of options by name; what is not given has its default."""
+    """`RunOptions` from options by name; missing ones have their defaults."""
 
     def part(target):
         return {name: values.get(name, one.default) for name, one in declared(target).items()}
@@ -231,7 +234,7 @@ def _sectioned(source, system, values):
 
 
 def _with_sizes(options, given):
-    """Both sizes, from what was given of them."""
+    """Both sizes, from those that were given."""
     data = options.data
     load_size, crop_size = sizes_from(None, data.load_size, data.crop_size, data.preprocess)
     if data.source == SCENES:
@@ -269,7 +272,7 @@ def is_folder(source):
 
 
 def options_of(out):
-    """The options of the run in a folder; `None` if it holds none."""
+    """The options of the run in a folder; `None` if there is no run."""
     path = out / "options.json"
     if not path.exists():
         return None
@@ -298,15 +301,15 @@ def options_of(out):
             f"{path} does not hold the options of a run of this version ({error}); use a new "
             "folder or --restart."
         ) from error
-    # Versions before wrote folders as they were given: relative to where the run was started.
+    # Earlier versions wrote folders as given: relative to where the run was started.
     return _with_absolute_folders(options)
 
 
 def as_in_run(options, before):
-    """The options to resume with; raises if they differ from those of the run before."""
+    """The options to resume with; raises an InputError if they differ from the run's."""
     if before is None:
         return options
-    if options.training.precision == "auto":  # a machine without may be followed by another
+    if options.training.precision == "auto":  # the next machine may lack it
         options = options.changed(precision=before.training.precision)
     if options.system != before.system:
         raise InputError(
@@ -314,7 +317,7 @@ def as_in_run(options, before):
             "--restart."
         )
     was, now = before.values(), options.values()
-    # What is left open is as it was: earlier versions wrote what it had come to.
+    # What is not given stays as it was: earlier versions wrote the resolved value.
     options = options.changed(**{n: was[n] for n in was if n in now and now[n] is None})
     now = options.values()
     all_options = declared_options(options.system)

@@ -14,13 +14,13 @@ from cyclegan_tf.runs.options import options_of
 def write_page(folder, title, panels, section=""):
     """Writes `index.html` and `losses.png` from the files of a run.
 
-    It reads `options.json`, `log.csv` and `samples/`, as far as they are there.
+    It reads `options.json`, `log.csv` and `samples/`, as far as they exist.
 
     Args:
         folder: of the run.
         title: of the page.
-        panels: title of a plot -> name of a loss -> what it means; a system's `loss_panels`.
-        section: HTML to stand above the samples.
+        panels: title of a plot -> name of a loss -> its meaning; a system's `loss_panels`.
+        section: HTML to place above the samples.
     """
     folder = pathlib.Path(folder)
     options = options_of(folder)
@@ -45,11 +45,11 @@ def _read_log(path):
     if not path.exists():
         return []
     with open(path, newline="", encoding="utf-8") as file:
-        # Keras writes "NA" where there is no validation.
+        # Keras writes "NA" if there is no validation.
         return [
             {name: float(value) for name, value in row.items() if value not in ("", "NA")}
             for row in csv.DictReader(file)
-            if None not in row and None not in row.values()  # else it is not whole
+            if None not in row and None not in row.values()  # else it is incomplete
         ]
 
 
@@ -69,7 +69,7 @@ def _summary(options, rows):
 
 
 def _links(folder):
-    """To the files of the run that are there, and what they are for."""
+    """Links to the existing files of the run, with their purpose."""
     meant = (
         (
             "model.keras",
@@ -90,19 +90,19 @@ def _links(folder):
 
 
 def _samples(folder):
-    """The newest sheet of samples, and a slider over those of all epochs."""
-    sheets = sorted(folder.glob("epoch_*.png"))
-    if not sheets:
+    """The newest sample grid, and a slider over those of all epochs."""
+    grids = sorted(folder.glob("epoch_*.png"))
+    if not grids:
         return ""
-    epochs = [int(sheet.stem.removeprefix("epoch_")) for sheet in sheets]
-    sources = json.dumps([f"samples/{sheet.name}" for sheet in sheets])
+    epochs = [int(grid.stem.removeprefix("epoch_")) for grid in grids]
+    sources = json.dumps([f"samples/{grid.name}" for grid in grids])
     plain = " ".join(
-        f'<a href="samples/{sheet.name}">{epoch}</a>' for sheet, epoch in zip(sheets, epochs)
+        f'<a href="samples/{grid.name}">{epoch}</a>' for grid, epoch in zip(grids, epochs)
     )
     return _SAMPLES.format(
-        last=len(sheets) - 1,
+        last=len(grids) - 1,
         epoch=epochs[-1],
-        source=f"samples/{sheets[-1].name}",
+        source=f"samples/{grids[-1].name}",
         sources=sources,
         epochs=epochs,
         plain=plain,

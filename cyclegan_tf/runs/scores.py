@@ -1,4 +1,4 @@
-"""The verb `evaluate`: scores of a model where the truth is known."""
+"""Scores of a model on data with ground truth."""
 
 from cyclegan_tf import data
 from cyclegan_tf.data.scenes import COLORS
@@ -11,8 +11,8 @@ def label_scores(label_maps, classes, colors):
     Each pixel counts as the class whose color is nearest.
 
     Args:
-        label_maps: uint8 `(count, height, width, 3)`, what a model made of photographs.
-        classes: the truth, integers `(count, height, width)`.
+        label_maps: uint8 `(count, height, width, 3)`, translated from photographs.
+        classes: the ground truth, integers `(count, height, width)`.
         colors: the color of each class, `(classes, 3)`.
 
     Returns:
@@ -27,8 +27,8 @@ def evaluate_scenes(model, untrained, image_size=64, count=200, seed=0):
     Args:
         model, untrained: systems trained, and not, on `cyclegan_tf.data.scenes`.
         image_size: of the scenes.
-        count: of scenes.
-        seed: of the scenes; that of the training data set.
+        count: number of scenes.
+        seed: of the scenes, the same as for the training data set.
 
     Returns:
         `{"photo_to_labels": scores, "untrained": scores, "copy": scores, "grain": {...}}`: the

@@ -1,4 +1,4 @@
-"""Sheets of images side by side, to look at."""
+"""Image grids: images side by side, to look at."""
 
 import pathlib
 
@@ -26,7 +26,7 @@ def image_grid(columns, titles, cell=None):
     Args:
         columns: lists of uint8 `(height, width, channels)` images.
         titles: one for each column.
-        cell: width of an image in pixels; by default that of the widest, between 128 and 256.
+        cell: width of an image in pixels; by default the width of the widest, from 128 to 256.
     """
     widest = max(image.shape[1] for column in columns for image in column)
     cell = cell or min(max(widest, 128), 256)
@@ -37,8 +37,8 @@ def image_grid(columns, titles, cell=None):
         len(columns) * (cell + margin) + margin,
         header + sum(height + margin for height in heights),
     )
-    sheet = Image.new("RGB", size, _BACKGROUND)
-    pen = ImageDraw.Draw(sheet)
+    grid = Image.new("RGB", size, _BACKGROUND)
+    pen = ImageDraw.Draw(grid)
     import matplotlib  # here, because few commands draw
 
     # Pillow's own font has no arrow.
@@ -48,13 +48,13 @@ def image_grid(columns, titles, cell=None):
         left, top = margin + number * (cell + margin), header
         pen.text((left, 1), title, fill=_INK, font=font)
         for image, height in zip(column, heights):
-            sheet.paste(image, (left, top))
+            grid.paste(image, (left, top))
             top += height + margin
-    return sheet
+    return grid
 
 
 def _scaled(image, width):
-    """The first three channels as RGB, one channel as gray; enlarged without smoothing."""
+    """The first three channels as RGB, or one channel as gray; enlarged without smoothing."""
     image = Image.fromarray(
         np.repeat(image[..., :1], 3, -1) if image.shape[-1] < 3 else image[..., :3]
     )

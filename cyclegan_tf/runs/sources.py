@@ -13,11 +13,11 @@ from cyclegan_tf.runs.options import is_folder
 
 
 def sources_of(options, split="train"):
-    """The two `Source`s of a run: those of domain A and of domain B.
+    """The two `Source`s of a run, of domain A and of domain B.
 
     Args:
         options: `RunOptions`.
-        split: `"train"`, or `"test"` where the source has one; two folders have none.
+        split: `"train"`, or `"test"` if the source has one; two folders have none.
 
     Raises:
         InputError: there are no such images.
@@ -42,7 +42,7 @@ def sources_of(options, split="train"):
 
 
 def source_of(options, domain, split="train"):
-    """One of the `sources_of` a run, 0 for that of domain A; of folders the other is not read."""
+    """One of the `sources_of` a run, 0 for domain A; with folders the other one is not read."""
     chosen = options.data
     if not is_folder(chosen.source) or chosen.side_by_side != "none":
         return sources_of(options, split)[domain]

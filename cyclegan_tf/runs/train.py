@@ -1,4 +1,4 @@
-"""The verb `train`: from a source of images to the folder of a run."""
+"""The command `train`: from a source of images to the folder of a run."""
 
 import contextlib
 import functools
@@ -22,12 +22,12 @@ from cyclegan_tf.training import strategies
 from cyclegan_tf.training.checkpoints import Checkpoints, newest_state
 from cyclegan_tf.training.schedules import ConstantThenLinearDecay
 
-# What a run writes, and `restart` removes.
+# Files and folders that a run writes, and `restart` removes.
 _RUN_FOLDERS = ("samples", "logs", "checkpoints", "epochs")
-# The last one tells a run from other files, and is removed last.
+# The last one identifies a run, and is removed last.
 _RUN_FILES = ("log.csv", "model.keras", "losses.png", "index.html", "options.json")
 
-_STOP = (signal.SIGTERM, signal.SIGINT)  # at which a run saves what it has done
+_STOP = (signal.SIGTERM, signal.SIGINT)  # at which a run saves its state
 
 
 def train(
@@ -40,23 +40,21 @@ def train(
     verbose="auto",
     log=print,
 ):
-    """Trains a system and writes the folder of the run; goes on where the folder holds one.
+    """Trains a system and writes the folder of the run; resumes if the folder holds one.
 
     The folder holds `options.json`; after each epoch `model.keras`, `samples/epoch_0001.png`
     …, `log.csv`, TensorBoard's `logs/`, `losses.png` and `index.html`; `checkpoints/`; and with
-    `keep_every` the networks of some epochs, `epochs/epoch_0010.keras` …. A run
-    that was stopped at any moment and is trained again with the same options ends as the unbroken
-    one would have.
+    `keep_every` the networks of some epochs, `epochs/epoch_0010.keras` …. A run that was stopped
+    at any moment and is trained again with the same options ends as an uninterrupted one.
 
-    Where several processes train together, all of them call this, and the first one writes.
+    If several processes train together, all of them call this, and the first one writes.
 
     Args:
         options: `RunOptions`, as `resolve` makes them.
         out: the folder.
-        restart: begin again where the folder holds a run already; its files are removed.
-        allow_other_data: resume with images that were added, removed or renamed since, which is
-            refused otherwise.
-        sample_rows: images of each domain in a sample sheet.
+        restart: start over if the folder holds a run already; its files are removed.
+        allow_other_data: resume even if images were added, removed or renamed since.
+        sample_rows: images of each domain in a sample grid.
         verbose: as in `keras.Model.fit`.
         log: called with lines for the user.
 
@@ -114,7 +112,7 @@ def train(
 
 @contextlib.contextmanager
 def _claimed(out):
-    """Keeps a folder to this process; one that was made for a run that never began is removed."""
+    """Locks the folder; removes it again if it was created for a run that never started."""
     new = not out.exists()
     alone = f"Another process is training in {out}; wait for it, or choose another folder."
     with files.locked(out, alone):
@@ -126,7 +124,7 @@ def _claimed(out):
 
 
 def _state_of(out):
-    """The newest checkpoint of a run, as `newest_state` gives it."""
+    """The newest checkpoint of a run, as `newest_state` returns it."""
     try:
         return newest_state(out / "checkpoints")
     except InputError as error:
@@ -148,11 +146,11 @@ def _is_intact(model):
 
 
 def _as_in_run(options, before, strategy):
-    """The options to train with, those of the run before if there is one; and why its precision."""
+    """The options to train with, an existing run's first; and the reason for the precision."""
     asked = options.training.precision
     options = as_in_run(options, before)
     of_run = options.training.precision != asked
-    # Several processes must agree, which times that each measures may not.
+    # Several processes must agree, but each measures its own times.
     options, why = _with_precision(options, measured=process_count(strategy) == 1)
     if not equal_across_processes(PRECISIONS.index(options.training.precision), strategy):
         raise InputError(
@@ -162,18 +160,18 @@ def _as_in_run(options, before, strategy):
 
 
 def _standing(out, state, finished):
-    """A line about the run that the folder holds."""
+    """A line about the run in the folder."""
     if finished:
-        return f"The run in {out} is finished; more --epochs would go on with it."
+        return f"The run in {out} is finished; give more --epochs to resume it."
     if state:
-        return f"Going on with the run in {out}, in epoch {state['epoch'] + 1}."
+        return f"Resuming the run in {out}, in epoch {state['epoch'] + 1}."
     return f"The run in {out} has no checkpoint yet and begins anew."
 
 
 def _schedule(options, state, pairs):
-    """The learning rate, counted from the epoch that training resumes in.
+    """The learning rate, counted from the epoch in which training resumes.
 
-    Before, an epoch may have had another number of steps, or steps of another size.
+    Earlier epochs may have had another number of steps, or steps of another size.
     """
     training, begin = options.training, {}
     if state:
@@ -190,7 +188,7 @@ def _schedule(options, state, pairs):
 
 
 def _callbacks(out, options, samples, chief):
-    """What writes the folder of a run after each epoch, in the order in which it is written."""
+    """The callbacks that write the folder of a run after each epoch, in order."""
     save = [SaveModel(out / "model.keras", keep=chief)]
     if options.training.keep_every:
         save.append(KeepEpochs(out / "epochs", options.training.keep_every, keep=chief))
@@ -208,7 +206,7 @@ def _callbacks(out, options, samples, chief):
 
 
 def _pairs(options, sources, batch_size=None):
-    """Batches for training; without a batch size, images in order."""
+    """Batches for training; without a batch size, the images in order."""
     chosen = options.data
     preprocessing = data.Preprocessing(
         chosen.preprocess, chosen.load_size, chosen.crop_size, chosen.flip, chosen.channels
@@ -225,7 +223,7 @@ def _pairs(options, sources, batch_size=None):
 
 
 def _samples(options, training_sources, rows):
-    """Images for the sample sheets: of the test split where there is one."""
+    """Images for the sample grids: from the test split if there is one."""
     pairs = _pairs(options, training_sources)
     if not options.data.domain_b:
         with contextlib.suppress(InputError):  # no test split, or none that can be shown
@@ -235,7 +233,7 @@ def _samples(options, training_sources, rows):
 
 
 def _image_shape(options, pairs):
-    """The shape that the images of both domains share; `None` for what differs."""
+    """The common shape of the images of both domains; `None` for what differs."""
     shape_a, shape_b = (tuple(spec.shape[1:]) for spec in pairs.element_spec)
     return shape_a if shape_a == shape_b else (None, None, options.data.channels)
 
@@ -246,10 +244,10 @@ def compiled_model(options, image_shape, learning_rate=None):
     Args:
         options: `RunOptions`.
         image_shape: `(height, width, channels)` of the training images.
-        learning_rate: of all optimizers, a number or a schedule; that of the options if `None`.
+        learning_rate: of all optimizers, a number or a schedule; the options' if `None`.
 
     Raises:
-        InputError: the options ask for what cannot be built.
+        InputError: the options describe a model that cannot be built.
     """
     options, _ = _with_precision(options)
     training = options.training
@@ -270,19 +268,19 @@ def compiled_model(options, image_shape, learning_rate=None):
 
 
 def _optimizer(model, group, learning_rate, training):
-    """The paper's optimizer of a group, at the rate and with the averages of the run."""
+    """The paper's optimizer of a group, with the run's learning rate and averages."""
     optimizer = model.default_optimizer(group)
     steps = training.gradient_accumulation_steps
     settings = {"gradient_accumulation_steps": steps} if steps > 1 else {}
     if group == "generator" and training.ema_momentum:
-        # Keras averages after each step, whether it changed the weights or not.
+        # Keras averages after each step, whether or not it changed the weights.
         settings |= {"use_ema": True, "ema_momentum": training.ema_momentum ** (1 / steps)}
     config = {**optimizer.get_config(), **settings, "learning_rate": learning_rate}
     return type(optimizer).from_config(config)
 
 
 def _with_precision(options, measured=True):
-    """The options with the precision of this machine in the place of "auto", and why it is that."""
+    """The options with this machine's precision instead of "auto", and the reason."""
     filters = options.model.get("base_filters", 64)
     trial = functools.partial(seconds_by_precision, filters, options.data.crop_size)
     chosen, why = precision.choose(options.training.precision, trial if measured else None)
@@ -290,7 +288,7 @@ def _with_precision(options, measured=True):
 
 
 def _remove_run(out):
-    """Removes what an earlier run in this folder wrote, and nothing else."""
+    """Removes the files of an earlier run in this folder, and nothing else."""
     for name in _RUN_FOLDERS:
         shutil.rmtree(out / name, ignore_errors=True)
     for name in _RUN_FILES:
@@ -298,23 +296,23 @@ def _remove_run(out):
 
 
 def _prepare(out, options, state):
-    """Leaves in the folder what belongs to the checkpoint to go on from, and the options."""
+    """Leaves in the folder what belongs to the checkpoint to resume from, and the options."""
     if state is None:
         _remove_run(out)
     files.remove_unfinished(out, out / "samples", out / "checkpoints")
-    (out / "checkpoints").mkdir(exist_ok=True)  # tells this run from one that had none
+    (out / "checkpoints").mkdir(exist_ok=True)  # distinguishes this run from one that had none
     files.write_text(out / "options.json", options.as_json())
 
 
 def _check_folder(out, restart):
-    """A run is written to a folder of its own, and nothing is removed that was not asked for."""
+    """Checks that the folder is new, empty or a run's: nothing is removed without being asked."""
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is a file; expected a folder to write the run to.")
     if (out / "options.json").exists():
         if (out / "model.keras").exists() and not (out / "checkpoints").exists() and not restart:
             raise InputError(
-                f"{out} holds a run without checkpoints, which cannot go on; choose another "
-                "folder, or --restart to begin again."
+                f"{out} holds a run without checkpoints, which cannot resume; choose another "
+                "folder, or --restart to start over."
             )
         return
     found = [path for path in out.glob("*") if not path.name.startswith(".")]

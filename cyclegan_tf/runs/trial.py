@@ -1,4 +1,4 @@
-"""A trial of this processor: how long part of a generator takes in a precision."""
+"""Measures this processor: how long part of a generator takes in a precision."""
 
 import functools
 import time
@@ -17,9 +17,9 @@ _MOST_OPERATIONS = 6e9  # of the convolutions of one call forward; large images 
 def seconds_by_precision(base_filters, image_size, candidates=("float32", "bfloat16")):
     """Seconds of a residual block and an upsampling of a ResNet generator, with gradients.
 
-    The ways take turns, because machines are noisy, and the shortest time of each counts. Each has
-    up to eight turns, until 1.2 seconds have passed, and at least one after a call that traces.
-    What was measured once is remembered.
+    The candidates take turns, because machines are noisy, and the shortest time of each counts.
+    Each has up to eight turns, until 1.2 seconds have passed, and at least one after a call that
+    traces. Results are cached.
 
     Args:
         base_filters: of the first layer of the generator.
@@ -32,7 +32,7 @@ def seconds_by_precision(base_filters, image_size, candidates=("float32", "bfloa
     begin = time.perf_counter()
     calls = {each: _call(each, base_filters, image_size) for each in candidates}
     for call in calls.values():
-        call()  # traces, and lets oneDNN prepare its kernels
+        call()  # traces, and oneDNN prepares its kernels
     seconds = dict.fromkeys(calls, float("inf"))
     for _ in range(8):
         for each, call in calls.items():

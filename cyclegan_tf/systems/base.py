@@ -1,4 +1,4 @@
-"""What every system shares: networks by name, an optimizer for each group of them, saving."""
+"""The base of every system: networks by name, an optimizer per group, resuming, saving."""
 
 import contextlib
 import inspect
@@ -37,14 +37,14 @@ class System(keras.Model):
             of the subclass. `generators` finds them under `generator_ab` and `generator_ba`.
         groups: names of networks by the name of their group. Each group is trained by one
             optimizer, such as `generator_optimizer`. The first group is `"generator"`.
-        loss_panels: title of a plot -> name of a loss -> what it means, in the order of the logs.
+        loss_panels: title of a plot -> name of a loss -> its meaning, in the order of the logs.
         image_shapes: `(height, width, channels)` of the training images by domain, `{"a": …, "b":
-            …}`; one tuple stands for both.
+            …}`; one tuple for both.
         pools: `ReplayPool`s by name; each becomes the attribute of that name.
         directions: those that it translates in; the first one is what `call` and `predict` do.
         seed: an integer >= 0, of everything random in a step.
-        remat: keep nothing of the inside of the networks for their gradients, and compute it
-            again.
+        remat: do not store the activations of the networks for their gradients, but recompute
+            them.
     """
 
     # Whether image_a and image_b of a training element must show the same scene.
@@ -75,7 +75,7 @@ class System(keras.Model):
         for name, layer in {**networks, **(pools or {})}.items():
             setattr(self, name, layer)
         for group in groups:
-            if group != "generator":  # that one is `optimizer`, which Keras sets
+            if group != "generator":  # that one is `optimizer`, set by Keras
                 setattr(self, f"{group}_optimizer", None)
         self._loss_trackers = [
             keras.metrics.Mean(name=name) for panel in loss_panels.values() for name in panel
@@ -84,15 +84,15 @@ class System(keras.Model):
         self.calls_to_skip = 0  # of the train function; see `cyclegan_tf.training.resume`
         if self.remat:
             self._check_remat()
-        self(keras.Input(self.image_shape))  # so that it is built, for `summary` and `export`
+        self(keras.Input(self.image_shape))  # builds it, for `summary` and `export`
 
     def _check_remat(self):
         for network in self.networks.values():
             if not acts_per_image(network):
                 raise ValueError(
                     f"remat=True runs networks a second time for their gradients; '{network.name}' "
-                    "has a layer, such as BatchNormalization or Dropout, that may give something "
-                    "else then. Use remat=False, or networks without it."
+                    "has a layer, such as BatchNormalization or Dropout, that may then give "
+                    "another result. Use remat=False, or networks without it."
                 )
 
     @property
@@ -121,10 +121,10 @@ class System(keras.Model):
 
     @property
     def trainable_weights(self):
-        """Those of the generators come first.
+        """The trainable variables; those of the generators come first.
 
         At the end of `fit` Keras has `optimizer` assign the moving averages of its variables to
-        as many of these, in this order.
+        the first of these, in this order.
         """
         first = self.variables_of("generator")
         known = {id(variable) for variable in first}
@@ -142,12 +142,12 @@ class System(keras.Model):
 
     @property
     def optimizers(self):
-        """The optimizers by group, of a compiled system."""
+        """The optimizers of a compiled system, by group."""
         return {group: getattr(self, f"{group}_optimizer") for group in self.groups}
 
     @property
     def generator_optimizer(self):
-        """The optimizer of all generators; also `optimizer`, where Keras's callbacks look."""
+        """The optimizer of all generators; also `optimizer`, which Keras's callbacks use."""
         return self.optimizer
 
     def compile(
@@ -168,19 +168,19 @@ class System(keras.Model):
 
         Args:
             generator_optimizer, discriminator_optimizer: different Keras optimizers or their
-                names; the paper's each, such as `cyclegan_tf.Adam`, if `None`.
+                names; those of the paper, such as `cyclegan_tf.Adam`, if `None`.
             run_eagerly, steps_per_execution: as in `keras.Model.compile`.
             jit_compile: `"auto"` compiles with XLA only on a GPU or TPU; on CPUs it is slower.
             **optimizers: those of further groups, such as `feature_optimizer`.
 
-        Optimizers with `gradient_accumulation_steps=n` change the weights at every n-th step, by
+        Optimizers with `gradient_accumulation_steps=n` update the weights at every n-th step, with
         the mean of n gradients: a batch n times as large in the memory of one.
 
         Raises:
             ValueError: one optimizer for two groups, gradients accumulated by only one of them or
-                under a `tf.distribute` strategy, `use_ema` of another group than the generators,
-                or an optimizer that was made outside the `strategy.scope()` of the model.
-            TypeError: an argument that is the optimizer of no group.
+                under a `tf.distribute` strategy, `use_ema` for a group other than the generators,
+                or an optimizer that was created outside the `strategy.scope()` of the model.
+            TypeError: an argument that is not the optimizer of any group.
         """
         given = {
             "generator_optimizer": generator_optimizer,
@@ -206,12 +206,12 @@ class System(keras.Model):
 
     def _compile(self, optimizers, *, jit_compile, **others):
         """`compile` within the scope of the model's strategy, whose replicas share the moments."""
-        # "auto" may mean another thing where the model is loaded.
+        # "auto" may mean something else on the machine that loads the model.
         self._requested_jit_compile = jit_compile
         optimizers = {group: self._prepared(group, each) for group, each in optimizers.items()}
         self._check_optimizers(optimizers)
         if jit_compile == "auto" and not has_accelerator():
-            jit_compile = False  # where older releases of Keras would choose True
+            jit_compile = False  # older releases of Keras would choose True
         super().compile(optimizer=optimizers["generator"], jit_compile=jit_compile, **others)
         for group, optimizer in optimizers.items():
             if group != "generator":
@@ -299,8 +299,8 @@ class System(keras.Model):
         """Like `keras.Model.save`, to a `.keras` file.
 
         Raises:
-            InputError: an HDF5 file, in which networks whose layers have the same names cannot lie
-                side by side.
+            InputError: an HDF5 file, which cannot hold several networks whose layers have the same
+                names.
         """
         if str(filepath).endswith((".h5", ".hdf5")):
             raise InputError(
@@ -315,7 +315,7 @@ class System(keras.Model):
     def fit(self, x=None, *args, **kwargs):
         """Like `keras.Model.fit`, but resumes where a `cyclegan_tf.Checkpoints` left off.
 
-        A data set draws its own order, so that Keras need not shuffle.
+        A data set draws its own order, so Keras need not shuffle.
         """
         call = dict(inspect.signature(super().fit).bind(x, *args, **kwargs).arguments)
         call.update(checked_call(call, self))
@@ -326,7 +326,7 @@ class System(keras.Model):
 
     def evaluate(self, x=None, y=None, *args, **kwargs):
         """Like `keras.Model.evaluate`; images that `fit` refuses are refused here too."""
-        # Within `fit` Keras has made its iterator over the validation data before.
+        # Within `fit` Keras has already made its iterator over the validation data.
         data = x if kwargs.get("_use_cached_eval_dataset") else checked_data(x, y, self)
         with value_range.surfaced():
             return super().evaluate(data, y, *args, **kwargs)
@@ -353,13 +353,12 @@ class System(keras.Model):
     def translate(self, images, direction=None, batch_size=8):
         """Translates images of any size; see `Translator.translate`.
 
-        `direction` is the first one of the system, mostly `"ab"`, if `None`.
+        `direction` is the first one of the system, usually `"ab"`, if `None`.
         """
-        direction = self.directions[0] if direction is None else direction
         return self._translator.translate(images, direction, batch_size)
 
     def sample_columns(self, images):
-        """Columns of a grid to look at: real, translated, and back if there is a way back.
+        """Columns of an image grid: real, translated, and translated back if possible.
 
         Args:
             images: uint8 images by domain, `{"a": [...], "b": [...]}`, as many of each.
@@ -381,11 +380,11 @@ class System(keras.Model):
     # What a `train_step` is made of.
 
     def _images(self, data):
-        """The two images of a training element, checked while the step is traced."""
+        """The two images of a training element, checked when the step is traced."""
         return images_of(data, self)
 
     def _forward(self, network, images, training):
-        """A network's output. With `remat` its gradient computes the inside a second time."""
+        """A network's output. With `remat` its activations are recomputed for the gradient."""
         if self.remat and training:
             run = partial(rematerialize, network)
         else:
@@ -407,12 +406,12 @@ class System(keras.Model):
         """One step of a group's optimizer.
 
         Args:
-            group: whose variables are changed.
-            compute: called under a gradient tape, without arguments; gives the terms of the
-                objective by name, alone or as the first of a tuple.
+            group: whose variables are updated.
+            compute: called under a gradient tape, without arguments; returns the terms of the
+                objective by name, or a tuple that starts with them.
 
         Returns:
-            What `compute` gave.
+            What `compute` returned.
         """
         optimizer = self.optimizers[group]
         with tf.GradientTape() as tape:
@@ -427,7 +426,7 @@ class System(keras.Model):
         """A seed that depends only on (seed, stream, step, replica), so that a run resumes.
 
         Args:
-            stream: the name of what is drawn; one draw of a step has one name.
+            stream: the name of what is drawn, unique within a step.
         """
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         number = zlib.crc32(stream.encode()) % 2**31
@@ -440,13 +439,13 @@ class System(keras.Model):
     def _log(self, values, images):
         """Updates the trackers from `{name: loss}` and returns what Keras logs.
 
-        A mean over steps weighs each by its `images`, of which a short last batch has fewer.
+        A mean over steps weights each by its number of `images`: a short last batch has fewer.
         """
         count = tf.shape(images)[0]
         for tracker in self._loss_trackers:
             tracker.update_state(losses.local_value(values[tracker.name]), sample_weight=count)
         results = {tracker.name: tracker.result() for tracker in self._loss_trackers}
-        if process_count() > 1:  # where Keras averages over the first axis
+        if process_count() > 1:  # Keras averages over the first axis then
             results = {name: tf.reshape(result, (1,)) for name, result in results.items()}
         return results
 

@@ -1,4 +1,4 @@
-"""Whether networks and arguments make a system; each check raises a ValueError in one sentence."""
+"""Checks of the networks and arguments of a system; each raises a ValueError of one sentence."""
 
 import numbers
 
@@ -6,7 +6,7 @@ import tensorflow as tf
 
 
 def check_image_shape(image_shape):
-    """Height, width and channels; height and width may be open."""
+    """Height, width and channels; height and width may be `None`."""
     if len(image_shape) != 3 or image_shape[-1] is None:
         raise ValueError(
             "image_shape must be (height, width, channels) with a known number of channels. "
@@ -43,7 +43,7 @@ def check_are_two(system, kind, first, second):
 
 
 def check_takes(network, image_shape):
-    """Functional models and built Sequential ones know the shape that they take; others do not."""
+    """Functional and built Sequential models know their input shape; others do not."""
     taken = getattr(network, "input_shape", None)
     if taken is None and not network.built:
         raise ValueError(
@@ -59,7 +59,7 @@ def check_takes(network, image_shape):
 
 
 def check_makes(generator, from_shape, to_shape):
-    """A generator's images must have the shape of the domain that it translates to."""
+    """A generator's outputs must have the shape of the domain that it translates to."""
     if getattr(generator, "output_shape", None) is None:
         raise ValueError(
             f"The generator '{generator.name}' does not know the shape of its images; expected a "
@@ -71,7 +71,7 @@ def check_makes(generator, from_shape, to_shape):
         output = generator.output_shape
     if tuple(output[1:]) != to_shape:
         raise ValueError(
-            f"The generator '{generator.name}' makes images of shape {tuple(output[1:])} of "
+            f"The generator '{generator.name}' makes images of shape {tuple(output[1:])} from "
             f"images of shape {from_shape}; expected {to_shape}. The paper's networks need "
             "heights and widths that are multiples of 4."
         )

@@ -26,7 +26,7 @@ from cyclegan_tf.training.replay_pool import ReplayPool
 
 @keras.saving.register_keras_serializable(package="cyclegan_tf")
 class CycleGAN(System):
-    """Two generators and two discriminators, trained on images that show no common scene.
+    """Two generators and two discriminators, trained on unpaired images.
 
     The objective is eq. 3 of the paper, with the identity loss of 5.2. A training element is a
     pair `(image_a, image_b)` of float images in [-1, 1].
@@ -45,21 +45,21 @@ class CycleGAN(System):
             any shape; the paper's 70x70 PatchGAN, if `None`. Networks are functional models, or
             Sequential ones that begin with `keras.Input`.
         image_shape: `(height, width, channels)` of the training images. Height and width may
-            be `None` (any multiple of 4) where `pool_size` is 0. `translate` takes any size.
+            be `None` (any multiple of 4) if `pool_size` is 0. `translate` takes any size.
         lambda_a, lambda_b: weights of the cycles A→B→A and B→A→B.
         lambda_identity: weight of the identity loss, in units of the domain's λ; at 0 it is
             neither computed nor logged.
         adversarial: `"lsgan"`, `"vanilla"` or `"wgangp"`.
         pool_size: images that each replay pool holds; 0 turns the pools off.
         seed: an integer >= 0, of the initial weights, the pools and the gradient penalty.
-        remat: rematerialize: keep nothing of the inside of the networks for their gradients, and
-            compute it again (but for the gradient penalty, which needs second derivatives). See
-            `benchmarks/README.md` for what it saves.
+        remat: gradient checkpointing: recompute the activations of the networks for their
+            gradients instead of storing them (except for the gradient penalty, which needs second
+            derivatives). See `benchmarks/README.md` for what it saves.
 
     Raises:
         ValueError: an argument out of range; the message names it.
 
-    `fit` and `evaluate` report, each as weighted in the objective: `d_a` and `d_b`, the
+    `fit` and `evaluate` report these losses, weighted as in the objective: `d_a` and `d_b`, the
     discriminators of A and of B; `g_ab` and `g_ba`, the generators against them; `cycle_a` and
     `cycle_b`; `identity_a` and `identity_b`.
     """
@@ -136,14 +136,17 @@ class CycleGAN(System):
         return self._log({**g_losses, **d_losses}, image_a)
 
     def test_step(self, data):
-        """The same losses without an update; the discriminators see the current fakes."""
+        """The same losses without an update; the discriminators see the current fakes.
+
+        The pools are not used.
+        """
         image_a, image_b = self._images(data)
         g_losses, fake_a, fake_b = self._generator_losses(image_a, image_b, training=False)
         d_losses = self._discriminator_losses(image_a, image_b, fake_a, fake_b, training=False)
         return self._log({**g_losses, **d_losses}, image_a)
 
     def _generator_losses(self, image_a, image_b, training):
-        """The terms of eq. 3 that the generators minimize, and their images of A and of B."""
+        """The terms of eq. 3 that the generators minimize, and their fakes of A and of B."""
         if self.lambda_identity:
             fake_b, same_b = self._forward_both(self.generator_ab, image_a, image_b, training)
             fake_a, same_a = self._forward_both(self.generator_ba, image_b, image_a, training)
@@ -203,8 +206,8 @@ def paper_networks(
     """The four networks of the paper, for images of any size.
 
     Args:
-        image_shape: of the training images; chooses the number of blocks.
-        base_filters: of the first layer of each.
+        image_shape: of the training images; determines the default number of blocks.
+        base_filters: filters of the first layer of each.
         blocks: residual blocks of the generators; 6 below 256 pixels and 9 from there, if `None`.
         strided_layers: of the PatchGANs.
         fine_discriminators: domains whose discriminator is a `two_scale_patchgan`, which the paper
@@ -212,7 +215,7 @@ def paper_networks(
         seed: of the initial weights.
 
     Returns:
-        A dictionary of models by the names of `CycleGAN`'s arguments.
+        A dictionary of models, by the names of `CycleGAN`'s arguments.
     """
     blocks = paper_blocks(image_shape) if blocks is None else blocks
     any_size = (None, None, image_shape[-1])

@@ -9,17 +9,17 @@ from cyclegan_tf.errors import InputError
 
 
 def images_of(element, system):
-    """The images of domain A and of domain B, checked while the step is traced.
+    """The images of domain A and of domain B, checked when the step is traced.
 
     Args:
         element: `(image_a, image_b)`, each float `(batch, height, width, channels)` in [-1, 1].
-        system: says the `image_shapes` that it was built for.
+        system: its `image_shapes` are the expected ones.
 
     Returns:
         Both, in the dtype of the system's variables.
 
     Raises:
-        InputError: they are of another kind or shape, or there is a third part.
+        InputError: they have another type or shape, or there is a third part.
     """
     image_a, image_b, weights = keras.utils.unpack_x_y_sample_weight(element)
     if weights is not None:
@@ -33,7 +33,7 @@ def images_of(element, system):
             "makes them; received a single tensor."
         )
     return tuple(
-        # `train_on_batch` hands over NumPy arrays where it runs eagerly.
+        # `train_on_batch` passes NumPy arrays if it runs eagerly.
         _checked_image(tf.convert_to_tensor(image), domain, system)
         for domain, image in (("a", image_a), ("b", image_b))
     )
@@ -57,12 +57,12 @@ def _checked_image(image, domain, system):
             f"received images of shape {tuple(image.shape[1:])}. Give image_shape=… to the "
             "constructor or image_size=… to the data set."
         )
-    # Where sizes are unknown while it is traced, the check above is made in the graph.
+    # If sizes are unknown during tracing, the check above runs in the graph.
     return tf.cast(tf.ensure_shape(image, (None, *shape)), system.variable_dtype)
 
 
 def checked_call(call, system):
-    """Arguments of `fit` with which images that cannot be trained on are refused."""
+    """Arguments of `fit`, changed so that unsuitable images are refused."""
     if call.get("class_weight") is not None:
         raise InputError("class_weight has no meaning here: images are of no class.")
     validation = call.get("validation_data")
@@ -76,7 +76,7 @@ def checked_call(call, system):
 
 
 def checked_data(x, y, system):
-    """`x`; arrays are checked here, each batch of a `tf.data.Dataset` as it is drawn."""
+    """`x`; arrays are checked here, batches of a `tf.data.Dataset` when they are drawn."""
     if system.paired and getattr(x, "paired", None) is False:
         raise InputError(
             f"A {type(system).__name__} trains on paired images; give paired=True to the data set."

@@ -1,7 +1,7 @@
-"""What losses measure and which values are good, for those who know Keras and not GANs."""
+"""What losses measure and which values are good, for those who know Keras but not GANs."""
 
-# A discriminator that cannot tell real images from translated ones, with its loss halved; its
-# generator's loss is the same then.
+# The halved loss of a discriminator that cannot tell real images from translated ones; its
+# generator's loss is then the same.
 _UNDECIDED = {"lsgan": "0.25", "vanilla": "0.69"}
 
 

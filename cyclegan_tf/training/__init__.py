@@ -1,1 +1,1 @@
-"""How it learns: optimizers, schedules, the replay pool, checkpoints, strategies."""
+"""Training: optimizers, schedules, the replay pool, checkpoints, strategies."""

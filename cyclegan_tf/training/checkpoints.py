@@ -1,4 +1,4 @@
-"""Checkpoints from which a training goes on as if it had never stopped."""
+"""Checkpoints that let training resume as if it had never been interrupted."""
 
 import hashlib
 import json
@@ -29,38 +29,40 @@ from cyclegan_tf.training.descriptions import description, differences
 
 # Not `.weights.h5`, which HDF5 writes to the disk itself, and crashes when that is full.
 _STATE, _MODEL = "state.json", "model.keras"
-_VERSION = 2  # in 1, which has no number, random numbers were drawn otherwise
+_VERSION = 2  # in 1, which has no number, random numbers were drawn differently
 
 
 class Checkpoints(keras.callbacks.Callback):
-    """Saves the whole training every some minutes; the same `fit` again goes on from there.
+    """Saves the complete training state every few minutes; the same `fit` resumes from it.
+
+    Like `keras.callbacks.BackupAndRestore`, but exact.
 
     ```python
     checkpoints = cyclegan_tf.Checkpoints("runs/zebras/checkpoints")
     model.fit(cyclegan_tf.data.folders("horse2zebra"), epochs=200, callbacks=[checkpoints])
     ```
 
-    Run again after whatever stopped it, in the middle of an epoch too, this ends with the weights
-    that the unbroken training would have had: a checkpoint holds the weights, both optimizers
-    (and with them the place in the schedule), the pools of every replica, the losses of the epoch
-    so far, the state of random layers, and the position in the data, which `fit` goes to. Data
-    sets of `cyclegan_tf.data` begin there at once; others are read up to there, and must give the
-    same elements each time. It is for the systems of this package, such as `CycleGAN`. What other
-    callbacks remember, such as the patience of `EarlyStopping`, begins anew.
+    Run again after any interruption, even in the middle of an epoch, this ends with the weights
+    of uninterrupted training. A checkpoint holds the weights, both optimizers (and with them the
+    position in the schedule), the pools of every replica, the losses of the epoch so far, the
+    state of random layers, and the position in the data, to which `fit` returns. Data sets of
+    `cyclegan_tf.data` start there at once. Others are read up to there, and must give the same
+    elements each time. It is for the systems of this package, such as `CycleGAN`. The state of
+    other callbacks, such as the patience of `EarlyStopping`, starts from scratch.
 
-    Each checkpoint is a folder `epoch_00012_00000300`, after 300 pairs of epoch 12 (from 0), with
-    checksums, written beside and renamed. One that is damaged is reported with a warning, and the
-    one before it is used.
+    Each checkpoint is a folder such as `epoch_00012_00000300`, after 300 pairs of epoch 12 (from
+    0), with checksums, written under another name and renamed. A damaged one is reported with a
+    warning, and the one before it is used.
 
     Args:
-        folder: for checkpoints alone; several processes must share it.
-        minutes: between two checkpoints; there is one at the end of the training too.
-        keep: how many are kept.
-        signals: at which `fit` finishes its step, saves, and lets the signal do its work. SIGTERM
-            is what a machine gets that is taken away.
+        folder: only for checkpoints; several processes must share it.
+        minutes: between two checkpoints; there is also one at the end of training.
+        keep: number of checkpoints to keep.
+        signals: at these, `fit` finishes its step, saves, and lets the signal take effect. A
+            machine that is taken away gets SIGTERM.
         allow_other_data: resume although images were added, removed or renamed, or are
-            preprocessed or drawn otherwise than before; else that is refused, because the training
-            would not end as the unbroken one.
+            preprocessed or drawn differently. Refused by default, because training would not end
+            as without the change.
 
     Raises:
         InputError: a checkpoint is of another model or of other images, or all are damaged.
@@ -83,7 +85,7 @@ class Checkpoints(keras.callbacks.Callback):
         self._damaged = []
 
     def restore_training(self, model, pairs=None):
-        """Brings a compiled model to the state of the newest checkpoint that is whole.
+        """Brings a compiled model to the state of the newest intact checkpoint.
 
         `fit` calls it.
 
@@ -94,7 +96,7 @@ class Checkpoints(keras.callbacks.Callback):
                 their number is given.
 
         Returns:
-            `(epoch, step)` to go on with, 0-based; `None` where there is no checkpoint.
+            `(epoch, step)` to resume at, 0-based; `None` if there is no checkpoint.
         """
         self._batch_size = pairs.batch_size if pairs else 1
         self._data = pairs.fingerprint() if pairs else None
@@ -123,7 +125,7 @@ class Checkpoints(keras.callbacks.Callback):
         model.load_weights(state["path"] / _MODEL)
         for variable, value in zip(seed_states(model), state["random"]):
             variable.assign(value)
-        # Not those of an epoch before, nor of a version that counted steps, not images.
+        # Not those of an earlier epoch, nor of a version that counted steps instead of images.
         counts_images = state.get("version", 1) >= _VERSION
         self._trackers = state["trackers"] if state["pairs"] and counts_images else None
         self._damaged = [path for path in _found(self.folder) if path.name > state["path"].name]
@@ -133,7 +135,7 @@ class Checkpoints(keras.callbacks.Callback):
         return self._resumed
 
     def _check_data(self, state):
-        before = state.get("data")  # which checkpoints of earlier versions lack
+        before = state.get("data")  # checkpoints of earlier versions lack it
         if self.allow_other_data or not (before and self._data):
             return
         if found := differences({"settings": before}, {"settings": self._data}):
@@ -175,14 +177,16 @@ class Checkpoints(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         if self.model.stop_training and self._step < (self.params["steps"] or 0):
-            self._save_if_due(epoch, self._step, last=True)  # another callback stopped it midway
+            self._save_if_due(
+                epoch, self._step, last=True
+            )  # another callback stopped it within an epoch
             return
-        # At the end too: afterwards `fit` may give the weights their moving averages.
+        # At the end too: afterwards `fit` may replace the weights by their moving averages.
         last = epoch + 1 == self.params["epochs"] or self.model.stop_training
         self._save_if_due(epoch + 1, 0, last)
 
     def close(self):
-        """Gives the signals back to whom they belonged to; `fit` calls it however it ends."""
+        """Restores the previous signal handlers; `fit` always calls it."""
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
         self._handlers = {}
@@ -197,7 +201,7 @@ class Checkpoints(keras.callbacks.Callback):
         due = last or (self._chief and time.monotonic() - self._last_save >= 60 * self.minutes)
         strategy = self.model.distribute_strategy
         due, stopped = any_across_processes([due, self._received is not None], strategy)
-        # A step that is passed over has the weights of the step that it will be resumed at.
+        # A skipped step has the weights of the step at which training will resume.
         if (due or stopped) and (epoch, step) > self._resumed:
             self._save(epoch, step)
         if stopped:
@@ -205,16 +209,16 @@ class Checkpoints(keras.callbacks.Callback):
             self._pass_on(self._received or self.signals[0])
 
     def _pass_on(self, number):
-        """Lets a signal do what it would have done without this callback."""
+        """Lets a signal take the effect that it would have had without this callback."""
         ends = self._handlers.get(number) == signal.SIG_DFL
         self._received = None
         self.close()
         signal.raise_signal(number)
-        if ends:  # the first process of a container does not end by a signal
+        if ends:  # a signal does not end the first process of a container
             sys.exit(128 + number)
 
     def _save(self, epoch, step):
-        """All processes come here together, because they exchange values; the first one writes."""
+        """All processes call this together, because they exchange values; the first one writes."""
         trackers = {
             tracker.name: [replica_values(v.value).tolist() for v in tracker.variables]
             for tracker in self.model.metrics
@@ -222,7 +226,7 @@ class Checkpoints(keras.callbacks.Callback):
         if not np.isfinite([n for values in trackers.values() for v in values for n in v]).all():
             raise InputError(
                 f"A loss is not finite in epoch {epoch + 1}: training has diverged. What is in "
-                f"{self.folder} is from before; lower the learning rate and begin again."
+                f"{self.folder} is from before; lower the learning rate and start over."
             )
         state = {
             "version": _VERSION,
@@ -250,7 +254,7 @@ class Checkpoints(keras.callbacks.Callback):
         self._last_save = time.monotonic()
 
     def _prune(self, newest):
-        """Keeps the newest and the whole ones just before it."""
+        """Keeps the newest and the intact ones just before it."""
         found = _found(self.folder)
         older = [p for p in found if p.name < newest.name and p not in self._damaged]
         for path in found:
@@ -259,7 +263,7 @@ class Checkpoints(keras.callbacks.Callback):
 
 
 def newest_state(folder):
-    """What the newest whole checkpoint of a folder says of itself, with its `path`; or `None`.
+    """Metadata of the newest intact checkpoint in a folder, with its `path`; or `None`.
 
     Raises:
         InputError: there are checkpoints, and all are damaged.

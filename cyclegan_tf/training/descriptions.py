@@ -1,4 +1,4 @@
-"""What a checkpoint says of the training that it is of, and how that differs from another."""
+"""Descriptions of a model in its checkpoints, and the differences between two of them."""
 
 import json
 
@@ -8,17 +8,17 @@ from cyclegan_tf.training.replay_pool import ReplayPool
 
 _LISTED = 5  # differences in one message
 
-# Of a model, a layer or an optimizer: what may change when training resumes, or changes nothing.
+# Of a model, a layer or an optimizer: may change when training resumes, or has no effect.
 _MAY_DIFFER = {"name", "learning_rate", "remat"}
-# Of a layer: its random state lies in the checkpoint, and sizes of images are the model's.
+# Of a layer: its random state is in the checkpoint, and image sizes belong to the model.
 _OF_NO_LAYER = {"seed", "batch_shape"}
 
 
 def description(model):
-    """What must agree for a checkpoint to fit, as values that JSON can hold.
+    """What must match for a checkpoint to fit, as JSON values.
 
-    Layers, shapes of variables, names of losses, and under `settings` what trains the same shapes
-    to other weights; checkpoints of earlier versions have no `settings`.
+    Layers, shapes of variables, names of losses, and under `settings` what changes the training of
+    the same shapes. Checkpoints of earlier versions have no `settings`.
     """
     networks, optimizers = model.networks.values(), model.optimizers.values()
     return {
@@ -32,9 +32,9 @@ def description(model):
 
 
 def differences(before, now):
-    """Both descriptions' differences in one line, such as "lambda_a was 10.0, now 5.0"; or "".
+    """The differences of two descriptions in one line, such as "lambda_a was 10.0, now 5.0"; or "".
 
-    Settings that only one of them has are of another version and no difference.
+    Settings that only one of them has belong to another version and are no difference.
     """
     before, now = dict(before), dict(now)
     if "losses" in before:  # of earlier versions in another order
@@ -69,7 +69,7 @@ def _layers_within(network):
 
 
 def _plain(part, left_out=frozenset()):
-    """Numbers, texts and lists of a configuration; what Keras serializes as objects is left out."""
+    """Numbers, strings and lists of a configuration, without what Keras serializes as objects."""
     config = json.loads(json.dumps(part.get_config(), default=lambda _: {}))
     if "dtype" in config:
         config["dtype"] = part.dtype_policy.name
@@ -78,7 +78,7 @@ def _plain(part, left_out=frozenset()):
         for name, value in config.items()
         if name not in _MAY_DIFFER | left_out
         and not isinstance(value, dict)
-        and not name.endswith("_initializer")  # the weights lie in the checkpoint
+        and not name.endswith("_initializer")  # the weights are in the checkpoint
     }
 
 

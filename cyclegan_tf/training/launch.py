@@ -1,4 +1,4 @@
-"""Several processes of one training on this machine, as several machines would run it."""
+"""Several processes of one run on this machine, as several machines would train it."""
 
 import json
 import os
@@ -12,19 +12,19 @@ from cyclegan_tf.errors import InputError
 
 _SECONDS_TO_SAVE = 120
 _STOPPED = (-signal.SIGTERM, -signal.SIGINT, 128 + signal.SIGTERM, 128 + signal.SIGINT)
-_BAD_INPUT = 2  # exit status of a command that another try would not help
+_BAD_INPUT = 2  # exit status of a command that would fail again
 
 
 def launch(arguments, workers=2, restarts=3, log=print):
     """Runs `cyclegan-tf train` in each of several processes, one cluster.
 
-    TF_CONFIG tells each its place, so `train` takes the strategy "multi-worker". When one dies,
-    the others cannot go on; all are started again, and training goes on from its checkpoint.
+    TF_CONFIG tells each its index, so `train` uses the strategy "multi-worker". When one dies,
+    the others cannot continue; all are restarted, and training resumes from its checkpoint.
 
     Args:
         arguments: such as `["train", "scenes", "--out", "runs/x"]`.
-        workers: processes; the first one's output is shown, and what the others say of errors.
-        restarts: how often they are started again.
+        workers: number of processes; the output of the first is shown, and errors of the others.
+        restarts: maximum number of restarts.
         log: called with lines for the user.
 
     Returns:
@@ -51,7 +51,7 @@ def launch(arguments, workers=2, restarts=3, log=print):
             if status in (0, _BAD_INPUT) or not left:
                 break
             log(f"A worker ended with status {status}; all are started again ({left} tries left).")
-            arguments = [each for each in arguments if each != "--restart"]  # goes on instead
+            arguments = [each for each in arguments if each != "--restart"]  # resumes instead
     finally:
         signal.signal(signal.SIGTERM, before)
     return status
@@ -62,10 +62,10 @@ def _leave(number, _):
 
 
 def _run_together(arguments, workers):
-    """One attempt: 0 when all processes end well, else the status of the first that does not."""
+    """One attempt: 0 if all processes succeed, else the status of the first that fails."""
     addresses = _free_addresses(workers)
     processes = []
-    patience = 0  # those that wait for one that did not start have nothing to save
+    patience = 0  # processes that wait for one that did not start have nothing to save
     try:
         for number in range(workers):
             processes.append(_start(arguments, addresses, number))
@@ -75,7 +75,7 @@ def _run_together(arguments, workers):
             failed = [status for status in statuses if status]
             if failed:
                 if failed[0] not in _STOPPED:
-                    patience = 0  # those that wait for a dead one hang in TensorFlow
+                    patience = 0  # processes that wait for a dead one hang in TensorFlow
                 return failed[0]
             if None not in statuses:
                 return 0
@@ -95,7 +95,7 @@ def _start(arguments, addresses, number):
 
 
 def _end(processes, patience):
-    """Asks processes to end, and after some seconds ends them."""
+    """Asks processes to end, and kills them after a few seconds."""
     deadline = time.monotonic() + patience
     for process in processes:
         process.terminate()

@@ -11,9 +11,9 @@ from cyclegan_tf.keras_internals import averaged_variables, handle_of, moments_o
 class Adam(keras.optimizers.Adam):
     """Adam with ε added after bias correction: Algorithm 1 of Kingma & Ba (arXiv 1412.6980).
 
-    `keras.optimizers.Adam` has the variant of the end of their section 2, in which the same
-    ε weighs up to 30 times as much in the first steps. PyTorch follows Algorithm 1, and with it
-    the published results.
+    `keras.optimizers.Adam` has the variant from the end of their section 2, in which the same
+    ε has up to 30 times the effect in the first steps. PyTorch, and so the published results,
+    follow Algorithm 1.
 
     Args:
         learning_rate: a number or a schedule; by default the paper's 2e-4.
@@ -21,7 +21,7 @@ class Adam(keras.optimizers.Adam):
         epsilon: added to the square root of the corrected second moment.
         **kwargs: of `keras.optimizers.Adam`; with `use_ema=True` the networks end `fit` with a
             moving average of their weights (Yazıcı et al. 2019, arXiv 1806.04498), which evens
-            out how a GAN sways from step to step.
+            out a GAN's oscillation from step to step.
     """
 
     def __init__(self, learning_rate=2e-4, beta_1=0.5, beta_2=0.999, epsilon=1e-8, **kwargs):
@@ -32,8 +32,8 @@ class Adam(keras.optimizers.Adam):
     def finalize_variable_values(self, var_list):
         """With `use_ema`, gives this optimizer's variables their averages.
 
-        `fit` ends with it, and passes the variables of the whole model, those of the other
-        optimizer too.
+        `fit` calls it at the end with all variables of the model, including those of the other
+        optimizer.
         """
         super().finalize_variable_values(averaged_variables(self))
 
@@ -46,8 +46,8 @@ class Adam(keras.optimizers.Adam):
         )
         beta_1_power, beta_2_power = ops.power(beta_1, step), ops.power(beta_2, step)
         first, second = moments_of(self, variable)
-        # One kernel in the place of a dozen. It adds ε before the bias correction, so ε is scaled
-        # by what the correction will divide it by.
+        # One kernel instead of a dozen. It adds ε before the bias correction, so ε is scaled by
+        # what the correction will divide it by.
         tf.raw_ops.ResourceApplyAdam(
             var=handle_of(variable),
             m=handle_of(first),

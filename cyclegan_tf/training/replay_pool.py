@@ -11,12 +11,12 @@ from cyclegan_tf.replicas import assign_replica_values, replica_values
 class ReplayPool(keras.layers.Layer):
     """Mixes the generator's latest images with up to `size` older ones (Shrivastava et al. 2017).
 
-    Each image of a batch in turn: while the pool fills, the image is stored and returned.
-    After that, with probability ½ a stored image is returned and the new one takes its place;
-    else the new one is returned and not stored (arXiv 1703.10593, 7.1).
+    The images of a batch are processed in turn. While the pool fills, an image is stored and
+    returned. After that, with probability ½ a stored image is returned and replaced by the new
+    one; else the new one is returned and not stored (arXiv 1703.10593, 7.1).
 
     The images are kept in variables, one pool for each replica of a `tf.distribute` strategy,
-    and are saved with the model. The random numbers are a function of the seed that is passed.
+    and are saved with the model. The random numbers are a function of the given seed.
 
     Args:
         size: images held; 0 turns the pool off. 50 in the paper.
@@ -55,7 +55,7 @@ class ReplayPool(keras.layers.Layer):
         self.count = tf.Variable(0, dtype=tf.int32, name="count", **own_copies)
 
     def call(self, images, seed):
-        """Returns as many images as it is given, some of them older.
+        """Returns a batch of the same size in which some images are from earlier steps.
 
         Args:
             images: `(batch, height, width, channels)`, of the pool's image shape.
@@ -74,9 +74,9 @@ class ReplayPool(keras.layers.Layer):
         Args:
             images: `(batch, height, width, channels)`.
             coins: `(batch,)`, uniform in [0, 1); above ½ a stored image is returned.
-            slots: `(batch,)`, int32, which of the stored images that would be.
+            slots: `(batch,)`, int32, the index of that stored image.
         """
-        # One after the other, because an image may be exchanged for one of its own batch.
+        # One by one, because an image may be exchanged for one of its own batch.
         return tf.map_fn(
             lambda each: self._exchange_one(*each),
             (tf.cast(images, self.images.dtype), coins, slots),
@@ -85,8 +85,8 @@ class ReplayPool(keras.layers.Layer):
         )
 
     def _exchange_one(self, image, coin, slot):
-        # By resource handle, because a variable with one copy for each replica has no scatter
-        # update, and writing all the images for the sake of one would be slow.
+        # By resource handle, because a variable with one copy per replica has no scatter update,
+        # and writing all images to change one would be slow.
         handle = self.images.handle
         count = self.count.read_value()
         filling = count < self.size

@@ -1,4 +1,4 @@
-"""Training that resumes where a `Checkpoints` callback left off, in the middle of an epoch too."""
+"""Training that resumes where a `Checkpoints` callback left off, even within an epoch."""
 
 import contextlib
 import dataclasses
@@ -11,12 +11,12 @@ from cyclegan_tf.errors import InputError
 
 @contextlib.contextmanager
 def resumed(model, call):
-    """Within it, `fit` called with `call` resumes where its `Checkpoints` left off.
+    """Context manager: `fit` called with `call` resumes where its `Checkpoints` left off.
 
     Args:
         model: a compiled model whose train function is made by `with_skips`.
-        call: arguments of `fit` by name; changed in place, so that the data begin at the step that
-            is due and the checkpoints are the last callbacks, but for those of a `CallbackList`.
+        call: arguments of `fit` by name; changed in place, so that the data start at the next step
+            and the checkpoints are the last callbacks, except those of a `CallbackList`.
     """
     checkpoints = _put_last(call)
     data = call["x"]
@@ -31,15 +31,15 @@ def resumed(model, call):
             drawn = max(0, epochs - call["initial_epoch"])
             data.epochs_drawn = getattr(data, "epochs_drawn", 0) + drawn
     finally:
-        model.calls_to_skip = 0  # else `train_on_batch` would pass over its first calls
+        model.calls_to_skip = 0  # else `train_on_batch` would skip its first calls
         for each in checkpoints:
             each.close()
 
 
 def with_skips(model, train_function):
-    """Keras's train function, which first skips as many calls as `model.calls_to_skip` says.
+    """Keras's train function, which first skips `model.calls_to_skip` calls.
 
-    Keras counts the steps of an epoch from its beginning, also those of before the checkpoint.
+    Keras counts the steps of an epoch from its beginning, including those before the checkpoint.
     """
 
     def skipping(iterator):
@@ -52,9 +52,9 @@ def with_skips(model, train_function):
 
 
 def _put_last(call):
-    """Puts the checkpoints behind the other callbacks; returns them.
+    """Moves the checkpoints behind the other callbacks; returns them.
 
-    What the others write of an epoch must be there when it is saved as done.
+    The files of the others must exist when an epoch is saved as done.
     """
     callbacks = call.get("callbacks")
     in_order = isinstance(callbacks, keras.callbacks.CallbackList)
@@ -66,10 +66,10 @@ def _put_last(call):
 
 
 def _feed(model, call, checkpoints):
-    """Arguments of `fit` that make the data begin where the last checkpoint was made.
+    """Returns the `fit` arguments that make the data start at the last checkpoint.
 
-    Data sets of `cyclegan_tf.data` go this way without checkpoints too: a checkpoint must not
-    change what is trained on, and several processes read only their share.
+    Data sets of `cyclegan_tf.data` are replaced without checkpoints too: a checkpoint must not
+    change the training data, and several processes read only their share.
     """
     data, steps = call["x"], call.get("steps_per_epoch")
     pairs = getattr(data, "training_pairs", None)
@@ -84,7 +84,7 @@ def _feed(model, call, checkpoints):
     step = 0
     for each in checkpoints:
         epoch, step = each.restore_training(model, pairs) or (epoch, step)
-    # Of an epoch with fewer steps than are done, the end remains: its logs are still to come.
+    # If an epoch has fewer steps than are done, its end remains: its logs are not written yet.
     step = min(step, steps)
     model.calls_to_skip = _calls_in(step, steps, model.steps_per_execution)
     if pairs is None:
@@ -98,7 +98,7 @@ def _feed(model, call, checkpoints):
 
 
 def _calls_in(done, steps, steps_per_execution):
-    """How many calls of the train function make the steps that are done."""
+    """The number of train function calls for the steps that are done."""
     if done % steps_per_execution or steps % steps_per_execution:
         raise InputError(
             f"steps_per_execution={steps_per_execution} must divide the {steps} steps of an epoch "
@@ -124,7 +124,7 @@ def _steps_in(data, steps):
 
 
 def _distributed(pairs, epoch, step, strategy):
-    """`TrainingPairs` from a step on; each process reads only its own share."""
+    """`TrainingPairs` from a step on; each process reads only its share."""
     if strategy.num_replicas_in_sync == 1:
         return pairs.from_step(epoch, step)
     return strategy.distribute_datasets_from_function(

@@ -7,18 +7,18 @@ import tensorflow as tf
 
 @keras.saving.register_keras_serializable(package="cyclegan_tf")
 class ConstantThenLinearDecay(keras.optimizers.schedules.LearningRateSchedule):
-    """Constant for some epochs, then down in equal steps, one an epoch (arXiv 1703.10593, 7.1).
+    """Constant for some epochs, then down in equal steps, one per epoch (arXiv 1703.10593, 7.1).
 
     In the 1-based epoch e the rate is `rate * (1 - max(0, e - constant) / (decay + 1))`, as in
-    the PyTorch release: the last epoch still learns, the one after it would not. It is a function
-    of the optimizer's step alone, so that training resumes at the right rate.
+    the reference implementation: the last epoch still learns, the one after it would not. It
+    depends only on the optimizer's step, so that training resumes at the right rate.
 
     Args:
         rate: learning rate of the constant epochs.
         constant_epochs, decay_epochs: lengths of the two parts, in epochs.
         steps_per_epoch: optimizer steps in an epoch.
         first_epoch: 1-based number of the epoch that the optimizer begins in, for networks that
-            were trained before (`--epoch_count` of the PyTorch release).
+            were trained before (`--epoch_count` of the reference implementation).
         first_step: the optimizer's step at which that epoch begins.
     """
 
@@ -49,7 +49,7 @@ class ConstantThenLinearDecay(keras.optimizers.schedules.LearningRateSchedule):
         self.steps_per_epoch = steps_per_epoch
         self.first_epoch = first_epoch
         self.first_step = first_step
-        # A table, because in float32 the formula itself would be off in the last digits.
+        # A table, because the formula in float32 would be off in the last digits.
         share = np.arange(decay_epochs + 2) / (decay_epochs + 1)
         self._rates = np.float32(rate * (1 - share))
 

@@ -1,4 +1,4 @@
-"""Which devices to train on: a `tf.distribute` strategy by its name on the command line."""
+"""The devices to train on: a `tf.distribute` strategy by its name on the command line."""
 
 import json
 import os
@@ -11,22 +11,22 @@ from cyclegan_tf.errors import InputError
 
 
 def choose(name="auto"):
-    """A strategy of this machine's devices, and why.
+    """A strategy for this machine's devices, and the reason.
 
-    Several machines must be asked before TensorFlow is used otherwise in the process.
+    With several machines, call this before any other use of TensorFlow in the process.
 
     Args:
         name: `"one"` device; `"mirrored"`: all GPUs of this machine, or all of its logical CPUs;
             `"multi-worker"`: the machines that the environment variable TF_CONFIG lists;
             `"tpu"`: the TPU that TPU_NAME names, or the one attached. `"auto"` takes several
-            machines where TF_CONFIG lists them, else a TPU, else several GPUs, else one device.
+            machines if TF_CONFIG lists them, else a TPU, else several GPUs, else one device.
 
     Returns:
         The strategy, and a few words for a line at the start. TPUs and GPUs have not been
         measured.
 
     Raises:
-        InputError: no such strategy, or the machine has not what it asks for.
+        InputError: no such strategy, or the machine lacks what it asks for.
     """
     check("strategy", name, STRATEGIES)
     if name == "auto":

@@ -1,1 +1,1 @@
-"""How it is used: arrays and folders of images."""
+"""Translation with trained generators: arrays and folders of images."""

@@ -1,4 +1,4 @@
-"""The verb `translate`: image files through a trained model."""
+"""The command `translate`: runs image files through a trained model."""
 
 import contextlib
 import dataclasses
@@ -23,13 +23,13 @@ _BYTES_A_PIXEL = 1700
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What became of one image, or of a folder that cannot be looked into.
+    """The outcome of one image, or of a folder that cannot be opened.
 
     Attributes:
         input: its path.
         output: where the result is, or would be.
-        problem: why there is no result; `None` if there is.
-        note: what the user may miss in the result; mostly `None`.
+        problem: why there is no result; `None` if there is one.
+        note: what the user may miss in the result; usually `None`.
     """
 
     input: pathlib.Path
@@ -38,29 +38,29 @@ class Outcome:
     note: str | None = None
 
 
-def translate(model, source, output, direction="ab", max_megapixels=None, log=print):
+def translate(model, source, output, direction=None, max_megapixels=None, log=print):
     """Translates an image, or all images below a folder, one after the other.
 
     The results have the sizes, names and formats of the originals, and colors in sRGB; metadata
-    is not kept. An image that cannot be read is passed over. So is the output folder, if it lies
-    below the input folder, so that results are not translated again.
+    is not kept. Unreadable images are skipped. So is the output folder if it is inside the input
+    folder, so that results are not translated again.
 
     Args:
         model: a system, such as a `CycleGAN`.
         source: an image file, or a folder of them at any depth.
         output: a folder; for a single image also a file name.
-        direction: `"ab"` or `"ba"`.
-        max_megapixels: larger images are passed over; by default those that a 64-filter generator
+        direction: `"ab"` or `"ba"`; the first one of the model if `None`.
+        max_megapixels: larger images are skipped; by default those that a 64-filter generator
             would lack memory for, and all above 12.
         log: called with lines for the user.
 
     Returns:
         The number of images, and an iterator that translates one at a time and yields its
-        `Outcome`, after one for each folder that cannot be looked into.
+        `Outcome`, after one for each folder that cannot be opened.
 
     Raises:
         InputError: there are no such images, `output` would overwrite them or, from the iterator,
-            cannot be written to; or image files have not as many channels as the generator.
+            cannot be written to; or image files cannot have as many channels as the generator.
     """
     source, output = pathlib.Path(source), pathlib.Path(output)
     generator = generator_of(model, direction)
@@ -85,7 +85,7 @@ def translate(model, source, output, direction="ab", max_megapixels=None, log=pr
 
 
 def _jobs_of_folder(source, output, log):
-    """Pairs of an image and where its result goes; and outcomes of closed folders."""
+    """Pairs of an image and the path of its result; and outcomes of unreadable folders."""
     if output.exists() and not output.is_dir():
         raise InputError(f"{output} is a file; expected a folder to write images to.")
     places = [pathlib.Path(os.path.realpath(path)) for path in (source, output)]
@@ -118,7 +118,7 @@ def _outcome(model, source, output, direction, max_megapixels, memory):
     try:
         check_fits(source, max_megapixels, memory)
         image = image_files.read(source, generator_of(model, direction).input_shape[-1])
-        translated = image_files.encode(model.translate(image, direction))
+        translated = image_files.to_pillow(model.translate(image, direction))
         moves = image_files.is_animated(source)
     except InputError as problem:
         return Outcome(source, output, str(problem))
@@ -132,11 +132,11 @@ def _outcome(model, source, output, direction, max_megapixels, memory):
 
 
 def check_fits(path, max_megapixels=None, memory=math.inf):
-    """Raises an InputError for an image that is too large to be translated.
+    """Raises an InputError for an image that is too large to translate.
 
     Args:
         path: of the image.
-        max_megapixels: that are allowed; if `None`, as many as fit into `memory`, 12 at most.
+        max_megapixels: the limit; if `None`, as many as fit into `memory`, 12 at most.
         memory: free bytes.
     """
     height, width = image_files.size(path)
@@ -154,7 +154,7 @@ def check_fits(path, max_megapixels=None, memory=math.inf):
 
 
 def _free_memory():
-    """Bytes that this process can still take; infinite if the system does not say."""
+    """Bytes that this process can still allocate; infinite if the system does not say."""
     free = [math.inf]
     with contextlib.suppress(OSError, AttributeError):
         meminfo = pathlib.Path("/proc/meminfo").read_text()

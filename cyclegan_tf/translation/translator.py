@@ -1,22 +1,22 @@
-"""Trained generators at work: images of any size and number format in, the same out."""
+"""Translates images of any size and dtype with trained generators."""
 
 import numpy as np
 import tensorflow as tf
 
 from cyclegan_tf import pixels, value_range
 from cyclegan_tf.devices import has_accelerator
-from cyclegan_tf.directions import generator_of
+from cyclegan_tf.directions import direction_of
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.networks.generators import size_multiple, translate_any_size
 
-# A 64-filter generator needs about 1.6 kB a pixel while it computes.
+# A 64-filter generator needs about 1.6 kB per pixel while it computes.
 _PIXELS_AT_ONCE = 2**21
-# On a CPU a larger image keeps all cores busy, and alone it takes the fused normalization.
+# On a CPU a larger image keeps all cores busy, and by itself it uses the fused normalization.
 _PIXELS_OF_A_SMALL_IMAGE = 2**13
 
 
 class Translator:
-    """Generators without what trained them: what a generator that stands alone is used through.
+    """Generators without their training state; also the interface to a single generator.
 
     Args:
         generators: fully convolutional models by direction, such as `{"ab": ...}`.
@@ -29,27 +29,27 @@ class Translator:
         self.image_shape = image_shape
         self._functions = {}
 
-    def translate(self, images, direction="ab", batch_size=8):
+    def translate(self, images, direction=None, batch_size=8):
         """Translates images of any size.
 
         Args:
             images: one image `(height, width, channels)`, a batch `(batch, height, width,
                 channels)`, or a list of images of different sizes. uint8 in [0, 255] or float
                 in [-1, 1].
-            direction: `"ab"` or `"ba"`.
-            batch_size: images that are computed at once, at most; those of a list too, where
-                they are of one size. Fewer if they are large, because memory would run out, and
-                one at a time on a CPU, where that is faster.
+            direction: `"ab"` or `"ba"`; the first one of the model if `None`.
+            batch_size: maximum number of images that are computed at once, also of a list if
+                they have the same size. Fewer if they are large, because memory would run out,
+                and one at a time on a CPU, which is faster there.
 
         Returns:
-            A NumPy array (a list for a list) of the same size and number format: uint8 for uint8,
-            float32 in [-1, 1] for floats. The channels are those of the generator's output.
+            A NumPy array (a list for a list) of the same size and kind: uint8 for uint8, float32
+            in [-1, 1] for floats. The channels are those of the generator's output.
 
         Raises:
             InputError: images of another rank, type, value range or number of channels, or of
                 another size than a generator of fixed size takes.
         """
-        generator_of(self, direction)
+        direction = direction_of(self, direction)
         if isinstance(images, (list, tuple)):
             return self._translate_list(images, direction, batch_size)
         images = np.asarray(images)
@@ -59,7 +59,7 @@ class Translator:
         return self._translate_batch(images, direction, batch_size)
 
     def _translate_list(self, images, direction, batch_size):
-        """Images of one size and number format together, in the order of the list."""
+        """Translates images of the same size and dtype together; keeps the order of the list."""
         images = [np.asarray(image) for image in images]
         alike = {}
         for number, image in enumerate(images):
@@ -95,7 +95,7 @@ class Translator:
         return np.concatenate(translated)
 
     def _compiled(self, direction, count):
-        """One compiled function for each direction, whatever the sizes, and one for batches."""
+        """One compiled function per direction, for all sizes, and one for batches."""
         generator = self.generators[direction]
         of, compiled = self._functions.get((direction, count), (None, None))
         if of is not generator:  # another one may have taken its place
@@ -110,7 +110,7 @@ class Translator:
 
 
 def _batch_size(most, pixels):
-    """How many images of so many pixels each are computed at once."""
+    """The number of images with this many pixels that are computed at once."""
     if pixels > _PIXELS_OF_A_SMALL_IMAGE and not has_accelerator():
         return 1
     return max(1, min(most, _PIXELS_AT_ONCE // pixels))
@@ -131,7 +131,7 @@ def _check_images(images, input_shape):
         raise InputError(f"Images must not be empty. Received: {images.shape}")
     if None not in size and images.shape[-3:-1] != tuple(size):
         raise InputError(
-            f"This generator takes images of {size[0]} by {size[1]} pixels alone; build it with "
+            f"This generator takes only images of {size[0]} by {size[1]} pixels; build it with "
             f"an image_shape of (None, None, {channels}) for any size. Received: {images.shape}"
         )
     if images.dtype != np.uint8 and images.dtype.kind != "f":

@@ -1,6 +1,6 @@
 """Sends images to TF Serving and writes the translated ones: client.py IMAGE… FOLDER.
 
-REST needs Python alone; --grpc needs tensorflow-serving-api.
+REST needs only Python; --grpc needs tensorflow-serving-api.
 """
 
 import argparse

@@ -5,7 +5,7 @@ const dialog = document.getElementById("camera");
 const viewfinder = document.getElementById("viewfinder");
 const take = document.getElementById("take");
 
-// An ImageBitmap, or null where the visitor thought better of it.
+// An ImageBitmap, or null if the visitor canceled.
 export async function takePhoto() {
   if (!navigator.mediaDevices?.getUserMedia) {
     throw new Failure("The camera works only in pages from https or localhost; choose an image file instead.");

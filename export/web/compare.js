@@ -21,7 +21,7 @@ function moveTo(percent) {
   frame.style.setProperty("--divide", `${divide.value}%`);
 }
 
-// The range input is for keys and screen readers. Its own dragging starts at the thumb alone on
+// The range input is for keys and screen readers. Its own dragging starts only at the thumb on
 // some phones; here it starts anywhere.
 divide.addEventListener("input", () => moveTo(divide.value));
 frame.addEventListener("pointerdown", (event) => {

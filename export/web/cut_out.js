@@ -5,7 +5,7 @@ import { middle, resize } from "./pixels.js";
 // ones on a side: that bounds memory, and phones refuse large canvases.
 const LEAST_LEFT = 4;
 
-// RGBA (Uint8ClampedArray). With fewer than 4 channels, transparent pixels lie on white.
+// RGBA (Uint8ClampedArray). With fewer than 4 channels, transparent pixels are drawn on white.
 export function cutOut(bitmap, size, channels) {
   const box = middle(bitmap.width, bitmap.height, size);
   let halvings = Math.max(0, Math.floor(Math.log2(box.width / size[1] / LEAST_LEFT)));
@@ -16,7 +16,7 @@ export function cutOut(bitmap, size, channels) {
   return width === size[1] && height === size[0] ? data : resize(data, width, height, size[1], size[0]);
 }
 
-// Part of an image on a canvas of its own. At scale 0.5 each pixel is the mean of four.
+// Part of an image on its own canvas. At scale 0.5 each pixel is the mean of four.
 function draw(source, { x, y, width, height }, scale, onWhite = false) {
   const canvas = new OffscreenCanvas(Math.round(width * scale), Math.round(height * scale));
   const context = canvas.getContext("2d", { willReadFrequently: true });

@@ -28,7 +28,7 @@ function showProgress(arrived, total) {
   element("amount").textContent = `${megabytes(arrived)} of ${megabytes(total)} MB`;
 }
 
-// Does something that takes the place of what was asked for earlier; `task` gets its number.
+// Does something that replaces what was asked for earlier; `task` gets its number.
 const supersede = (task) => attempt(task, ++latest);
 
 // Does something that may fail; its failure becomes a sentence, unless something newer was asked for.
@@ -63,7 +63,7 @@ async function refresh(number) {
   say("Translated. Drag the line, or move it with the arrow keys.", "done");
 }
 
-// The image of before must not stand under what is said of this one.
+// The previous image must not be shown under a message about this one.
 async function read(file, number) {
   try {
     return await readImage(file);
@@ -84,7 +84,7 @@ async function useImage(bitmap, name, number) {
   await refresh(number);
 }
 
-// One that is missing or damaged is passed over: visitors did not ask for it.
+// A missing or damaged one is skipped: visitors did not ask for it.
 async function takeExample(number) {
   const file = model.example && (await loadExample(model.example).catch(() => null));
   const bitmap = file && (await readImage(file).catch(() => null));

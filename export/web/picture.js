@@ -1,4 +1,4 @@
-// From a file that somebody gave to its pixels, or a sentence that says why not.
+// From a visitor's file to its pixels, or a sentence that says why not.
 import { Failure } from "./failure.js";
 
 const MOST_MEGABYTES = 100;
@@ -15,7 +15,7 @@ export async function readImage(file) {
     throw new Failure(`${name} is too large: ${width} × ${height} pixels, and at most ${MOST_MEGAPIXELS} million are read; make it smaller.`);
   }
   try {
-    // Without color profiles, as the training read its images.
+    // Without color profiles, as in training.
     return await createImageBitmap(file, { colorSpaceConversion: "none" });
   } catch {
     throw notAnImage(name);

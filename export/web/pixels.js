@@ -21,7 +21,7 @@ export function toValues(rgba, channels) {
   return values;
 }
 
-// The way back: a clamped array rounds half to even and clips, as NumPy does.
+// The inverse: a clamped array rounds half to even and clips, as NumPy does.
 export function toRgba(values, channels) {
   const rgba = new Uint8ClampedArray((values.length / channels) * 4).fill(255);
   for (let from = 0, to = 0; from < values.length; from += channels, to += 4) {

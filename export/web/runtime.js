@@ -1,4 +1,4 @@
-// LiteRT.js, set up for what this browser has: WebGPU, else WebAssembly, with threads where it may.
+// LiteRT.js, set up for what this browser has: WebGPU, else WebAssembly, with threads if possible.
 import { loadAndCompile, loadLiteRt, supportsFeature, Tensor, unloadLiteRt } from "./litert/core.js";
 import { download } from "./download.js";
 
@@ -61,9 +61,9 @@ export class Runtime {
 
   async compile(bytes) {
     if (!this.onGpu) return loadAndCompile(bytes, { accelerator: "wasm" });
-    // In half precision a large image's sums would overflow, and the result be another.
+    // In half precision a large image's sums would overflow, and the result would be wrong.
     const compiled = await loadAndCompile(bytes, { accelerator: "webgpu", gpuOptions: { precision: "fp32" } });
-    // LiteRT.js turns to WebAssembly by itself where the GPU lacks an operator, but without threads.
+    // LiteRT.js falls back to WebAssembly by itself if the GPU lacks an operator, but without threads.
     if (compiled.options.accelerator !== "webgpu") throw new Error("The GPU lacks an operator");
     return compiled;
   }
@@ -86,7 +86,7 @@ export async function run(compiled, values, shape) {
 
 async function chooseBuild(onGpu) {
   if (!(await supportsFeature("relaxedSimd"))) return "litert_wasm_compat_internal";
-  // Threads share memory, which a browser allows where the server sends the COOP and COEP headers.
+  // Threads share memory, which a browser allows if the server sends the COOP and COEP headers.
   const threads = !onGpu && self.crossOriginIsolated && (await supportsFeature("threads"));
   return threads ? "litert_wasm_threaded_internal" : "litert_wasm_internal";
 }

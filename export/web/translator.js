@@ -8,8 +8,8 @@ export class Translator {
 
   // `onProgress` gets the bytes that have arrived and those that will.
   constructor(site, onProgress) {
-    // By way of a blob, a worker keeps to the content security policy of the page; from a URL of
-    // its own it would have none, because a plain file server sends no headers with it.
+    // Started from a blob, a worker follows the content security policy of the page; from its own
+    // URL it would have none, because a plain file server sends no headers with it.
     const module = JSON.stringify(new URL("worker.js", import.meta.url).href);
     const start = new Blob([`import(${module}).catch((error) => postMessage({ broken: String(error) }));`]);
     this.#worker = new Worker(URL.createObjectURL(start));

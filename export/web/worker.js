@@ -62,7 +62,7 @@ async function translate(bitmap) {
   return { before: new ImageData(before, width, height), after: new ImageData(after, width, height), seconds };
 }
 
-// Once more in WebAssembly where the GPU failed: some drivers do, and a device may be lost.
+// Once more in WebAssembly if the GPU failed: some drivers do, and a device may be lost.
 async function orWithoutGpu(task) {
   try {
     return await task();

@@ -106,7 +106,7 @@ def test_translate_says_what_it_passes_over(run, tmp_path):
     result = cyclegan_tf("translate", run, folder, folder / "out")
     assert result.returncode == 0, result.stderr
     assert f"1 of 1 images translated to {folder / 'out'}." in result.stdout
-    assert "1 file is passed over because of its name" in result.stderr
+    assert "1 file is skipped because of its name" in result.stderr
     assert "a.gif has several frames" in result.stderr
     (folder / "self.png").symlink_to("self.png")
     result = cyclegan_tf("translate", run, folder, folder / "out")

@@ -37,7 +37,7 @@ def test_no_two_epochs_give_the_same_pairs():
 
 
 def test_pair_k_is_a_function_of_seed_and_k():
-    """Going on at the third epoch gives what the unbroken run gives there, pixels included."""
+    """Resuming at the third epoch gives what the unbroken run gives there, pixels included."""
 
     def epochs(count, **arguments):
         rng = np.random.default_rng(0)
@@ -170,7 +170,7 @@ def test_n_channels_come_through():
 
 @pytest.fixture
 def root(tmp_path):
-    """A folder in the layout of the PyTorch release."""
+    """A folder in the layout of the reference implementation."""
     for number, part in enumerate(("trainA", "trainB", "testA", "testB")):
         folder = tmp_path / "data" / part
         folder.mkdir(parents=True)
@@ -179,7 +179,7 @@ def root(tmp_path):
     return tmp_path / "data"
 
 
-def test_folders_read_the_layout_of_the_release_or_two_folders(root):
+def test_folders_read_the_layout_of_the_reference_or_two_folders(root):
     by_layout = data.folders(root, image_size=16, seed=5)
     by_name = data.folders(root / "trainA", root / "trainB", image_size=16, seed=5)
     for first, second in zip(by_layout, by_name):

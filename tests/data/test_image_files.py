@@ -351,11 +351,11 @@ def test_files_of_other_names_are_counted(tmp_path):
         (tmp_path / name).touch()
     assert image_files.find(tmp_path).passed_over() is None
     (tmp_path / "photo.heic").touch()
-    one = f"1 file is passed over because of its name: {tmp_path / 'photo.heic'}."
+    one = f"1 file is skipped because of its name: {tmp_path / 'photo.heic'}."
     assert image_files.find(tmp_path).passed_over() == one
     _saved(tmp_path / "sub" / "b.png").rename(tmp_path / "sub" / "b")
     _saved(tmp_path / ".hidden.png")
     many = image_files.find(tmp_path).passed_over()
-    assert many.startswith("3 files are passed over because of their names, such as ")
-    with pytest.warns(UserWarning, match="3 files are passed over"):
+    assert many.startswith("3 files are skipped because of their names, such as ")
+    with pytest.warns(UserWarning, match="3 files are skipped"):
         assert len(folder(tmp_path)) == 1

@@ -40,7 +40,7 @@ def _save(path, pixels):
 
 @pytest.mark.parametrize(
     ("preprocess", "least_different"),
-    # Of 60 drawn from 3 images: each as it is and mirrored, and more where there are crops.
+    # Of 60 drawn from 3 images: each as it is and mirrored, and more if there are crops.
     [
         ("resize_and_crop", 20),
         ("crop", 20),

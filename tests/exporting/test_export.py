@@ -64,7 +64,7 @@ def test_the_number_format_of_small_keras_files_is_that_asked_for(precision, tmp
     keras.config.set_dtype_policy("float32" if precision == "float32" else "mixed_bfloat16")
     twin = _cyclegan()
     keras.config.set_dtype_policy("float32")
-    path = export_keras(trained, tmp_path / "ba.keras", "ba", precision)
+    path = export_keras(trained, tmp_path / "ba.keras", "ba", precision=precision)
     np.testing.assert_array_equal(load(path).translate(smooth()), twin.translate(smooth(), "ba"))
 
 

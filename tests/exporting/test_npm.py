@@ -1,4 +1,4 @@
-"""Packages of the npm registry: verified, kept, and a sentence where there is no network."""
+"""Packages of the npm registry: verified, kept, and a sentence if there is no network."""
 
 import base64
 import dataclasses

@@ -103,7 +103,9 @@ STORED = {"none": np.float32, "float16": np.float16, "dynamic": np.int8, "int8":
 def test_every_quantization_is_close_to_keras_and_reports_what_it_is(
     model, images, quantization, tmp_path
 ):
-    path = export_tflite(model, tmp_path / "x.tflite", "ab", quantization, images)
+    path = export_tflite(
+        model, tmp_path / "x.tflite", quantization=quantization, representative=images
+    )
     outputs, expected = _run(path, images), model.translate(_floats(images))
     decibels = psnr(outputs, expected)
     assert decibels.min() > LEAST[quantization]
@@ -146,7 +148,7 @@ def test_dynamic_leaves_the_last_convolution_where_eight_bits_show(flat, images,
     last.set_weights([weight * (3 if flat else 0.3) for weight in last.get_weights()])
     model = Translator({"ab": network}, (SIZE, SIZE, 3))
     given = _dotted(6) if flat else images
-    path = export_tflite(model, tmp_path / "x.tflite", "ab", "dynamic", given)
+    path = export_tflite(model, tmp_path / "x.tflite", quantization="dynamic", representative=given)
     report = _report(path)
     assert len(report["tried"]) == (2 if flat else 1)
     formats = {
@@ -470,7 +472,7 @@ def test_what_cannot_be_exported_is_said(model, images, tmp_path):
     with pytest.raises(InputError, match="does not exist"):
         export_tflite(model, path, quantization="int8", representative=tmp_path / "none")
     fixed = unet_generator((16, 16, 3), base_filters=2, halvings=2)
-    with pytest.raises(InputError, match="16 x 16 alone"):
+    with pytest.raises(InputError, match="only images of 16 x 16"):
         export_tflite(Translator({"ab": fixed}, (16, 16, 3)), path, any_size=True)
     assert not list(tmp_path.iterdir())
 

@@ -446,7 +446,7 @@ def test_files_that_cannot_serve(page, tmp_path):
     page.set_input_files("#file", heavy)
     _wait(page, "“heavy.png” is too large: 101 MB")
 
-    _translate(page, _file(smooth()))  # and goes on
+    _translate(page, _file(smooth()))  # and continues
     assert page.locator("#result").is_visible()
 
 

@@ -1,4 +1,4 @@
-"""Checkpoints of the PyTorch release, against plain PyTorch modules of the same architectures."""
+"""Checkpoints of the reference implementation, against plain PyTorch modules of its networks."""
 
 import collections
 import errno
@@ -294,7 +294,7 @@ def test_a_generator_whose_last_layer_is_that_of_keras_is_written_alike(tmp_path
     assert all(torch.equal(new[key], old[key]) for key in new)
 
 
-def test_a_discriminator_that_the_release_lacks_is_named_and_left_out(tmp_path):
+def test_a_discriminator_that_the_reference_lacks_is_named_and_left_out(tmp_path):
     networks = paper_networks((32, 32, 3), base_filters=2, blocks=1, fine_discriminators="a")
     model = CycleGAN(**networks, image_shape=(32, 32, 3), pool_size=0)
     with pytest.warns(UserWarning, match=r"latest_net_D_B\.pth is not written"):
@@ -333,7 +333,7 @@ def _nested():
         (lambda: keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(3, 3)]), "is no g"),
     ],
 )
-def test_what_the_release_does_not_have_is_not_written(build, message, tmp_path):
+def test_what_the_reference_does_not_have_is_not_written(build, message, tmp_path):
     with pytest.raises(InputError, match=message):
         torch_weights.save_generator(build(), tmp_path / "net.pth")
     assert not list(tmp_path.iterdir())
@@ -485,7 +485,7 @@ def test_a_single_generator_is_exported_at_a_size_that_is_given(tmp_path):
     with pytest.raises(InputError, match="give one, such as --image-size 256"):
         export(translator, tmp_path / "out", ["ab"])
     assert not (tmp_path / "out").exists()
-    written = export(translator, tmp_path / "out", ["ab"], (32, 32), report=False)
+    written = export(translator, tmp_path / "out", ["ab"], image_size=(32, 32), report=False)
     assert all(path.exists() for path in written.values())
     assert len(torch_weights.save_networks(translator, tmp_path / "torch", ["ab"])) == 1
 

@@ -20,7 +20,7 @@ from cyclegan_tf.systems.cyclegan import paper_networks
 
 
 def _without_useless_biases(with_biases, *filters):
-    """The PyTorch release counts biases that a normalization cancels."""
+    """The reference implementation counts biases that a normalization cancels."""
     return with_biases - sum(filters)
 
 

@@ -1,4 +1,4 @@
-"""The logs of a run, apart from the training that fills them."""
+"""The logs of a run, without the training that fills them."""
 
 import csv
 

@@ -1,4 +1,4 @@
-"""The verb `train`, its folder, the page, and the verbs that use what it wrote."""
+"""The command `train`, its folder, the page, and the commands that use what it wrote."""
 
 import csv
 import functools
@@ -150,7 +150,7 @@ def test_a_run_of_other_options_is_refused_unless_restarted(run, tmp_path):
 def test_a_run_without_checkpoints_is_never_removed_unasked(run, tmp_path):
     out = shutil.copytree(run, tmp_path / "run")
     shutil.rmtree(out / "checkpoints")
-    with pytest.raises(InputError, match="a run without checkpoints, which cannot go on"):
+    with pytest.raises(InputError, match="a run without checkpoints, which cannot resume"):
         train(resolve("scenes", **TINY), out, verbose=0)
     assert (out / "model.keras").exists()
 
@@ -368,7 +368,7 @@ def test_options_that_cannot_work_are_named(options, message):
 
 
 def test_each_folder_is_looked_through_once(tmp_path):
-    """Without a test split the sample sheets show images of the training folders."""
+    """Without a test split the sample grids show images of the training folders."""
     for part in ("trainA", "trainB"):
         (tmp_path / part).mkdir()
         Image.fromarray(smooth(40, 40)).save(tmp_path / part / "x.png")
@@ -501,7 +501,7 @@ def test_load_says_what_it_cannot_read(tmp_path, run):
         patchgan(base_filters=2),
     ):
         other.save(tmp_path / "other.keras")
-        with pytest.raises(InputError, match="that does not make images of images"):
+        with pytest.raises(InputError, match="that does not map images to images"):
             load(tmp_path / "other.keras")
 
 
@@ -594,7 +594,7 @@ def test_a_network_of_fixed_size_is_exported_at_that_size(tmp_path):
     (output,) = _tflite(paths["tflite", "ab"]).get_signature_runner()(image=image).values()
     for given in (serve(image=tf.constant(image))["translated"], output):
         np.testing.assert_allclose(given, model.translate(image), atol=1e-5)
-    with pytest.raises(InputError, match="16 x 16 alone"):
+    with pytest.raises(InputError, match="only images of 16 x 16"):
         export(model, tmp_path, image_size=(32, 32))
 
     # Four channels, to a format that has no alpha.
@@ -635,7 +635,7 @@ def test_a_saved_model_in_bfloat16_is_close_and_takes_batches(run, tmp_path):
     serve = tf.saved_model.load(str(path)).signatures["serving_default"]
     image = np.random.default_rng(0).uniform(-1, 1, (3, 24, 20, 3)).astype("float32")
     expected = model.translate(image)
-    for batch in (image, image[:1]):  # alone, an image goes another way
+    for batch in (image, image[:1]):  # a single image takes another path
         given = serve(image=tf.constant(batch))["translated"]
         assert given.dtype == tf.float32
         difference = np.abs(given - expected[: len(batch)])

@@ -476,7 +476,7 @@ def test_translate_takes_lists_of_different_sizes():
     sizes = [(20, 30), (8, 9), (20, 30), (150, 100)]
     images = [rng.integers(0, 255, (*size, 3), dtype=np.uint8) for size in sizes]
     for image, translated in zip(images, model.translate(images), strict=True):
-        # One alone takes another way than those of equal size together.
+        # A single one is computed differently from those of equal size together.
         alone = model.translate(image)
         assert translated.shape == image.shape
         np.testing.assert_allclose(translated.astype(float), alone, atol=1)
@@ -492,7 +492,7 @@ def test_translate_with_a_network_of_fixed_size():
         pool_size=0,
     )
     assert model.translate(np.zeros(SHAPE, np.uint8)).shape == SHAPE
-    with pytest.raises(InputError, match="32 by 32 pixels alone"):
+    with pytest.raises(InputError, match="only images of 32 by 32 pixels"):
         model.translate(np.zeros((40, 32, 3), np.uint8))
 
 

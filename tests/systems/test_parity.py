@@ -43,13 +43,13 @@ def test_checkpoints_give_the_published_outputs(path):
 
 def _train(model, reference, steps, within):
     """Takes the steps of a reference, holding the losses of each to it, relatively."""
-    release_names = list(reference["loss_names"])
+    reference_names = list(reference["loss_names"])
     images = (references.to_nhwc(reference[key]) for key in ("images_a", "images_b"))
     for step, image_a, image_b, expected in zip(range(steps), *images, reference["losses"]):
         losses = model.train_on_batch(image_a, image_b, return_dict=True)
         model.reset_metrics()
         for name, value in losses.items():
-            published = expected[release_names.index(references.RELEASE_NAMES[name])]
+            published = expected[reference_names.index(references.REFERENCE_NAMES[name])]
             message = f"{name} of step {step}"
             np.testing.assert_allclose(value, published, rtol=within, err_msg=message)
 

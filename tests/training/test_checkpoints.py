@@ -1,4 +1,4 @@
-"""Training that was stopped goes on as if it had not been: bit for bit, whatever stopped it."""
+"""Interrupted training resumes as if nothing had happened: bit for bit, whatever stopped it."""
 
 import hashlib
 import json
@@ -278,7 +278,7 @@ def test_a_look_by_another_fit_does_not_change_what_a_checkpoint_is_of(tmp_path)
 
 
 def test_nothing_is_passed_over_after_fit(tmp_path, capsys):
-    """A checkpoint of the middle of the second epoch, for a training of one."""
+    """A checkpoint of the middle of the second epoch, for a run of one epoch."""
     _fit(tmp_path, stop_after=6)  # five steps are saved
     model = _eager()
     model.fit(_unpaired(), epochs=1, callbacks=[Checkpoints(tmp_path)])

@@ -103,7 +103,7 @@ def test_a_killed_worker_is_started_again_and_the_weights_stay(two_workers, tmp_
     os.kill(int(children[1]), signal.SIGKILL)
     output = _finish(process)
     assert "all are started again" in output
-    assert "Going on with the run" in output
+    assert "Resuming the run" in output
     assert_same_models(out, two_workers)
     assert log_rows(out / "log.csv") == log_rows(two_workers / "log.csv")
     assert newest_state(out / "checkpoints")["epoch"] == 2

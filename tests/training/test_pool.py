@@ -126,3 +126,11 @@ def test_bad_arguments_are_named():
         ReplayPool(-1, SHAPE)
     with pytest.raises(ValueError, match="turn the pool off"):
         ReplayPool(50, (None, None, 3))
+
+
+def test_configurations_of_earlier_versions_are_read():
+    pool = ReplayPool(2, SHAPE)
+    config = pool.get_config()
+    earlier = {**config, "picture_shape": config["image_shape"]}
+    del earlier["image_shape"]
+    assert ReplayPool.from_config(earlier).get_config() == config

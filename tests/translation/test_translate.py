@@ -90,7 +90,7 @@ def test_a_folder_that_may_not_be_read_is_a_problem(model, forbidden_folder, tmp
 def test_files_of_other_names_are_said(model, folder, tmp_path):
     (folder / "b.heic").touch()
     _, _, said = _done(model, folder, tmp_path / "out")
-    assert said == [f"1 file is passed over because of its name: {folder / 'b.heic'}."]
+    assert said == [f"1 file is skipped because of its name: {folder / 'b.heic'}."]
 
 
 def test_each_direction_has_its_own_channels(tmp_path):

@@ -11,7 +11,7 @@ SIGNATURE, INPUT, OUTPUT = "serving_default", "image", "translated"
 
 
 def converted(generator, size, float16=False):
-    """The .tflite of a network of one image; builtin operators only.
+    """The .tflite of a network for one image; builtin operators only.
 
     Args:
         generator: a Keras model in float32, from `(batch, height, width, channels)` to the same.

@@ -1,7 +1,7 @@
-"""Convolutions rescaled so that few bits hold what comes out of them; the network stays the same.
+"""Rescales convolutions so that few bits hold their outputs; the network's function is the same.
 
-An instance normalization undoes whatever factor stands before it: with a factor s on a channel,
-(s x - s m) / sqrt(s² v + s² ε) is what it was. So the factors may be chosen, and ε follows them.
+An instance normalization cancels any factor before it: with a factor s on a channel,
+(s x - s m) / sqrt(s² v + s² ε) is unchanged. So the factors are free to choose, and ε follows.
 """
 
 import keras
@@ -13,9 +13,9 @@ from cyclegan_tf.networks.layers import InstanceNormalization
 
 CONVOLUTION_LAYERS = (keras.layers.Conv2D, keras.layers.Conv2DTranspose)
 
-# Without images: the Euclidean norm of the weights of a channel. What comes out is then about
-# as large as one input times this, and its squares, added over a row of pixels in float16, stay
-# far below 65504.
+# Without images: the Euclidean norm of the weights of a channel. Outputs are then about as large
+# as one input times this, and their squares, summed over a row of pixels in float16, stay far
+# below 65504.
 _NORM = 0.25
 
 
@@ -24,12 +24,12 @@ def equalized(network, images=None):
 
     Args:
         network: a functional Keras model.
-        images: float32 `(count, height, width, channels)` in [-1, 1]. With them, 1 is the largest
-            that each channel of a convolution gives on them; without, the weights of all
-            channels have one norm.
+        images: float32 `(count, height, width, channels)` in [-1, 1]. With them, the largest
+            output of each channel of a convolution is 1; without, the weights of all channels
+            have the same norm.
 
     Returns:
-        A model with the same outputs, but for rounding. Its layers are named `layer_name(name)`.
+        A model with the same outputs up to rounding. Its layers are named `layer_name(name)`.
     """
     pairs = normalized_convolutions(network)
     convs = [conv for conv, _ in pairs]
@@ -63,18 +63,18 @@ def equalized(network, images=None):
 
 
 def layer_name(name):
-    """A name that operators in a file can be told by.
+    """A layer name that can be recognized in the file's operator names.
 
-    The converter adds numbers to names, and `conv2d_1` might be either of two layers then.
+    The converter adds numbers to names, so `conv2d_1` could be either of two layers.
     """
     return f"{name}."
 
 
 def normalized_convolutions(network):
-    """Pairs of a convolution and the instance normalization that alone takes its output.
+    """Pairs of a convolution and the only consumer of its output, an instance normalization.
 
-    Both are used once, because weights and epsilon are those of every use, and nothing that is
-    not linear stands between them, through which no factor would pass.
+    Both are used once, because every use shares their weights and epsilon. Nothing nonlinear is
+    between them, because no factor would pass through it.
     """
     found = []
     for layer in network.layers:
@@ -101,7 +101,7 @@ def _uses(network, tensor):
 
 
 def _channel_axis(conv):
-    """The axis of a convolution's kernel along which its output channels lie."""
+    """The axis of a convolution's kernel that holds its output channels."""
     return 2 if isinstance(conv, keras.layers.Conv2DTranspose) else 3
 
 

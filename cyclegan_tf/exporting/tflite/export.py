@@ -9,7 +9,7 @@ import warnings
 from cyclegan_tf import files
 from cyclegan_tf.choices import QUANTIZATIONS, check
 from cyclegan_tf.data.image_files import colors
-from cyclegan_tf.directions import generator_of
+from cyclegan_tf.directions import direction_of, generator_of
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.exporting.tflite import interpreter, metadata
 from cyclegan_tf.exporting.tflite.conversion import INPUT, OUTPUT, SIGNATURE
@@ -27,19 +27,19 @@ from cyclegan_tf.networks.noise import draws_noise, without_noise
 from cyclegan_tf.precision import in_precision
 from cyclegan_tf.runs.options import is_folder, options_of
 
-_SIDE = 256  # of the report's images, where neither the file nor the model has a size
+_SIDE = 256  # of the report's images, if neither the file nor the model has a size
 _MOST_BYTES = 2**31  # of a tensor, whose size is a signed 32-bit integer
 
 
 def export_tflite(
     model,
     path,
-    direction="ab",
+    direction=None,
+    *,
+    image_size=None,
+    any_size=False,
     quantization="none",
     representative=None,
-    image_size=None,
-    *,
-    any_size=False,
     run=None,
     with_options=True,
     report=True,
@@ -48,26 +48,26 @@ def export_tflite(
     """Writes one generator as a .tflite of builtin operators.
 
     Input `image` and output `translated` of its signature are float32 `(1, height, width,
-    channels)` in [-1, 1], whatever the arithmetic inside. What a caller must know stands in the
-    file, as JSON (`cyclegan_tf.tflite.metadata.read`). Beside `x.tflite`, `x.report.json` says
-    how large, how fast and how close to Keras it is, and `x.report.png` shows it.
+    channels)` in [-1, 1], whatever the arithmetic inside. The file holds what a caller must know,
+    as JSON (`cyclegan_tf.tflite.metadata.read`). Beside `x.tflite`, `x.report.json` has its size,
+    its speed and its agreement with Keras, and `x.report.png` shows examples.
 
     Args:
         model: a system, such as a `CycleGAN`, or a `Translator`.
         path: of the file.
-        direction: `"ab"` or `"ba"`.
+        direction: `"ab"` or `"ba"`; the first one of the model if `None`.
         quantization: `"none"`, `"float16"`, `"dynamic"`, `"int8"` or `"auto"`; see
             `cyclegan_tf.exporting.tflite.quantization`.
-        representative: images of the domain that is translated, to measure ranges and likeness
-            with: a folder, the folder of a run for its training data, `"scenes"`, or uint8
-            images `(height, width, channels)`. By default those of `run`; but scenes where they
-            are a TFDS data set and only the report or the choice of `"dynamic"` needs them.
+        representative: images of the domain that is translated, to measure ranges and agreement
+            with Keras: a folder, the folder of a run for its training data, `"scenes"`, or uint8
+            images `(height, width, channels)`. By default those of `run`; but scenes if they are
+            a TFDS data set and only the report or the choice of `"dynamic"` needs them.
         image_size: a number for squares or `(height, width)`, multiples of what the network needs
             (4 for a ResNet); that of the training images if `None`.
         any_size: let callers resize the input. Slower, and not for every runtime.
         run: the folder of the run that the model comes from.
         with_options: put the options of the run into the file.
-        report: measure, and write the report and its sheet; needs the extra `litert`.
+        report: measure, and write the report and its image grid; needs the extra `litert`.
         log: called with lines for the user.
 
     Returns:
@@ -77,11 +77,12 @@ def export_tflite(
     gives another image. Its report is about the same network without noise.
 
     Raises:
-        InputError: the size is not known or not one that the network keeps; no such direction or
-            quantization, or one that needs images and has none.
+        InputError: the size is unknown or not one that the network keeps, there is no such
+            direction or quantization, or the quantization needs images and has none.
         ImportError: `"dynamic"`, `"int8"` or `"auto"` without the extra `litert`.
     """
     path = pathlib.Path(path)
+    direction = direction_of(model, direction)
     image_size = sides(image_size)
     size = checked_size(model, direction, image_size, any_size)
     _check(quantization, any_size)
@@ -120,7 +121,7 @@ def sides(image_size):
     """`(height, width)` of an image size, which may be one number for both, or `None`.
 
     Raises:
-        InputError: it is none of these.
+        InputError: it is neither.
     """
     if image_size is None:
         return None
@@ -136,13 +137,13 @@ def checked_size(model, direction, image_size=None, any_size=False):
     """Height and width of a .tflite of a model's generator, `(None, None)` for any.
 
     Raises:
-        InputError: they are not known, or not such that the network keeps them.
+        InputError: they are unknown, or not sizes that the network keeps.
     """
     generator = generator_of(model, direction)
     height, width = sides(image_size) or model.image_shape[:2]
     own = generator.input_shape[1:3]
     if any_size and None not in own:
-        raise InputError(f"The network takes images of {own[0]} x {own[1]} alone, not any size.")
+        raise InputError(f"The network takes only images of {own[0]} x {own[1]}, not any size.")
     if any_size and image_size is None:
         return None, None
     if height is None or width is None:
@@ -152,7 +153,7 @@ def checked_size(model, direction, image_size=None, any_size=False):
         )
     if None not in own and (height, width) != tuple(own):
         raise InputError(
-            f"The network takes images of {own[0]} x {own[1]} alone. Received: {height} x {width}"
+            f"The network takes only images of {own[0]} x {own[1]}. Received: {height} x {width}"
         )
     multiple = size_multiple(generator)
     if min(height, width) < 8 or height % multiple or width % multiple:
@@ -200,7 +201,7 @@ def _can_report():
 
 
 def _facts(direction, network, size, quantization, recipe, options):
-    """What a caller must know, and where the network comes from; `export/mobile/README.md`."""
+    """What a caller must know, and the origin of the network; see `export/mobile/README.md`."""
     channels, output_channels = network.input_shape[-1], network.output_shape[-1]
     sizes = f"any multiples of {size_multiple(network)} from 8 on" if None in size else "fixed"
     tensor = {"dtype": "float32", "range": [-1, 1], "layout": "NHWC"}
@@ -224,7 +225,7 @@ def _facts(direction, network, size, quantization, recipe, options):
 
 
 def _public(options):
-    """Options of a run, without the folders of its images: the file is given away."""
+    """Options of a run, without the folders of its images: the file may be shared."""
     public = {"system": options.system, **options.values()}
     del public["domain_b"]
     if is_folder(options.data.source):

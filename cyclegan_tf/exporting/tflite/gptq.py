@@ -1,8 +1,8 @@
-"""Weights rounded to few bits so that the errors of one make up for those of another.
+"""GPTQ: rounds weights to few bits and compensates each error in the remaining weights.
 
-GPTQ (Frantar et al. 2023, arXiv 2210.17323) for convolutions: what is kept small is the change of
-their output on real images. The mean over each image is left out of it, because the
-instance normalization that follows takes it off.
+Frantar et al. 2023, arXiv 2210.17323, for convolutions: it minimizes the change of their output
+on real images. The mean over each image is left out, because the instance normalization that
+follows removes it.
 """
 
 import keras
@@ -10,24 +10,24 @@ import numpy as np
 import tensorflow as tf
 
 _DAMPING = 0.01  # of the mean of the diagonal; as in the paper
-_CLIPPING = np.linspace(0.5, 1.0, 6)  # parts of the largest weight, tried for each channel
-_PATCHES = 8192  # of all images together, that a layer is rounded by
+_CLIPPING = np.linspace(0.5, 1.0, 6)  # fractions of the largest weight, tried for each channel
+_PATCHES = 8192  # from all images together, to round a layer with
 _BLOCK = 64  # weights between two large updates of the rest
 _JUDGED = 2  # images that layers are compared on
 
 
 def fewest_bits(network, images, part, left_out=()):
-    """A copy of a network with as many convolutions in 4 bits as must be, the others left.
+    """A copy of a network with as few convolutions in 4 bits as the size allows.
 
-    Each convolution is tried alone. Those whose rounding changes the images most for the bytes
-    that it saves stay as they are, as far as the size allows.
+    Each convolution is tried by itself. Those whose rounding changes the images most per byte
+    saved stay as they are, as far as the size allows.
 
     Args:
         network: a functional Keras model in float32.
         images: float32 `(count, height, width, channels)` in [-1, 1].
-        part: of the size in float32 that the weights may have, where those that are not in 4 bits
-            are in 8.
-        left_out: names of layers that are to stay in float32.
+        part: the fraction of their float32 size that the weights may have, if those that are not
+            in 4 bits are in 8.
+        left_out: names of layers that stay in float32.
 
     Returns:
         The copy, and the names of the layers that are in 4 bits.
@@ -56,7 +56,7 @@ def fewest_bits(network, images, part, left_out=()):
 
 
 def input_covariances(network, convolutions, images):
-    """How the inputs of the weights of a kernel go together.
+    """Input covariance of each kernel (GPTQ's Hessian).
 
     Args:
         network: a functional Keras model.
@@ -90,8 +90,8 @@ def rounded(kernel, covariance, bits=4):
         bits: of each weight.
 
     Returns:
-        The kernel, of the same shape. In each channel the largest weight is the end of the grid,
-        so that a converter that scales by the largest finds this grid again.
+        The kernel, of the same shape. In each channel the largest weight is at the end of the
+        grid, so that a converter that scales by the largest weight finds the same grid.
     """
     most = 2 ** (bits - 1) - 1
     weights = np.float64(kernel.reshape(-1, kernel.shape[-1]))  # (n, outputs)
@@ -99,7 +99,7 @@ def rounded(kernel, covariance, bits=4):
     hessian = np.float64(covariance) + max(damping, 1e-12) * np.eye(len(covariance))
     scale = _best_scale(weights, hessian, most)
     steps = _gptq(weights / scale, hessian, most)
-    # A channel without any weight at the end of the grid: the largest goes there.
+    # If a channel has no weight at the end of the grid, the largest goes there.
     largest = np.abs(weights).argmax(axis=0)
     short = np.flatnonzero(np.abs(steps).max(axis=0) < most)
     steps[largest[short], short] = most * np.sign(weights[largest[short], short])
@@ -107,13 +107,13 @@ def rounded(kernel, covariance, bits=4):
 
 
 def _patches(conv, inputs, count):
-    """What a kernel is laid on at about `count` positions, `(positions, n)`, evenly spread.
+    """The patches under a kernel at about `count` positions, `(positions, n)`, evenly spread.
 
     Only these are made: all patches of a 7x7 kernel are 49 times as large as its inputs.
     """
     sizes = tuple(inputs.shape[1:3])
     rows, columns = (_along(conv, axis, sizes[axis]) for axis in (0, 1))
-    # Not by a whole step: where it divides the width, a few columns would be all there is.
+    # The step is not an integer: one that divides the width would give only a few columns.
     total = len(rows) * len(columns)
     positions = np.linspace(0, total - 1, min(count, total)).round().astype(int)
     rows = rows[positions // len(columns)][:, :, None]  # (positions, kernel height, 1)
@@ -145,7 +145,7 @@ def _covariance(patches):
 
 
 def _best_scale(weights, hessian, most):
-    """By channel, the step of the grid with which plain rounding changes the output least."""
+    """For each channel, the grid step with which plain rounding changes the output least."""
     largest = np.maximum(np.abs(weights).max(axis=0), 1e-12)
     best, least = largest / most, np.full(weights.shape[1], np.inf)
     for part in _CLIPPING:
@@ -157,7 +157,7 @@ def _best_scale(weights, hessian, most):
 
 
 def _gptq(weights, hessian, most):
-    """Rounds weight after weight; the rest of a channel takes over what each leaves undone."""
+    """Rounds weight after weight; the rest of a channel compensates each error."""
     # The upper Cholesky factor of the inverse holds what every step needs (section 3.3 there).
     factor = np.linalg.cholesky(np.linalg.inv(hessian)).T
     weights, steps = weights.copy(), np.empty_like(weights)
@@ -174,7 +174,7 @@ def _gptq(weights, hessian, most):
 
 
 def _errors_alone(network, kernels, images):
-    """How much the images change when one layer alone is rounded: the mean squared difference."""
+    """Mean squared difference of the images if only one layer is rounded."""
     expected = network.predict(images, batch_size=1, verbose=0)
     copy = _with_kernels(network, {})
     errors = {}

@@ -1,4 +1,4 @@
-"""LiteRT, the interpreter of .tflite files, as phones have it."""
+"""LiteRT, the interpreter that runs .tflite files on phones."""
 
 import importlib.util
 import statistics
@@ -34,15 +34,15 @@ def translated(model, images, threads=2):
 
 
 def median_seconds(models, image, threads, least=7, most=50, enough=2.0, at_most=20.0):
-    """What one image takes each of several files, run in turn because machines are noisy.
+    """Median latency per image of several models, interleaved against machine noise.
 
     Args:
         models: bytes of files, by name.
         image: float32 `(height, width, channels)`.
         threads: of the processor.
-        least, most: runs of each, after one to warm up, if there is time for them.
-        enough: seconds of all, after which `least` runs will do.
-        at_most: seconds of all, after which one run will do.
+        least, most: runs of each, after one to warm up, if there is time.
+        enough: seconds in total, after which `least` runs suffice.
+        at_most: seconds in total, after which one run suffices.
 
     Returns:
         Seconds by name.
@@ -63,7 +63,7 @@ def median_seconds(models, image, threads, least=7, most=50, enough=2.0, at_most
 def operators(model):
     """How many of each operator a file has: `{("CONV_2D", "float32"): 18, ...}`.
 
-    The number format is that of the operator's output; weights may have another.
+    The dtype is that of the operator's output; weights may have another.
     """
     interpreter = _opened(model, delegates=False)
     formats = {each["index"]: each["dtype"].__name__ for each in interpreter.get_tensor_details()}

@@ -1,7 +1,7 @@
-"""The facts about a .tflite, inside it.
+"""Facts about a .tflite, stored inside it.
 
 They are a JSON file in a zip archive at the end of the .tflite, where the TensorFlow Lite format
-has its "associated files": interpreters pass over it, and `unzip -p FILE.tflite` prints it.
+has its "associated files": interpreters ignore it, and `unzip -p FILE.tflite` prints it.
 """
 
 import io
@@ -10,12 +10,12 @@ import zipfile
 
 NAME = "cyclegan_tf.json"
 
-# So that one model makes one file, whenever it is made.
+# So that the same model always gives the same file.
 _TIME = (1980, 1, 1, 0, 0, 0)
 
 
 def with_facts(model, facts):
-    """The bytes of a .tflite with facts, a dictionary that JSON can hold, at their end."""
+    """The bytes of a .tflite with facts, a JSON dictionary, at the end."""
     file = io.BytesIO(model)
     with zipfile.ZipFile(file, "a") as archive:
         text = json.dumps(facts, indent=2, ensure_ascii=False) + "\n"

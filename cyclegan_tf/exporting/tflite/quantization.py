@@ -1,20 +1,20 @@
-"""How the numbers inside a .tflite are rounded; which recipe it is, where measuring decides.
+"""Quantization recipes, and how one is chosen by measurement.
 
 | quantization | |
 |---|---|
 | `none` | float32 |
 | `float16` | weights in float16; computed in float32, or in float16 by GPUs |
-| `dynamic` | weights in int8; convolutions round what comes in to int8, by its range |
+| `dynamic` | weights in int8; convolutions round their inputs to int8, by their range |
 | `int8` | integer arithmetic with ranges measured beforehand, as NPUs want it |
 | `auto` | the smallest of: some weights in 4 bits; `dynamic`; `float16`; `none` that looks right |
 
-The first recipe that looks right is taken: of `dynamic` and `int8` they stand from the fewest to
-the most bits, with float32 last, of `auto` from the smallest to the largest. Where none looks
-right, it is the one whose worst image is best.
+The first recipe that looks right is used. Those of `dynamic` and `int8` are ordered from the
+fewest to the most bits, with float32 last; those of `auto` from the smallest to the largest. If
+none looks right, the one whose worst image is best is used.
 
-The last convolution, which paints the image, may be kept in more bits than the rest: it has few
-weights, and large values come into it. (The paper's generator after 200 steps on photographs: the
-largest is 70 times the root of the mean square; with int8 everywhere 40 dB, everywhere else 49.)
+The last convolution, which produces the image, may be kept in more bits than the rest: it has few
+weights, and its inputs are large. (The paper's generator after 200 steps on photographs: the
+largest is 70 times the root mean square; 40 dB with int8 everywhere, 49 with int8 elsewhere.)
 """
 
 import dataclasses
@@ -32,13 +32,13 @@ from cyclegan_tf.networks.kernels import portable_kernels
 
 NEED_OWN_IMAGES = ("int8", "auto")  # of the kind that will be translated
 
-# What looks right: PSNR to Keras in decibels, the mean over images and the worst of them.
+# What looks right: PSNR against Keras in decibels, the mean over images and the worst image.
 _LEAST = {
     "dynamic": {"worst_db": 45},
     "int8": {"mean_db": 38, "worst_db": 34},
     "auto": {"worst_db": 34},
 }
-_JUDGED = 4  # images that a recipe is chosen by
+_JUDGED = 4  # images that a recipe is chosen with
 
 _SIZE_OF_FOUR_BITS = 0.17  # of float32, at most, for the weights
 
@@ -63,10 +63,10 @@ class Material:
         self._kept = {}
 
     def expected(self, images):
-        """What Keras makes of images, by the operators that are in the file.
+        """What Keras makes of images, with the operators that are in the file.
 
         TensorFlow's fused normalization, which is faster there, rounds more: on the flat colors
-        of label maps an untrained generator of 256 x 256 was 1e-3 away from these operators.
+        of label maps an untrained generator for 256 x 256 was 1e-3 away from these operators.
         """
         with portable_kernels():
             return self.network.predict(images, batch_size=1, verbose=0)
@@ -77,7 +77,7 @@ class Material:
 
     @property
     def float_model_of_even_ranges(self):
-        """The same network, rescaled by what its convolutions give on the images."""
+        """The same network, rescaled by the outputs of its convolutions on the images."""
         return self._once(
             "even",
             lambda: converted(equalized(self.network, self.images.calibration), self.size),
@@ -98,7 +98,7 @@ class Material:
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """`make` gives the bytes of a file, of a `Material`."""
+    """`make` turns a `Material` into the bytes of a file."""
 
     name: str
     arithmetic: str
@@ -107,7 +107,7 @@ class Recipe:
 
 @dataclasses.dataclass(frozen=True)
 class Quantized:
-    """A file and how it came about: `tried` has a row for each recipe that was measured."""
+    """A file and its recipe; `tried` has a row for each recipe that was measured."""
 
     model: bytes
     recipe: Recipe
@@ -115,7 +115,7 @@ class Quantized:
 
 
 def quantized(quantization, material):
-    """The file of a quantization.
+    """The file with a quantization.
 
     Args:
         quantization: of `choices.QUANTIZATIONS`.
@@ -148,7 +148,7 @@ def quantized(quantization, material):
 
 
 def _dynamic(last=None):
-    """A recipe of ranges that each image has by itself."""
+    """A recipe with dynamic ranges, one per image."""
     return lambda material: by_rules(
         material.float_model, [Rule(_CONVOLUTION), *_for_last(last, material)]
     )
@@ -170,7 +170,7 @@ def _four_bits(material):
 
 
 def _static(*rules, last=None, ranges="usual"):
-    """A recipe of measured ranges, with float32 at the ends of the network."""
+    """A recipe with measured ranges, and float32 at the ends of the network."""
 
     def make(material):
         all_rules = [*rules, *_for_last(last, material), Rule(_ENDS, weights=None)]
@@ -181,17 +181,17 @@ def _static(*rules, last=None, ranges="usual"):
 
 
 def _for_last(rule, material):
-    """A rule, if one is given, for the last convolutions alone."""
+    """A rule, if one is given, for only the last convolutions."""
     names = _last_convolutions(material.network)
     if rule is None or not names:
         return []
-    # An output of the whole network is not called after its layer.
+    # An output of the network is not named after its layer.
     within = rf"{_outputs_of(names)}|^StatefulPartitionedCall(_\d+)?:"
     return [dataclasses.replace(rule, within=within)]
 
 
 def _last_convolutions(network):
-    """Names of the convolutions after which there are none on the way to the output."""
+    """Names of the convolutions with no other convolution on the way to the output."""
     names, ends, seen = [], [network.output], set()
     while ends:
         operation = operation_before(tensor := ends.pop())

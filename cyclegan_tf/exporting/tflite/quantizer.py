@@ -16,15 +16,15 @@ ANY = "*"
 
 @dataclasses.dataclass(frozen=True)
 class Rule:
-    """What becomes of some operators; where several rules fit, the last of them counts.
+    """How some operators are quantized; if several rules match, the last one applies.
 
-    Rules of the same `within` stand together, where the first of them stands.
+    Rules with the same `within` are grouped at the position of the first of them.
 
     Attributes:
         operators: names such as `"CONV_2D"`, or `(ANY,)` for all that can be quantized.
-        activations: bits of what goes in and comes out: 8 or 16, with ranges measured beforehand;
-            `None` for float32, rounded to 8 bits by their range in each image where they are
-            multiplied with weights.
+        activations: bits of inputs and outputs: 8 or 16, with ranges measured beforehand;
+            `None` for float32, rounded to 8 bits by their range in each image when they are
+            multiplied by weights.
         weights: bits: 8 or 4; `None` leaves the operators in float32.
         within: a regular expression that the name of the operator's output must match.
     """
@@ -40,9 +40,9 @@ class Ranges:
     """The ranges of everything that a file computes, for `by_rules`.
 
     Attributes:
-        widest: what holds every image; for 16 bits, which have room for it.
-        usual: from the mean of what is smallest in each image to that of what is largest. 8 bits
-            lose less by cutting off the extremes of a few images than by coarser steps for all.
+        widest: covers every image; for 16 bits, which have room for it.
+        usual: from the mean of the smallest values of each image to the mean of the largest. 8
+            bits lose less by clipping the extremes of a few images than by coarser steps for all.
     """
 
     widest: dict
@@ -61,7 +61,7 @@ def measured_ranges(model, images):
     """
     quantizer = _quantizer(model, [Rule((ANY,), activations=8)])
     with _silent():
-        # One at a time: of several, the quantizer takes a moving average, which is little more
+        # One at a time: from several, the quantizer takes a moving average, which is hardly more
         # than the range of the first.
         of_images = [
             quantizer.calibrate({SIGNATURE: [{INPUT: image[None]}]}, num_threads=2)
@@ -86,7 +86,7 @@ def by_rules(model, rules, ranges=None):
     Args:
         model: the bytes of the file.
         rules: `Rule`s.
-        ranges: one of `Ranges`; for rules that say how many bits activations have.
+        ranges: one of `Ranges`; for rules that set the bits of activations.
 
     Returns:
         The bytes of another file.
@@ -100,7 +100,7 @@ def by_rules(model, rules, ranges=None):
 
 
 def check_installed():
-    """Raises an ImportError that names the extra where ai-edge-quantizer is missing."""
+    """Raises an ImportError that names the extra if ai-edge-quantizer is missing."""
     required("ai_edge_quantizer", "litert", "This quantization needs")
 
 
@@ -125,7 +125,7 @@ def _quantizer(model, rules):
 
 @contextlib.contextmanager
 def _silent():
-    """Without its progress bars and LiteRT's remark that all tensors are kept."""
+    """Silences its progress bars and LiteRT's note that all tensors are kept."""
     with quiet(), contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

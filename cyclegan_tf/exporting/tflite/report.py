@@ -1,4 +1,4 @@
-"""What a .tflite is worth: size, speed and likeness to Keras, measured, and a sheet to look at."""
+"""Measures a .tflite: size, latency, PSNR against Keras; with a comparison image."""
 
 import contextlib
 import io
@@ -28,7 +28,10 @@ def psnr(outputs, expected):
 
 
 def agreement(outputs, expected):
-    """How far images are from Keras's: PSNR, and the largest difference in units of [-1, 1]."""
+    """Agreement with Keras: PSNR, and the largest difference in units of [-1, 1].
+
+    The keys stay as they are in the report files of earlier versions.
+    """
     decibels = psnr(outputs, expected)
     return {
         "pictures": len(decibels),
@@ -45,11 +48,11 @@ def measured(model, float_model, images, expected):
     Args:
         model: its bytes.
         float_model: those of the same network in float32, to compare size and time with.
-        images: `Representative`; those for the test are translated.
+        images: `Representative`; its test images are translated.
         expected: what Keras makes of them in float32.
 
     Returns:
-        The report, a dictionary that JSON can hold, and the images that the file makes.
+        The report, a JSON dictionary, and the images that the file makes.
 
     Raises:
         ImportError: LiteRT is not installed.
@@ -103,7 +106,7 @@ def grid(images, expected, outputs):
 
 
 def summary(report):
-    """The report in a line."""
+    """The report in one line."""
     agreement, gpu = report["psnr_to_keras"], report["gpu_delegate"]
     times = report["latency"]["2_threads"]
     return (

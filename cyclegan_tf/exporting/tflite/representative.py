@@ -1,4 +1,4 @@
-"""Images like those that a network will meet: to measure ranges with, and to try it on."""
+"""Images like those that a network will get, to measure ranges and to test it."""
 
 import contextlib
 import dataclasses
@@ -24,7 +24,7 @@ class Representative:
 
     Attributes:
         calibration: those that recipes are made and chosen with.
-        test: others, where there are enough, that the report is about.
+        test: those that the report uses; others, if there are enough.
         source: where they come from, for the report.
         lacking: why they are not of the model's own domain, if they are not.
     """
@@ -44,18 +44,18 @@ def representative_images(given, options, direction, size, channels, needed=True
             `"scenes"`, or uint8 images `(height, width, channels)` in a list or an array;
             `None` for those of `options`.
         options: of the run that the network comes from, or `None`. Without them and without
-            `given`, or where the run's images are gone, procedural scenes stand in.
+            `given`, or if the run's images are gone, procedural scenes are used.
         direction: `"ab"` for images of domain A, `"ba"` for those of B.
         size: `(height, width)` that they are resized to.
         channels: of the network's input.
-        needed: by the quantization, for which others would not do. If not, no TFDS data set is
-            downloaded and loaded: without `given`, scenes stand in for it.
+        needed: the quantization needs images of the domain. If not, no TFDS data set is
+            downloaded and loaded: without `given`, scenes are used instead.
 
     Returns:
         A `Representative`.
 
     Raises:
-        InputError: there are no such images as were given, or not of so many channels.
+        InputError: the given images do not exist or have another number of channels.
     """
     domain = number_of(from_domain(direction))
     if given is None and options is None:
@@ -82,7 +82,7 @@ def representative_images(given, options, direction, size, channels, needed=True
 
 
 def _own_folder(root, domain):
-    """The folder of a domain where a data set has one for each; else the folder itself."""
+    """The folder of a domain if a data set has one for each; else the folder itself."""
     for split in ("train", "test"):
         own, other = (root / f"{split}{letter}" for letter in ("AB", "BA")[domain])
         if own.is_dir():
@@ -135,7 +135,7 @@ def _of_arrays(images, channels, size):
 
 
 def _loaded(source, count, size):
-    """So many images of a source, spread over it."""
+    """This many images of a source, evenly spread."""
     numbers = np.unique(
         np.linspace(0, len(source) - 1, min(count, len(source))).round().astype(int)
     )

@@ -1,0 +1,15 @@
+"""Kinds of parameters that commands share."""
+
+import enum
+
+import typer
+
+
+def choice(name, values):
+    """An enumeration for typer, of which each value is its own name."""
+    return enum.StrEnum(name, {value: value for value in values})
+
+
+def option(text, panel=None):
+    """An option whose help says its default by itself."""
+    return typer.Option(help=text, rich_help_panel=panel, show_default=False)
