@@ -1,3 +1,4 @@
+import functools
 import os
 import pathlib
 import signal
@@ -41,6 +42,14 @@ def pytest_collection_modifyitems(config, items):
 def default_dtype_policy():
     yield
     keras.config.set_dtype_policy("float32")
+
+
+@pytest.fixture
+def here(monkeypatch, capsys):
+    """The command line in this process: `here("translate", run, source, output)`."""
+    from tiny import command_here
+
+    return functools.partial(command_here, monkeypatch, capsys)
 
 
 @pytest.fixture

@@ -1,14 +1,20 @@
 """Images, models and runs of seconds."""
 
+import dataclasses
+import functools
 import shutil
 import subprocess
 import sys
+import warnings
 
+import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 from PIL import Image
 
-from cyclegan_tf import CycleGAN, patchgan, resnet_generator
+from cyclegan_tf import CycleGAN, ReplayPool, patchgan, resnet_generator
+from cyclegan_tf.commands.main import main
 
 
 def smooth(height=24, width=32, seed=0):
@@ -28,6 +34,37 @@ def tiny_model(compiled=True, strided_layers=1, **arguments):
     )
     if compiled:
         model.compile()
+    return model
+
+
+def _stores(model):
+    """Of each pool and optimizer, what it would save; pools keep their images to themselves."""
+    pools = [layer for layer in model.layers if isinstance(layer, ReplayPool)]
+    for part in (*pools, *model.optimizers.values()):
+        store = {}
+        part.save_own_variables(store)
+        yield part, {name: np.array(value) for name, value in store.items()}
+
+
+@functools.cache
+def _traced(policy, steps_per_execution, arguments):
+    model = tiny_model(compiled=False, **dict(arguments))
+    model.compile(steps_per_execution=steps_per_execution)
+    return model, [np.array(variable) for variable in model.variables], list(_stores(model))
+
+
+def traced_model(steps_per_execution=1, **arguments):
+    """A compiled model at its start, which is traced once for all tests that take it.
+
+    There is one for the same arguments: the next call takes it back to its start.
+    """
+    policy = keras.config.dtype_policy().name
+    model, values, stores = _traced(policy, steps_per_execution, tuple(arguments.items()))
+    for variable, value in zip(model.variables, values, strict=True):
+        variable.assign(value)
+    for part, store in stores:
+        part.load_own_variables(store)
+    model.stop_training = False
     return model
 
 
@@ -91,3 +128,41 @@ def small_disk(folder, size="200k"):
     folder.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder]
     return shutil.which("mount") and subprocess.run(command, capture_output=True).returncode == 0
+
+
+# Of the command line: all went well, something was left out, refused; Ctrl-C and SIGTERM.
+STATUSES = (0, 1, 2, 130, 143)
+MOST_LINES = 8  # of a sentence, a warning or two, and the bar
+
+
+@dataclasses.dataclass(frozen=True)
+class Ended:
+    """How a command ended: its exit status, and what it wrote to stdout and stderr."""
+
+    status: int
+    output: str
+    errors: str
+
+    def well(self, lines=MOST_LINES):
+        """This, if it ended as every command has to, whatever it is given."""
+        assert "Traceback" not in self.errors, self.errors
+        assert self.status in STATUSES, (self.status, self.errors)
+        assert len(self.errors.splitlines()) <= lines, self.errors
+        return self
+
+    def refused(self):
+        """The sentence of a command that refused what it was given."""
+        assert self.status == 2, (self.status, self.output, self.errors)
+        return self.errors.strip().splitlines()[-1]
+
+
+def command_here(monkeypatch, capsys, *arguments):
+    """Runs the command line in this process, which saves its start; see the fixture `here`."""
+    capsys.readouterr()
+    monkeypatch.setattr(sys, "argv", ["cyclegan-tf", *map(str, arguments)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        with pytest.raises(SystemExit) as ended:
+            main()
+    written = capsys.readouterr()
+    return Ended(ended.value.code or 0, written.out, written.err).well()

@@ -52,7 +52,7 @@ def run(root, tmp_path_factory):
     return out
 
 
-def test_train_then_translate_then_export(run, root, tmp_path):
+def test_train_then_translate_then_export(here, run, root, tmp_path):
     result = cyclegan_tf("translate", run, root / "trainA", tmp_path / "out", "--direction", "ab")
     assert result.returncode == 1  # the text file
     assert "2 of 3 images translated" in result.stdout
@@ -60,16 +60,16 @@ def test_train_then_translate_then_export(run, root, tmp_path):
     with Image.open(tmp_path / "out" / "0.jpg") as image:
         assert image.size == (50, 40)
 
-    result = cyclegan_tf("export", run, tmp_path / "export", "--direction", "ba")
-    assert result.returncode == 0, result.stderr
+    result = here("export", run, tmp_path / "export", "--direction", "ba")
+    assert result.status == 0, result.errors
     assert (tmp_path / "export" / "generator_ba" / "1" / "saved_model.pb").exists()
     assert (tmp_path / "export" / "generator_ba.tflite").stat().st_size > 1000
     assert not (tmp_path / "export" / "generator_ab.tflite").exists()
 
     phone = tmp_path / "phone"
-    result = cyclegan_tf("export", run, phone, "--tflite", "--quantization", "dynamic")
-    assert result.returncode == 0, result.stderr
-    assert "dB to Keras" in result.stdout
+    result = here("export", run, phone, "--tflite", "--quantization", "dynamic")
+    assert result.status == 0, result.errors
+    assert "dB to Keras" in result.output
     names = {
         f"generator_{d}{end}"
         for d in ("ab", "ba")
@@ -80,61 +80,67 @@ def test_train_then_translate_then_export(run, root, tmp_path):
     assert report["psnr_to_keras"]["tested_on"].startswith("the training data of the run")
 
 
-def test_small_keras_files_serve_as_the_run_does(run, tmp_path):
-    result = cyclegan_tf("export", run, tmp_path / "small", "--keras", "--direction", "ba")
-    assert result.returncode == 0, result.stderr
+def test_small_keras_files_serve_as_the_run_does(here, run, tmp_path):
+    result = here("export", run, tmp_path / "small", "--keras", "--direction", "ba")
+    assert result.status == 0, result.errors
     small = tmp_path / "small" / "generator_ba.keras"
-    assert result.stdout.split() == [str(small)]
+    assert result.output.split() == [str(small)]
     assert small.stat().st_size < (run / "model.keras").stat().st_size / 4
     np.testing.assert_array_equal(
         load(small).translate(smooth()), load(run).translate(smooth(), "ba")
     )
 
 
-def test_images_that_no_tflite_holds(run, tmp_path):
+def test_images_that_no_tflite_holds(here, run, tmp_path):
     arguments = ["--tflite", "--direction", "ab", "--image-size", 100_000]
-    assert "larger than a tensor of a .tflite" in refused("export", run, tmp_path, *arguments)
+    assert (
+        "larger than a tensor of a .tflite" in here("export", run, tmp_path, *arguments).refused()
+    )
     assert not list(tmp_path.iterdir())
 
 
-def test_translate_says_what_it_passes_over(run, tmp_path):
+def test_translate_says_what_it_passes_over(here, run, tmp_path):
     folder = tmp_path / "photos"
     folder.mkdir()
     frames = [Image.new("RGB", (24, 24), color) for color in ("red", "blue")]
     frames[0].save(folder / "a.gif", save_all=True, append_images=frames[1:])
     (folder / "b.heic").touch()
-    result = cyclegan_tf("translate", run, folder, folder / "out")
-    assert result.returncode == 0, result.stderr
-    assert f"1 of 1 images translated to {folder / 'out'}." in result.stdout
-    assert "1 file is skipped because of its name" in result.stderr
-    assert "a.gif has several frames" in result.stderr
+    result = here("translate", run, folder, folder / "out")
+    assert result.status == 0, result.errors
+    assert f"1 of 1 images translated to {folder / 'out'}." in result.output
+    assert "1 file is skipped because of its name" in result.errors
+    assert "a.gif has several frames" in result.errors
     (folder / "self.png").symlink_to("self.png")
-    result = cyclegan_tf("translate", run, folder, folder / "out")
-    assert result.returncode == 1, result.stderr
-    assert "1 of 2 images translated" in result.stdout
-    assert "self.png cannot be read: Too many levels of symbolic links." in result.stderr
-    assert "what it holds already is not translated" in result.stderr
+    result = here("translate", run, folder, folder / "out")
+    assert result.status == 1, result.errors
+    assert "1 of 2 images translated" in result.output
+    assert "self.png cannot be read: Too many levels of symbolic links." in result.errors
+    assert "what it holds already is not translated" in result.errors
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="a folder that nobody can write to")
-def test_a_place_that_cannot_be_written_to_gets_a_sentence(run, root):
-    assert "/proc/x cannot be made" in refused(
-        "translate", run, root / "trainA" / "0.jpg", "/proc/x/o.png"
+def test_a_place_that_cannot_be_written_to_gets_a_sentence(here, run, root):
+    assert (
+        "/proc/x cannot be made"
+        in here("translate", run, root / "trainA" / "0.jpg", "/proc/x/o.png").refused()
     )
 
 
-def test_export_of_a_web_page(run, tmp_path):
+def test_export_of_a_web_page(here, run, tmp_path):
     names = ["--domains", "day", "night", "--direction", "ba"]
-    result = cyclegan_tf("export", run, "--web", tmp_path / "site", *names)
-    assert result.returncode == 0, result.stderr
-    assert result.stdout.split() == [str(tmp_path / "site" / "index.html")]
+    result = here("export", run, "--web", tmp_path / "site", *names)
+    assert result.status == 0, result.errors
+    assert result.output.split() == [str(tmp_path / "site" / "index.html")]
     assert (
         "night → day"
         in json.loads((tmp_path / "site" / "models.json").read_text())["models"][0]["label"]
     )
-    assert "A folder to write to is missing" in refused("export", run)
+    assert "A folder to write to is missing" in here("export", run).refused()
     (tmp_path / "file").touch()
-    assert "file is a file; expected a folder" in refused("export", run, tmp_path / "file" / "x")
+    assert (
+        "file is a file; expected a folder"
+        in here("export", run, tmp_path / "file" / "x").refused()
+    )
 
 
 @pytest.mark.parametrize(
@@ -158,24 +164,26 @@ def test_exports_that_do_not_go_together(run, tmp_path, monkeypatch, options, se
     assert not list(tmp_path.iterdir())
 
 
-def test_sources_that_cannot_serve(root, run, tmp_path):
+def test_sources_that_cannot_serve(here, root, run, tmp_path):
     (tmp_path / "empty" / "trainA").mkdir(parents=True)
     (tmp_path / "empty" / "trainB").mkdir()
     out = ["--out", tmp_path / "out"]
-    assert "does not exist" in refused("train", tmp_path / "missing", *out)
-    assert "holds no images" in refused("train", tmp_path / "empty", *out)
-    assert "--lambda-a was 10.0 in this run, now 5.0; use a new folder or --restart" in refused(
-        "train", root, "--out", run, *options(lambda_a=5)
+    assert "does not exist" in here("train", tmp_path / "missing", *out).refused()
+    assert "holds no images" in here("train", tmp_path / "empty", *out).refused()
+    assert (
+        "--lambda-a was 10.0 in this run, now 5.0; use a new folder or --restart"
+        in here("train", root, "--out", run, *options(lambda_a=5)).refused()
     )
     assert not (tmp_path / "out").exists()
 
 
-def test_models_that_cannot_serve(root, tmp_path):
+def test_models_that_cannot_serve(here, root, tmp_path):
     (tmp_path / "text.keras").write_text("no model")
-    assert "text.keras is not a model" in refused(
-        "translate", tmp_path / "text.keras", root, tmp_path / "out"
+    assert (
+        "text.keras is not a model"
+        in here("translate", tmp_path / "text.keras", root, tmp_path / "out").refused()
     )
-    assert "does not exist" in refused("export", tmp_path / "missing", tmp_path / "out")
+    assert "does not exist" in here("export", tmp_path / "missing", tmp_path / "out").refused()
 
 
 def test_options_that_typer_refuses():

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from hostile import untouched
 from PIL import Image
-from tiny import SHAPE, smooth, tiny_images, tiny_model
+from tiny import SHAPE, smooth, tiny_images, tiny_model, traced_model
 
 from cyclegan_tf import CycleGAN, InputError, data, export_saved_model
 
@@ -77,7 +77,7 @@ def test_translate_keeps_the_shape(images, model):
 
 @pytest.fixture(scope="module")
 def system():
-    return tiny_model()
+    return traced_model()
 
 
 def test_fit_takes_images_of_its_channels(system):
@@ -88,7 +88,7 @@ def test_fit_takes_images_of_its_channels(system):
 
 def test_batches_of_a_and_b_may_differ():
     (a, _), (b, _) = tiny_images(1), tiny_images(2)
-    losses = tiny_model().train_on_batch(a, b, return_dict=True)
+    losses = traced_model().train_on_batch(a, b, return_dict=True)
     assert np.isfinite(list(losses.values())).all()
 
 

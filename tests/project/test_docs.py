@@ -32,7 +32,7 @@ import cyclegan_tf
 from cyclegan_tf.commands.main import app
 from cyclegan_tf.runs.options import resolve
 
-TESTS = "\n".join(path.read_text() for path in (ROOT / "tests").glob("test_*.py"))
+TESTS = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
 COMMANDS = typer.main.get_command(app).commands
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=name_of)

@@ -4,14 +4,13 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from tiny import SHAPE, tiny_images, tiny_model, tiny_pairs
+from tiny import SHAPE, tiny_images, tiny_model, tiny_pairs, traced_model
 from two_replicas import two_replicas
 
 from cyclegan_tf import (
     Adam,
     CycleGAN,
     InputError,
-    data,
     patchgan,
     pixelgan,
     resnet_generator,
@@ -34,7 +33,7 @@ def test_default_networks_are_the_papers():
 
 
 def test_compile_without_arguments_gives_two_adams():
-    model = tiny_model()
+    model = traced_model()
     for optimizer in (model.generator_optimizer, model.discriminator_optimizer):
         assert optimizer.get_config()["beta_1"] == 0.5
         np.testing.assert_allclose(optimizer.learning_rate, 2e-4)
@@ -42,7 +41,7 @@ def test_compile_without_arguments_gives_two_adams():
 
 
 def test_fit_logs_every_loss_and_validation():
-    model = tiny_model()
+    model = traced_model()
     history = model.fit(
         tiny_pairs(), epochs=2, validation_data=tiny_pairs(seed=1), verbose=0
     ).history
@@ -53,8 +52,8 @@ def test_fit_logs_every_loss_and_validation():
 
 def test_training_learns():
     """To give back what it is given is easy: cycle and identity fall within some epochs."""
-    model = tiny_model()
-    model.compile(keras.optimizers.Adam(2e-3, beta_1=0.5), keras.optimizers.Adam(2e-4, beta_1=0.5))
+    model = traced_model()
+    model.generator_optimizer.learning_rate = 2e-3
     smooth = np.array(tf.image.resize(tiny_images(4, shape=(4, 4, 3))[0], SHAPE[:2]))
     pairs = (smooth, smooth[::-1].copy())
     history = model.fit(*pairs, batch_size=1, epochs=20, shuffle=False, verbose=0).history
@@ -63,7 +62,7 @@ def test_training_learns():
 
 
 def test_evaluate_is_the_same_twice_and_changes_nothing():
-    model = tiny_model()
+    model = traced_model()
     a, b = tiny_images()
     before = model.generator_ab.get_weights()
     first = model.evaluate(a, b, batch_size=2, return_dict=True, verbose=0)
@@ -76,10 +75,11 @@ def test_evaluate_is_the_same_twice_and_changes_nothing():
 def test_losses_are_means_over_images_however_they_are_batched(replicas):
     """Of three images in batches of two, the second replica gets one at first, then none."""
     images = tiny_images(3)
-    expected = tiny_model().evaluate(*images, batch_size=1, return_dict=True, verbose=0)
-    strategy = two_replicas() if replicas == 2 else tf.distribute.get_strategy()
-    with strategy.scope():
-        model = tiny_model()
+    expected = traced_model().evaluate(*images, batch_size=1, return_dict=True, verbose=0)
+    model = traced_model()
+    if replicas == 2:
+        with two_replicas().scope():
+            model = tiny_model()
     pairs = tf.data.Dataset.from_tensor_slices(tuple(images)).batch(2)
     scores = model.evaluate(pairs, return_dict=True, verbose=0)
     assert set(scores) == set(expected)
@@ -145,7 +145,7 @@ def test_each_term_has_the_weight_of_its_domain():
 
 
 def test_predict_translates_a_to_b():
-    model = tiny_model()
+    model = traced_model()
     a, _ = tiny_images()
     np.testing.assert_allclose(model.predict(a, verbose=0), model.generator_ab(a), atol=1e-5)
     assert model.predict(tiny_pairs(), verbose=0).shape == a.shape
@@ -153,13 +153,13 @@ def test_predict_translates_a_to_b():
 
 def test_summary_counts_all_networks():
     lines = []
-    tiny_model().summary(print_fn=lines.append)
+    traced_model().summary(print_fn=lines.append)
     text = "\n".join(lines)
     assert all(n in text for n in ("resnet_generator", "patchgan", "pool_a", "Total params"))
 
 
 def test_callbacks_of_keras_work(tmp_path):
-    model = tiny_model()
+    model = traced_model()
     model.fit(
         tiny_pairs(),
         epochs=3,
@@ -212,13 +212,15 @@ def test_identity_0_is_neither_computed_nor_logged():
 
 def test_save_load_go_on(tmp_path):
     """The next steps of the loaded model are those of the unbroken one, bit for bit."""
-    model = tiny_model()
-    for image_a, image_b in tiny_pairs(count=5):  # beyond the pools' three images
+    model = tiny_model(compiled=False)
+    model.compile(run_eagerly=True)
+    for image_a, image_b in tiny_pairs(count=4):  # beyond the pools' three images
         model.train_on_batch(image_a, image_b)
     model.save(tmp_path / "x.keras")
     again = keras.saving.load_model(tmp_path / "x.keras")
+    again.run_eagerly = True
     np.testing.assert_array_equal(again.pool_b.images, model.pool_b.images)
-    for image_a, image_b in tiny_pairs(count=4, seed=9):
+    for image_a, image_b in tiny_pairs(count=2, seed=9):
         for m in (model, again):
             m.reset_metrics()  # which average over steps; some releases of Keras save them
         expected, losses = (
@@ -265,24 +267,27 @@ def test_uncompiled_models_save_and_load(tmp_path):
 
 def test_one_seed_gives_one_run():
     def losses():
-        model = tiny_model()
+        model = tiny_model(compiled=False)
+        model.compile(run_eagerly=True)
         return [
-            model.train_on_batch(a, b, return_dict=True)["g_ab"] for a, b in tiny_pairs(count=20)
+            model.train_on_batch(a, b, return_dict=True)["g_ab"] for a, b in tiny_pairs(count=7)
         ]
 
     assert losses() == losses()
 
 
-@pytest.mark.parametrize("optimizer", [keras.optimizers.SGD, Adam])
-def test_two_replicas_train_as_one_with_twice_the_batch(optimizer):
-    """Ten steps in float64, where no rounding tips a ReLU over; the replicas with `remat`."""
+def test_two_replicas_train_as_one_with_twice_the_batch():
+    """Ten steps in float64, where no rounding tips a ReLU over; the replicas with `remat`.
+
+    By SGD, which tells a sum of gradients from a mean, as Adam does not.
+    """
     images = tiny_images(20)
     keras.config.set_dtype_policy("float64")
 
     def trained(strategy, **arguments):
         with strategy.scope():
             model = tiny_model(compiled=False, pool_size=0, **arguments)
-            model.compile(optimizer(1e-3), optimizer(1e-3))
+            model.compile(keras.optimizers.SGD(1e-3), keras.optimizers.SGD(1e-3))
         pairs = tf.data.Dataset.from_tensor_slices(tuple(images)).batch(2)
         history = model.fit(pairs, epochs=1, verbose=0).history
         return model.get_weights(), history
@@ -295,13 +300,13 @@ def test_two_replicas_train_as_one_with_twice_the_batch(optimizer):
         np.testing.assert_allclose(values, history_two[name], rtol=1e-6, err_msg=name)
 
 
-@pytest.mark.parametrize("arguments", [{}, {"lambda_identity": 0.0, "adversarial": "wgangp"}])
-def test_remat_trains_the_same(arguments):
+def test_remat_trains_the_same():
+    """With a penalty of gradients; without, the two replicas above train with `remat`."""
     keras.config.set_dtype_policy("float64")
     a, b = tiny_images(1)
 
     def weights(remat):
-        model = tiny_model(remat=remat, **arguments)
+        model = tiny_model(remat=remat, lambda_identity=0.0, adversarial="wgangp")
         for _ in range(3):
             model.train_on_batch(a, b)
         return model.get_weights()
@@ -354,7 +359,7 @@ def test_accumulation_that_cannot_work_is_refused():
 
 def test_averages_reach_as_far_where_gradients_accumulate():
     """Of the command line's options: four images at once, and four steps for one change."""
-    images = tiny_images(8)
+    images = tiny_images(4)
 
     def average(batch_size, steps):
         options = resolve(
@@ -362,6 +367,7 @@ def test_averages_reach_as_far_where_gradients_accumulate():
             precision="float32", pool_size=0, gradient_accumulation_steps=steps, ema_momentum=0.5,
         )  # fmt: skip
         model = compiled_model(options, SHAPE)
+        model.run_eagerly = True
         model.fit(*images, batch_size=batch_size, shuffle=False, verbose=0)
         return model.generator_optimizer.ema_momentum
 
@@ -394,42 +400,17 @@ def test_batches_of_unknown_size_beside_known_ones_train():
     assert np.isfinite(model.fit(pairs, verbose=0).history["g_ab"]).all()
 
 
-def test_adam_pools_and_our_pipeline_train_on_two_replicas():
-    images = np.random.default_rng(0).integers(0, 255, (2, 8, *SHAPE), dtype=np.uint8)
-    with two_replicas().scope():
-        model = tiny_model()
-    history = model.fit(data.arrays(*images, batch_size=2), epochs=2, verbose=0).history
-    assert np.isfinite(list(history.values())).all()
-    first, second = model.pool_a.images.values
-    assert not np.array_equal(first, second)
-
-
 def test_keras_export_works(tmp_path):
-    model = tiny_model()
+    model = traced_model()
     model.export(tmp_path / "x", verbose=False)
     image = tiny_images(1)[0]
     loaded = tf.saved_model.load(tmp_path / "x")
     np.testing.assert_allclose(loaded.serve(image), model.translate(image), atol=1e-5)
 
 
-@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
-def test_half_precision_trains_and_saves(policy, tmp_path):
-    keras.config.set_dtype_policy(policy)
-    model = tiny_model()
-    a, b = tiny_images(1)
-    assert np.isfinite(list(model.train_on_batch(a, b, return_dict=True).values())).all()
-    assert model.generator_ab.trainable_variables[0].dtype == "float32"
-    model.save(tmp_path / "x.keras")
-    again = keras.saving.load_model(tmp_path / "x.keras")
-    expected = model.train_on_batch(a, b, return_dict=True)
-    model.reset_metrics()
-    assert np.isfinite(list(expected.values())).all()
-    assert np.isfinite(list(again.train_on_batch(a, b, return_dict=True).values())).all()
-
-
 @pytest.mark.parametrize("size", [(32, 32), (37, 50), (9, 3)])
 def test_translate_takes_any_size_and_both_formats(size):
-    model = tiny_model()
+    model = traced_model()
     floats = tiny_images(2, shape=(*size, 3))[0]
     translated = model.translate(floats, "ba")
     assert translated.shape == floats.shape
@@ -442,7 +423,7 @@ def test_translate_takes_any_size_and_both_formats(size):
 
 
 def test_translate_is_the_generator_where_the_size_fits():
-    model = tiny_model()
+    model = traced_model()
     images = tiny_images(3)[0]
     np.testing.assert_allclose(
         model.translate(images, "ba", batch_size=2), model.generator_ba(images), atol=1e-5
@@ -471,7 +452,7 @@ def test_the_networks_of_a_system_stay_what_they_were():
 
 
 def test_translate_takes_lists_of_different_sizes():
-    model = tiny_model()
+    model = traced_model()
     rng = np.random.default_rng(0)
     sizes = [(20, 30), (8, 9), (20, 30), (150, 100)]
     images = [rng.integers(0, 255, (*size, 3), dtype=np.uint8) for size in sizes]
@@ -509,12 +490,12 @@ def test_translate_with_a_network_of_fixed_size():
 )
 def test_translate_says_what_is_wrong(images, message):
     with pytest.raises(InputError, match=message):
-        tiny_model().translate(images)
+        traced_model().translate(images)
 
 
 def test_translate_names_an_unknown_direction():
     with pytest.raises(InputError, match="'AtoB'"):
-        tiny_model().translate(np.zeros(SHAPE, np.uint8), "AtoB")
+        traced_model().translate(np.zeros(SHAPE, np.uint8), "AtoB")
 
 
 def _generator(channels=3):
@@ -635,7 +616,7 @@ def test_one_optimizer_for_both_is_refused():
 
 
 def test_training_images_of_another_kind_are_refused():
-    model = tiny_model()
+    model = traced_model()
     a, b = tiny_images(1)
     with pytest.raises(ValueError, match="floats in"):
         model.train_on_batch(np.uint8(a), np.uint8(b))
@@ -686,7 +667,7 @@ def test_float_images_out_of_range_are_refused_where_several_steps_are_one_call(
 
 
 def test_a_third_part_of_a_training_element_is_refused():
-    model = tiny_model()
+    model = traced_model()
     a, b = tiny_images(2)
     ones = np.ones(2, "float32")
     with_weights = tf.data.Dataset.from_tensors((a, b, ones))
@@ -704,7 +685,7 @@ def test_a_third_part_of_a_training_element_is_refused():
 
 def test_images_without_a_batch_are_refused_after_good_ones_too():
     """Keras then traces the step again, for tensors of unknown rank."""
-    model = tiny_model()
+    model = traced_model()
     a, b = tiny_images(1)
     model.fit(a, b, verbose=0)
     pairs = tf.data.Dataset.from_tensors((a[0], b[0]))
@@ -720,7 +701,7 @@ def test_data_sets_of_unknown_rank_train():
     unknown = tf.TensorSpec(None, tf.float32)
     pairs = tf.data.Dataset.from_generator(images, output_signature=(unknown, unknown))
     pairs = pairs.apply(tf.data.experimental.assert_cardinality(1))
-    assert np.isfinite(tiny_model().fit(pairs, verbose=0).history["g_ab"]).all()
+    assert np.isfinite(traced_model().fit(pairs, verbose=0).history["g_ab"]).all()
 
 
 def test_the_whole_step_compiles_with_xla_and_agrees():
