@@ -5,7 +5,6 @@ import zipfile
 
 import keras
 import pytest
-from tiny import refused
 
 from cyclegan_tf import InputError, resnet_generator
 from cyclegan_tf.runs.load import load
@@ -47,11 +46,11 @@ def test_a_flipped_byte_is_damage_wherever_it_is(whole, tmp_path):
     assert not any("\n" in sentence for sentence in sentences)
 
 
-def test_a_damaged_model_gets_one_sentence(whole, tmp_path):
+def test_a_damaged_model_gets_one_sentence(whole, here, tmp_path):
     content = bytearray(whole.read_bytes())
     content[len(content) // 2] ^= 1
     (tmp_path / "model.keras").write_bytes(content)
-    sentence = refused("translate", tmp_path, tmp_path / "x.png", tmp_path / "y.png")
+    sentence = here("translate", tmp_path, tmp_path / "x.png", tmp_path / "y.png").refused()
     assert "damaged (model.weights.h5 is not as it was written)" in sentence
 
 

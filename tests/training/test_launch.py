@@ -31,7 +31,6 @@ SIZES = {
     "epochs": 2,
     "steps_per_epoch": 6,
     "pool_size": 2,
-    "strided_layers": 3,
     "learning_rate": 1e-4,
 }
 RUN = options(**SIZES, precision="float32", checkpoint_minutes=0)
