@@ -23,7 +23,7 @@ def peak():
 
 
 def measured(way, size, filters):
-    """In this process: MiB of only the steps."""
+    """In this process: MiB of the steps alone."""
     from cyclegan_tf.systems.cyclegan import paper_blocks
 
     if way.startswith("ours"):

@@ -30,8 +30,8 @@ def row(model, arguments, quantization, folder):
         model,
         pathlib.Path(folder) / "generator.tflite",
         arguments.direction,
-        quantization,
-        arguments.representative or (None if arguments.run else "scenes"),
+        quantization=quantization,
+        representative=arguments.representative or (None if arguments.run else "scenes"),
         run=arguments.run if arguments.run and pathlib.Path(arguments.run).is_dir() else None,
         log=print,
     )

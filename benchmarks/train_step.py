@@ -3,7 +3,7 @@
     python benchmarks/train_step.py [--size 256 --filters 64] [--steps 5]
 
 One table: median seconds a step of each way, interleaved in one run, as ratios to ours in the
-precision that this machine takes by default. "limit" is what only the arithmetic would take: the
+precision that this machine takes by default. "limit" is what the arithmetic alone would take: the
 operations of the step's convolutions at the highest rate that one such convolution reaches here.
 It and the usual Keras code have the threads that TensorFlow takes by itself, in separate
 processes; ours have those that `cyclegan-tf train` gives them.

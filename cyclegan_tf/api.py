@@ -1,7 +1,7 @@
 """The public names of the package, which `import cyclegan_tf` gives."""
 
 from cyclegan_tf import data, metrics
-from cyclegan_tf.errors import InputError
+from cyclegan_tf.errors import InputError, TrainingDiverged
 from cyclegan_tf.exporting import tflite
 from cyclegan_tf.exporting.export import export_keras, export_saved_model
 from cyclegan_tf.exporting.onnx import export_onnx

@@ -1,6 +1,7 @@
 """Directions of translation: "ab" from domain A to domain B, "ba" back."""
 
 from cyclegan_tf.choices import check
+from cyclegan_tf.errors import InputError
 
 
 def from_domain(direction):
@@ -22,8 +23,12 @@ def direction_of(model, direction=None):
     """A direction of a `Translator` or a system; its first one, mostly `"ab"`, if `None`.
 
     Raises:
-        InputError: the model does not translate in this direction.
+        InputError: the model does not translate in this direction, or not by a network.
     """
+    if not model.generators:
+        raise InputError(
+            f"A {type(model).__name__} has no network that translates, and none to export."
+        )
     if direction is None:
         return next(iter(model.generators))
     check("direction", direction, model.generators)

@@ -1,4 +1,4 @@
-"""The error for input that the user can correct."""
+"""The errors that have a sentence for the user."""
 
 
 class InputError(ValueError):
@@ -7,3 +7,7 @@ class InputError(ValueError):
     Its message is one sentence for the user: what was wrong, what was expected, what to do. The
     command line prints it and exits with status 2.
     """
+
+
+class TrainingDiverged(RuntimeError):
+    """A loss is infinite or NaN. The command line prints the message and exits with status 3."""

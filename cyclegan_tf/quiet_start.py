@@ -28,7 +28,7 @@ def import_tensorflow():
     if "tensorflow" in sys.modules or level == "0":
         return
     has_driver = _has_nvidia_driver()
-    with _stderr_without(_NOTES if has_driver else (*_NOTES, _NO_DRIVER)):
+    with stderr_without(_NOTES if has_driver else (*_NOTES, _NO_DRIVER)):
         import tensorflow as tf
 
         if not has_driver:
@@ -42,8 +42,11 @@ def _has_nvidia_driver():
 
 
 @contextlib.contextmanager
-def _stderr_without(patterns):
-    """Filters stderr through grep, which outlives a crash of this process."""
+def stderr_without(patterns):
+    """Drops lines of stderr that match one of the patterns, those of C++ too.
+
+    They go through grep, which outlives a crash of this process.
+    """
     grep = shutil.which("grep")
     if grep is None or sys.stderr is None:  # Windows
         yield

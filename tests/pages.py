@@ -54,12 +54,17 @@ _SMALL_NETWORKS = (
     "*[cyclegan_tf.resnet_generator(base_filters=4, blocks=1) for _ in range(2)], "
     "*[cyclegan_tf.patchgan(base_filters=4) for _ in range(2)], "
 )
+_SMALL_PAIRED_NETWORKS = (
+    "cyclegan_tf.unet_generator(base_filters=4, halvings=3), "
+    "cyclegan_tf.patchgan((None, None, 6), base_filters=4), "
+)
 
 
 def small(code):
     """A block of Python with small networks, few images and one epoch."""
     for pattern, value in (
         (r"\bCycleGAN\((?=image_shape)", f"CycleGAN({_SMALL_NETWORKS}"),
+        (r"\bPix2Pix\((?=image_shape)", f"Pix2Pix({_SMALL_PAIRED_NETWORKS}"),
         (r"\bbase_filters=\d+", "base_filters=4"),
         (r"\bblocks=\d+", "blocks=1"),
         (r"\bcount=\d+", "count=2"),

@@ -18,7 +18,7 @@ from cyclegan_tf.commands.export import export
 from cyclegan_tf.commands.import_checkpoints import import_checkpoints
 from cyclegan_tf.commands.train import TrainCommand, train_function
 from cyclegan_tf.commands.translate import translate
-from cyclegan_tf.errors import InputError
+from cyclegan_tf.errors import InputError, TrainingDiverged
 from cyclegan_tf.quiet_start import import_tensorflow
 
 app = typer.Typer(
@@ -90,7 +90,7 @@ _NO_MEMORY = "Memory ran out; use smaller images, batches or networks."
 
 
 def main():
-    """Runs the command line: 2 for input that cannot be used, 130 for Ctrl-C, no traceback."""
+    """Runs the command line: 2 for bad input, 3 for divergence, 130 for Ctrl-C, no traceback."""
     warnings.showwarning = _say_warning
     if hasattr(sys.stdout, "reconfigure"):  # names of files may hold what stdout cannot write
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -102,6 +102,8 @@ def main():
         sys.exit(130)
     except InputError as error:
         _fail(str(error))
+    except TrainingDiverged as error:
+        _fail(str(error), status=3)
     except _tensorflow_errors() as error:  # raised when the data set reads an image
         message = error.message or ""
         if sentence := re.search(r"InputError: (.+)", message):
@@ -150,9 +152,9 @@ def _cannot_write(error):
     return error.errno in numbers or "No space left" in str(error)
 
 
-def _fail(sentence):
+def _fail(sentence, status=2):
     typer.echo(f"cyclegan-tf: {sentence}", err=True)
-    sys.exit(2)
+    sys.exit(status)
 
 
 def _say_warning(message, category, *_, **__):

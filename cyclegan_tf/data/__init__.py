@@ -2,7 +2,7 @@
 
 from cyclegan_tf.data.arrays import arrays
 from cyclegan_tf.data.folders import folders
-from cyclegan_tf.data.pipeline import Source, pairs
+from cyclegan_tf.data.pipeline import Source, dataset
 from cyclegan_tf.data.scenes import scene_pairs, scenes
 from cyclegan_tf.data.side_by_side import side_by_side
 from cyclegan_tf.data.tfds import from_tfds

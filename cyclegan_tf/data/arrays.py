@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cyclegan_tf.data.pipeline import Source, pairs
+from cyclegan_tf.data.pipeline import Source, dataset
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.preprocessing import Preprocessing, by_domain, sizes_from
 
@@ -29,7 +29,7 @@ def arrays(
     Args:
         images_a, images_b: uint8 `(count, height, width, channels)`, or lists of
             `(height, width, channels)`.
-        paired: image k of A and image k of B show one scene; see `cyclegan_tf.data.pairs`.
+        paired: image k of A and image k of B show one scene; see `cyclegan_tf.data.dataset`.
         channels: `(of A, of B)` if they differ. By default those of the images, which must have
             one number in both domains.
 
@@ -49,7 +49,7 @@ def arrays(
                 f"The images of domain {name} have {received} channels; expected {expected}, as "
                 f"channels={channels} says."
             )
-    return pairs(
+    return dataset(
         *sources,
         Preprocessing(preprocess, load_size, crop_size, flip, channels),
         training=training,

@@ -5,7 +5,7 @@ import warnings
 
 from cyclegan_tf.data import image_files
 from cyclegan_tf.data.matching import matched
-from cyclegan_tf.data.pipeline import Source, pairs
+from cyclegan_tf.data.pipeline import Source, dataset
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.preprocessing import Preprocessing, by_domain, sizes_from
 
@@ -55,18 +55,18 @@ def folders(
 
     Returns:
         A `tf.data.Dataset` of `(image_a, image_b)` for `fit` or `evaluate`; see
-        `cyclegan_tf.data.pairs`. Files and folders that cannot be read are left out with a
+        `cyclegan_tf.data.dataset`. Files and folders that cannot be read are left out with a
         warning. A second warning counts the files without an image suffix.
 
     Raises:
         InputError: a folder is missing or has no readable image, or a size does not fit. With
             `paired`, also: no image has a counterpart, two images of a folder have the same
             name except for the suffix, or the images of a pair differ in size before the crop;
-            see `cyclegan_tf.data.pairs`.
+            see `cyclegan_tf.data.dataset`.
     """
     load_size, crop_size = sizes_from(image_size, load_size, crop_size, preprocess)
     preprocessing = Preprocessing(preprocess, load_size, crop_size, flip, channels)
-    return pairs(
+    return dataset(
         *folder_sources(root_or_a, b, split, channels, paired),
         preprocessing,
         training=split == "train" if training is None else training,

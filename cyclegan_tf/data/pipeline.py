@@ -1,4 +1,4 @@
-"""From two sources of images to training pairs; pair k is a pure function of (seed, k)."""
+"""From two sources of images to training elements; each is a pure function of (seed, number)."""
 
 import dataclasses
 import hashlib
@@ -58,7 +58,7 @@ class Source:
 _plain = tf.autograph.experimental.do_not_convert
 
 
-def pairs(
+def dataset(
     source_a,
     source_b,
     preprocessing,
@@ -70,10 +70,10 @@ def pairs(
     seed=0,
     first_epoch=0,
 ):
-    """Batches of image pairs: drawn at random for `fit`, or in order for `evaluate`.
+    """Batches of an image of each domain: at random for `fit`, or in order for `evaluate`.
 
-    An epoch has max(|A|, |B|) pairs. In training, A runs through a permutation and B is drawn
-    independently of it, so that each pass over the data set gives other pairs. The second pass
+    An epoch has max(|A|, |B|) elements. In training, A runs through a permutation and B is drawn
+    independently of it, so that each pass over the data set gives other elements. The second pass
     is the second epoch; reading only the first batch counts as a pass. `fit` of this package's
     systems counts its own epochs instead. Without training, pair k consists of the k-th images,
     with no randomness.
@@ -89,7 +89,7 @@ def pairs(
         preprocessing: a `Preprocessing`.
         training: draw, crop and flip at random.
         paired: the k-th images of both sources show the same scene.
-        batch_size: pairs in a batch, over all replicas together; what does not fill a batch at
+        batch_size: elements in a batch, over all replicas together; what does not fill a batch at
             the end of an epoch is left out in training.
         steps_per_epoch: batches in an epoch of training, if not the number that fits.
         seed: of everything that is drawn.
@@ -98,8 +98,8 @@ def pairs(
     Returns:
         A `tf.data.Dataset` of `(image_a, image_b)`, each float32 `(batch, height, width,
         channels)` in [-1, 1], with the number of batches in an epoch as its cardinality. Its
-        attribute `paired` is that argument; in training, `training_pairs` holds the same data as
-        `TrainingPairs`.
+        attribute `paired` is that argument; in training, `elements` holds the same data as
+        `Elements`.
 
     Raises:
         InputError: an argument out of range; images are too small for the crop or differ in size
@@ -117,11 +117,11 @@ def pairs(
         for source, channels in zip(sources, by_domain(preprocessing.channels))
     )
     if training:
-        by_number = TrainingPairs(
+        by_number = Elements(
             sources, shapes, preprocessing, batch_size, steps_per_epoch, seed, first_epoch, paired
         )
         dataset = by_number.epochs()
-        dataset.training_pairs = by_number
+        dataset.elements = by_number
     else:
         dataset = _in_order(sources, shapes, preprocessing, batch_size)
     dataset.paired = paired
@@ -162,17 +162,17 @@ def _in_order(sources, shapes, preprocessing, batch_size):
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainingPairs:
-    """Training pairs by number, so that training can start anywhere and be distributed.
+class Elements:
+    """Training elements by number, so that training can start anywhere and be distributed.
 
-    Pair k is a pure function of (seed, k). Step s of epoch e is made of `batch_size` pairs, from
-    number `e * pairs_per_epoch + s * batch_size` on; e and s are 0-based.
+    Element k is a pure function of (seed, k). Step s of epoch e is made of `batch_size` of them,
+    from number `e * elements_per_epoch + s * batch_size` on; e and s are 0-based.
 
     Attributes:
         sources: the `Source`s of A and B.
         shapes: `(height, width, channels)` of a training image of each; `None` for what varies.
         preprocessing: a `Preprocessing`.
-        batch_size: pairs in a step.
+        batch_size: elements in a step.
         given_steps: steps in an epoch; `None` for as many as the larger domain fills.
         seed: of everything that is drawn.
         first_epoch: that `epochs` and `fit` begin with; if it is 0, `fit` begins with its
@@ -206,7 +206,7 @@ class TrainingPairs:
         return self.given_steps or self._count // self.batch_size
 
     @property
-    def pairs_per_epoch(self):
+    def elements_per_epoch(self):
         return self.given_steps * self.batch_size if self.given_steps else self._count
 
     def fingerprint(self):
@@ -262,21 +262,21 @@ class TrainingPairs:
         """Batches of the steps with the given numbers, counted from the beginning of training."""
         if self.batch_size % replicas:
             raise InputError(
-                f"A batch of {self.batch_size} pairs cannot be shared by {replicas} replicas; "
+                f"A batch of {self.batch_size} images cannot be shared by {replicas} replicas; "
                 "make batch_size a multiple of their number."
             )
         share = self.batch_size // workers
 
         @_plain
-        def pair_numbers(step):
+        def element_numbers(step):
             epoch, step = step // self.steps_per_epoch, step % self.steps_per_epoch
-            first = epoch * self.pairs_per_epoch + step * self.batch_size + worker * share
+            first = epoch * self.elements_per_epoch + step * self.batch_size + worker * share
             return tf.data.Dataset.range(first, first + share)
 
-        pairs = numbers.flat_map(pair_numbers).map(
+        elements = numbers.flat_map(element_numbers).map(
             self._element, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
         )
-        return pairs.batch(self.batch_size // replicas, drop_remainder=True)
+        return elements.batch(self.batch_size // replicas, drop_remainder=True)
 
     @_plain
     def _element(self, k):

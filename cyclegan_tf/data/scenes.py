@@ -9,7 +9,7 @@ import functools
 import numpy as np
 
 from cyclegan_tf.choices import check
-from cyclegan_tf.data.pipeline import Source, pairs
+from cyclegan_tf.data.pipeline import Source, dataset
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.preprocessing import Preprocessing
 
@@ -69,7 +69,7 @@ def scenes(
     Raises:
         InputError: an argument out of range.
     """
-    return pairs(
+    return dataset(
         *scene_sources(count, image_size, split, seed, paired),
         Preprocessing("none", flip=flip),
         training=split == "train" if training is None else training,

@@ -5,7 +5,7 @@ import pathlib
 from cyclegan_tf.choices import DIRECTIONS, check
 from cyclegan_tf.data import image_files
 from cyclegan_tf.data.folders import images_below
-from cyclegan_tf.data.pipeline import Source, pairs
+from cyclegan_tf.data.pipeline import Source, dataset
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.preprocessing import Preprocessing, by_domain, sizes_from
 
@@ -42,7 +42,7 @@ def side_by_side(
     """
     load_size, crop_size = sizes_from(image_size, load_size, crop_size, preprocess)
     preprocessing = Preprocessing(preprocess, load_size, crop_size, flip, channels)
-    return pairs(
+    return dataset(
         *side_by_side_sources(root, split, order, channels),
         preprocessing,
         training=split == "train" if training is None else training,

@@ -4,7 +4,7 @@ import contextlib
 import pathlib
 
 from cyclegan_tf.data import image_files
-from cyclegan_tf.data.pipeline import Source, pairs
+from cyclegan_tf.data.pipeline import Source, dataset
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.extras import required
 from cyclegan_tf.preprocessing import Preprocessing, by_domain, sizes_from
@@ -51,7 +51,7 @@ def from_tfds(
     """
     load_size, crop_size = sizes_from(image_size, load_size, crop_size, preprocess)
     preprocessing = Preprocessing(preprocess, load_size, crop_size, flip, channels)
-    return pairs(
+    return dataset(
         *tfds_sources(name, a, b, split, data_dir, channels),
         preprocessing,
         training=split == "train" if training is None else training,

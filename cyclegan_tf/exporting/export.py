@@ -61,8 +61,8 @@ def export(
         )
     files.check_folder(out)
     directions = tuple(model.generators) if directions is None else directions
-    for direction in directions:  # before anything is written
-        check("direction", direction, model.generators)
+    for direction in directions or (None,):  # before anything is written
+        direction_of(model, direction)
         if "tflite" in kinds:
             checked_size(model, direction, image_size, of_tflite.get("any_size", False))
         if "keras" in kinds:

@@ -5,6 +5,11 @@ import io
 
 import tensorflow as tf
 
+from cyclegan_tf.quiet_start import stderr_without
+
+# The converter's remarks on what it was not asked for.
+_NOTES = ("Ignored output_format", "Ignored drop_control_dependency")
+
 
 @contextlib.contextmanager
 def quiet():
@@ -17,7 +22,7 @@ def quiet():
     level = logger.level
     logger.setLevel("WARNING")
     try:
-        with contextlib.redirect_stdout(io.StringIO()):
+        with contextlib.redirect_stdout(io.StringIO()), stderr_without(_NOTES):
             yield
     finally:
         logger.setLevel(level)

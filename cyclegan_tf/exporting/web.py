@@ -6,7 +6,7 @@ import pathlib
 
 from cyclegan_tf import files
 from cyclegan_tf.data import image_files
-from cyclegan_tf.directions import from_domain, generator_of, number_of, to_domain
+from cyclegan_tf.directions import direction_of, from_domain, generator_of, number_of, to_domain
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.exporting import npm
 from cyclegan_tf.exporting.tflite.export import export_tflite, sides
@@ -86,7 +86,7 @@ def export_web(
             "domains and examples are pairs, one for A and one for B. "
             f"Received: domains={domains!r}, examples={examples!r}"
         )
-    directions = tuple(directions or model.generators)
+    directions = tuple(directions or model.generators) or (direction_of(model),)
     channels = {direction: _channels(model, direction) for direction in directions}
     examples = {
         direction: _read_example(examples, direction, channels[direction]["channels"])

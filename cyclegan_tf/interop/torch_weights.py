@@ -10,7 +10,7 @@ import warnings
 import numpy as np
 
 from cyclegan_tf import files
-from cyclegan_tf.directions import generator_of, to_domain
+from cyclegan_tf.directions import direction_of, generator_of, to_domain
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.extras import required
 from cyclegan_tf.interop.torch_state import network_of, state_of
@@ -193,6 +193,14 @@ def save_networks(model, folder, directions=("ab", "ba"), epoch="latest"):
         ImportError: PyTorch is not installed.
     """
     _import_torch()
+    direction_of(model)  # there is one
+    own = [name for name in getattr(model, "networks", {}) if name not in REFERENCE_NAMES]
+    if own:
+        raise InputError(
+            f"A {type(model).__name__} has the network {own[0]!r}, which a CycleGAN of the "
+            "reference does not have; checkpoints can be written of a CycleGAN, or of a generator "
+            "that is loaded alone."
+        )
     states = {}
     for direction in directions:
         networks = {f"generator_{direction}": generator_of(model, direction)}

@@ -43,7 +43,9 @@ def resnet_generator(
         blocks: residual blocks; 6 for 128x128 images and 9 from 256x256 in the paper.
         dropout: rate inside the blocks, between the two convolutions; the reference's option
             `dropout` means 0.5.
-        normalization: `"instance"` or `"batch"`.
+        normalization: `"instance"`; `"batch"`, whose moving averages are used at test; or
+            `"test_batch"`, batch normalization by the statistics of each image at test, as pix2pix
+            has it; see `cyclegan_tf.networks.batch_normalization`.
         affine: learn scales and offsets in instance normalization.
         epsilon: of the normalization.
         padding: `"torch"` for zeros on every side, as published; `"same"` for TensorFlow's, which

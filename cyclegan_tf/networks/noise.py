@@ -3,6 +3,8 @@
 import keras
 import tensorflow as tf
 
+from cyclegan_tf.random_numbers import fold_in, random_integers
+
 
 @keras.saving.register_keras_serializable(package="cyclegan_tf")
 class NoiseDropout(keras.layers.Dropout):
@@ -13,15 +15,21 @@ class NoiseDropout(keras.layers.Dropout):
     3.1). Two translations of one image therefore differ slightly; after
     `keras.utils.set_random_seed` a new model repeats them.
 
-    In training it is `keras.layers.Dropout`, whose random state is part of a checkpoint. At test
-    it draws by an operator that leaves that state as it is, and that TFLite and ONNX have too, so
-    that exported models draw as well.
+    In training it draws by the random state of the layer, which is part of a checkpoint, and by
+    the replica. At test it draws by an operator that leaves that state as it is, and that TFLite
+    and ONNX have too, so that exported models draw as well.
     """
 
     def call(self, inputs, training=False):
-        if training or not self.rate:
-            return super().call(inputs, training=training)
-        drawn = tf.random.uniform(tf.shape(inputs), dtype=tf.float32)
+        if not self.rate:
+            return inputs
+        shape = tf.shape(inputs)
+        if training:
+            replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+            seed = fold_in(tf.cast(self.seed_generator.next(), tf.int32), replica)
+            drawn = tf.cast(random_integers(shape, seed, 2**24), tf.float32) / 2**24
+        else:
+            drawn = tf.random.uniform(shape, dtype=tf.float32)
         kept = tf.cast(drawn >= self.rate, inputs.dtype)
         return inputs * kept / tf.constant(1 - self.rate, inputs.dtype)
 

@@ -1,4 +1,7 @@
-"""Recipes: how each system is built and trained. This is the only table of their names."""
+"""Recipes: how each system is built and trained. This is the only table of their names.
+
+The class of a system lies in the module of the same name in `cyclegan_tf.systems`.
+"""
 
 from cyclegan_tf.recipes import cyclegan, pix2pix
 

@@ -2,7 +2,8 @@
 
 from typing import Annotated
 
-from cyclegan_tf.choices import ADVERSARIAL_OBJECTIVES, FINE_DISCRIMINATORS
+from cyclegan_tf.choices import FINE_DISCRIMINATORS
+from cyclegan_tf.recipes.common import Adversarial, BaseFilters, Blocks, PoolSize, StridedLayers
 from cyclegan_tf.recipes.option import Option
 from cyclegan_tf.recipes.recipe import Recipe
 
@@ -10,15 +11,9 @@ from cyclegan_tf.recipes.recipe import Recipe
 def build(
     image_shape,
     *,
-    base_filters: Annotated[
-        int, Option("Filters of the first layer of each network", least=1)
-    ] = 64,
-    blocks: Annotated[
-        int | None, Option("Residual blocks", "6 below 256 pixels, 9 from there", least=0)
-    ] = None,
-    strided_layers: Annotated[
-        int, Option("Strided layers of the discriminators; 3 see 70x70 patches", least=1)
-    ] = 3,
+    base_filters: BaseFilters = 64,
+    blocks: Blocks = None,
+    strided_layers: StridedLayers = 3,
     fine_discriminators: Annotated[
         str,
         Option(
@@ -32,10 +27,8 @@ def build(
     lambda_identity: Annotated[
         float, Option("Weight of the identity loss, times λ of the domain", least=0)
     ] = 0.5,
-    adversarial: Annotated[
-        str, Option("Adversarial objective", choices=ADVERSARIAL_OBJECTIVES)
-    ] = "lsgan",
-    pool_size: Annotated[int, Option("Earlier fakes kept for the discriminators", least=0)] = 50,
+    adversarial: Adversarial = "lsgan",
+    pool_size: PoolSize = 50,
     seed=0,
     remat=False,
 ):

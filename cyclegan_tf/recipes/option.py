@@ -63,6 +63,16 @@ class Declared:
         """Its name on the command line."""
         return f"--{self.name.replace('_', '-')}"
 
+    def check(self, value):
+        """Raises an `InputError` that names the option if it cannot have this value."""
+        kinds = typing.get_args(self.type) or (self.type,)
+        if float in kinds:
+            kinds = (*kinds, int)
+        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+            names = " or ".join(kind.__name__ for kind in kinds).replace("NoneType", "None")
+            raise InputError(f"{self.name} must be {names}. Received: {value!r}")
+        self.option.check(self.name, value)
+
 
 def declared(target):
     """The options that a function or a dataclass takes, by name, in their order.

@@ -2,7 +2,15 @@
 
 from typing import Annotated
 
-from cyclegan_tf.choices import ADVERSARIAL_OBJECTIVES, DIRECTIONS, PAIRED_GENERATORS
+from cyclegan_tf.choices import PAIRED_GENERATORS
+from cyclegan_tf.recipes.common import (
+    Adversarial,
+    BaseFilters,
+    Blocks,
+    Direction,
+    PoolSize,
+    StridedLayers,
+)
 from cyclegan_tf.recipes.option import Option
 from cyclegan_tf.recipes.recipe import Recipe
 
@@ -10,35 +18,24 @@ from cyclegan_tf.recipes.recipe import Recipe
 def build(
     image_shape,
     *,
-    direction: Annotated[
-        str, Option("`ab` translates images of A to B, `ba` of B to A", choices=DIRECTIONS)
-    ] = "ab",
+    direction: Direction = "ab",
     generator: Annotated[
         str,
         Option("`unet` is the paper's, `resnet` CycleGAN's", choices=PAIRED_GENERATORS),
     ] = "unet",
-    base_filters: Annotated[
-        int, Option("Filters of the first layer of each network", least=1)
-    ] = 64,
+    base_filters: BaseFilters = 64,
     halvings: Annotated[
         int | None,
         Option("Levels of the U-Net", "as many as the size allows up to 8", least=2),
     ] = None,
     dropout: Annotated[
-        float, Option("Rate of the U-Net's noise, at test too", least=0, below=1)
-    ] = 0.5,
-    blocks: Annotated[
-        int | None,
-        Option("Residual blocks of the ResNet", "6 below 256 pixels, 9 from there", least=0),
+        float | None, Option("Rate of the U-Net's noise, at test too", "0.5", least=0, below=1)
     ] = None,
-    strided_layers: Annotated[
-        int, Option("Strided layers of the discriminator; 3 see 70x70 patches", least=1)
-    ] = 3,
+    blocks: Blocks = None,
+    strided_layers: StridedLayers = 3,
     lambda_l1: Annotated[float, Option("Weight of the L1 distance", least=0)] = 100.0,
-    adversarial: Annotated[
-        str, Option("Adversarial objective", choices=ADVERSARIAL_OBJECTIVES)
-    ] = "vanilla",
-    pool_size: Annotated[int, Option("Earlier pairs kept for the discriminator", least=0)] = 0,
+    adversarial: Adversarial = "vanilla",
+    pool_size: PoolSize = 0,
     seed=0,
     remat=False,
 ):
@@ -47,10 +44,16 @@ def build(
     Raises:
         ValueError: the options do not go together, or not with the images.
     """
+    _check_of_generator(generator, halvings=halvings, dropout=dropout, blocks=blocks)
     from cyclegan_tf.systems.base import shapes_by_domain
     from cyclegan_tf.systems.pix2pix import Pix2Pix, paper_networks
 
     shapes = shapes_by_domain(image_shape)
+    if generator == "unet" and None in shapes["a"]:
+        raise ValueError(
+            "The U-Net needs images of one size; use another preprocess, such as resize_and_crop, "
+            "or the generator resnet."
+        )
     source, target = direction
     networks = paper_networks(
         shapes[source],
@@ -58,7 +61,7 @@ def build(
         generator=generator,
         base_filters=base_filters,
         halvings=halvings,
-        dropout=dropout,
+        dropout=0.5 if dropout is None else dropout,
         blocks=blocks,
         strided_layers=strided_layers,
         seed=seed,
@@ -73,6 +76,14 @@ def build(
         seed=seed,
         remat=remat,
     )
+
+
+def _check_of_generator(generator, **given):
+    """Refuses options of the other generator, which would have no effect."""
+    others = {"unet": ("blocks",), "resnet": ("halvings", "dropout")}[generator]
+    for name in others:
+        if given[name] is not None:
+            raise ValueError(f"{name} is not for the generator {generator}; leave it out.")
 
 
 RECIPE = Recipe(

@@ -3,12 +3,11 @@
 import pathlib
 
 import keras
-import numpy as np
 
 from cyclegan_tf import files
-from cyclegan_tf.errors import InputError
 from cyclegan_tf.runs.page import write_page
 from cyclegan_tf.runs.sheets import sample_grid
+from cyclegan_tf.training.divergence import check_finite
 
 
 class SampleSheet(keras.callbacks.Callback):
@@ -55,7 +54,7 @@ class SaveModel(keras.callbacks.Callback):
         keep: false in all processes except the first, as they must save together.
 
     Raises:
-        InputError: a loss is no longer finite; the model of the previous epoch is kept.
+        TrainingDiverged: a loss is no longer finite; the model of the previous epoch is kept.
     """
 
     def __init__(self, path, keep=True):
@@ -64,13 +63,8 @@ class SaveModel(keras.callbacks.Callback):
         self.keep = keep
 
     def on_epoch_end(self, epoch, logs=None):
-        lost = [name for name, value in (logs or {}).items() if not np.isfinite(value)]
-        if lost:
-            kept = f"{self.path} keeps the epoch before; " if self.path.exists() else ""
-            raise InputError(
-                f"{', '.join(lost)} is not finite after epoch {epoch + 1}: training has diverged. "
-                f"{kept}lower the learning rate and begin again, in a new folder or with --restart."
-            )
+        kept = f"{self.path} keeps the epoch before." if self.path.exists() else "Nothing is kept."
+        check_finite(logs or {}, epoch, kept)
         self._write()
 
     def on_train_end(self, logs=None):

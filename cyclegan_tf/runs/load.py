@@ -12,6 +12,7 @@ import keras
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.networks.generators import size_multiple
 from cyclegan_tf.recipes import SYSTEMS
+from cyclegan_tf.runs.folder import RunFolder
 from cyclegan_tf.translation.translator import Translator
 
 # Keras knows the classes of a file once they are registered: the systems, their layers and pools.
@@ -33,8 +34,9 @@ def load(path):
             Python code, which is never run.
     """
     path = pathlib.Path(path)
-    file = path / "model.keras" if path.is_dir() else path
-    if not file.exists() and (path / "checkpoints").is_dir():
+    folder = RunFolder(path)
+    file = folder.model if path.is_dir() else path
+    if not file.exists() and folder.checkpoints.is_dir():
         raise InputError(
             f"{path} holds a run whose first epoch is not finished; the same `cyclegan-tf train` "
             "again resumes it."

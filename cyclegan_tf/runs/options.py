@@ -19,6 +19,7 @@ from cyclegan_tf.preprocessing import sizes_from
 from cyclegan_tf.recipes import SYSTEMS
 from cyclegan_tf.recipes.option import Option, declared
 
+OPTIONS_FILE = "options.json"
 _VERSION = 2  # of options.json; 1 had no sections and no system but CycleGAN
 
 
@@ -153,6 +154,12 @@ class RunOptions:
             model={**self.model, **model},
         )
 
+    def check(self):
+        """Raises an `InputError` for an option that cannot have its value."""
+        values = self.values()
+        for name, one in declared_options(self.system).items():
+            one.check(values[name])
+
     def as_json(self):
         content = {"version": _VERSION, **dataclasses.asdict(self)}
         return json.dumps(content, indent=2) + "\n"
@@ -190,11 +197,12 @@ def resolve(source, *, system="cyclegan", preset=None, image_size=None, **option
         raise InputError("Give either image_size or load_size and crop_size, not both.")
     if image_size is not None:
         given["crop_size"] = image_size
+    if "domain_b" in given:
+        given["domain_b"] = os.fspath(given["domain_b"])
     values = {**presets[preset], **given}
     check_names(values, system)
     resolved = _sectioned(str(source), system, values)
-    for name, one in declared_options(system).items():
-        one.option.check(name, resolved.values()[name])
+    resolved.check()
     resolved = _with_absolute_folders(_with_sizes(resolved, given))
     training = resolved.training
     if training.decay_epochs is None:
@@ -273,7 +281,7 @@ def is_folder(source):
 
 def options_of(out):
     """The options of the run in a folder; `None` if there is no run."""
-    path = out / "options.json"
+    path = out / OPTIONS_FILE
     if not path.exists():
         return None
     try:
@@ -296,6 +304,7 @@ def options_of(out):
                 TrainingOptions(**content["training"]),
                 {**defaults, **content["model"]},
             )
+        options.check()
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(
             f"{path} does not hold the options of a run of this version ({error}); use a new "

@@ -3,12 +3,11 @@
 import csv
 import html
 import json
-import pathlib
 
 import numpy as np
 
 from cyclegan_tf import files
-from cyclegan_tf.runs.options import options_of
+from cyclegan_tf.runs.folder import RunFolder
 
 
 def write_page(folder, title, panels, section=""):
@@ -22,19 +21,19 @@ def write_page(folder, title, panels, section=""):
         panels: title of a plot -> name of a loss -> its meaning; a system's `loss_panels`.
         section: HTML to place above the samples.
     """
-    folder = pathlib.Path(folder)
-    options = options_of(folder)
-    rows = _read_log(folder / "log.csv")
+    folder = RunFolder(folder)
+    options = folder.options()
+    rows = _read_log(folder.log)
     if rows:
-        _plot_losses(rows, panels, folder / "losses.png")
+        _plot_losses(rows, panels, folder.plot)
     files.write_text(
-        folder / "index.html",
+        folder.page,
         _PAGE.format(
             title=html.escape(title),
             summary=_summary(options, rows),
             links=_links(folder),
             section=section,
-            samples=_samples(folder / "samples"),
+            samples=_samples(folder.samples),
             losses=_losses(rows, panels),
             options=_options(options),
         ),
@@ -72,19 +71,19 @@ def _links(folder):
     """Links to the existing files of the run, with their purpose."""
     meant = (
         (
-            "model.keras",
+            folder.model,
             "the model, for <code>cyclegan-tf translate</code> and <code>export</code>",
         ),
-        ("log.csv", "the losses of each epoch"),
-        ("options.json", "the options"),
+        (folder.log, "the losses of each epoch"),
+        (folder.options_file, "the options"),
     )
     found = [
-        f'<li><a href="{name}">{name}</a>: {text}</li>'
-        for name, text in meant
-        if (folder / name).exists()
+        f'<li><a href="{file.name}">{file.name}</a>: {text}</li>'
+        for file, text in meant
+        if file.exists()
     ]
-    if (folder / "logs").is_dir():
-        command = html.escape(f"tensorboard --logdir {folder / 'logs'}")
+    if folder.tensorboard.is_dir():
+        command = html.escape(f"tensorboard --logdir {folder.tensorboard}")
         found.append(f"<li>TensorBoard: <code>{command}</code></li>")
     return f"<ul>{''.join(found)}</ul>" if found else ""
 

@@ -3,29 +3,23 @@
 import contextlib
 import functools
 import pathlib
-import shutil
 import signal
-import zipfile
 
-from cyclegan_tf import data, files, precision
+from cyclegan_tf import data, precision
 from cyclegan_tf.choices import PRECISIONS
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.pixels import to_uint8
 from cyclegan_tf.recipes import SYSTEMS
 from cyclegan_tf.replicas import barrier, equal_across_processes, process_count, process_index
 from cyclegan_tf.runs.callbacks import KeepEpochs, RunPage, SampleSheet, SaveModel
+from cyclegan_tf.runs.folder import RunFolder
 from cyclegan_tf.runs.logs import RunLog, ScalarBoard
-from cyclegan_tf.runs.options import as_in_run, is_folder, options_of
+from cyclegan_tf.runs.options import as_in_run, is_folder
 from cyclegan_tf.runs.sources import sources_of
 from cyclegan_tf.runs.trial import seconds_by_precision
 from cyclegan_tf.training import strategies
-from cyclegan_tf.training.checkpoints import Checkpoints, newest_state
+from cyclegan_tf.training.checkpoints import Checkpoints
 from cyclegan_tf.training.schedules import ConstantThenLinearDecay
-
-# Files and folders that a run writes, and `restart` removes.
-_RUN_FOLDERS = ("samples", "logs", "checkpoints", "epochs")
-# The last one identifies a run, and is removed last.
-_RUN_FILES = ("log.csv", "model.keras", "losses.png", "index.html", "options.json")
 
 _STOP = (signal.SIGTERM, signal.SIGINT)  # at which a run saves its state
 
@@ -65,21 +59,20 @@ def train(
         InputError: the folder holds a run of other options or other files, or an option or an
             image cannot be used.
     """
-    out = pathlib.Path(out)
-    strategy, devices = strategies.choose(
-        options.training.strategy
-    )  # before TensorFlow does anything else
+    folder = RunFolder(out)
+    # Before TensorFlow does anything else.
+    strategy, devices = strategies.choose(options.training.strategy)
     chief = process_index(strategy) == 0
-    _check_folder(out, restart)
-    with _claimed(out) if chief else contextlib.nullcontext():
+    folder.check(restart)
+    with folder.claimed() if chief else contextlib.nullcontext():
         barrier(strategy)  # only now: another process may have written until it ended
-        state, before = (None, None) if restart else (_state_of(out), options_of(out))
+        state, before = (None, None) if restart else (folder.state(), folder.options())
         options, why = _as_in_run(options, before, strategy)
         training = options.training
         batch_size = training.batch_size * strategy.num_replicas_in_sync
         sources = sources_of(options)
-        pairs = _pairs(options, sources, batch_size)
-        image_shape = _image_shape(options, pairs)
+        dataset = _dataset(options, sources, batch_size)
+        image_shape = _image_shape(options, dataset)
         finished = bool(state) and state["epoch"] >= training.epochs
         if chief:
             log(
@@ -87,62 +80,27 @@ def train(
                 f"Strategy: {devices}, {batch_size} per step."
             )
             if before or state:
-                log(_standing(out, state, finished))
-        schedule = _schedule(options, state, pairs.training_pairs)
+                log(_standing(folder.path, state, finished))
+        schedule = _schedule(options, state, dataset.elements)
         with strategy.scope():
             model = compiled_model(options, image_shape, schedule)
         if chief:
-            _prepare(out, options, state)
+            folder.prepare(options, state)
         barrier(strategy)
         checkpoints = Checkpoints(
-            out / "checkpoints",
+            folder.checkpoints,
             training.checkpoint_minutes,
             signals=_STOP,
             allow_other_data=allow_other_data,
         )
         samples = _samples(options, sources, sample_rows) if chief else None
         model.fit(
-            pairs,
+            dataset,
             epochs=training.epochs,
             verbose=verbose if chief and not finished else 0,
-            callbacks=[*_callbacks(out, options, samples, chief), checkpoints],
+            callbacks=[*_callbacks(folder, options, samples, chief), checkpoints],
         )
     return model
-
-
-@contextlib.contextmanager
-def _claimed(out):
-    """Locks the folder; removes it again if it was created for a run that never started."""
-    new = not out.exists()
-    alone = f"Another process is training in {out}; wait for it, or choose another folder."
-    with files.locked(out, alone):
-        try:
-            yield
-        finally:
-            if new and [path.name for path in out.iterdir()] == [".lock"]:
-                shutil.rmtree(out)
-
-
-def _state_of(out):
-    """The newest checkpoint of a run, as `newest_state` returns it."""
-    try:
-        return newest_state(out / "checkpoints")
-    except InputError as error:
-        model = out / "model.keras"
-        if not _is_intact(model):
-            raise
-        raise InputError(
-            f"{error} {model} is intact, of the last finished epoch; copy it before --restart, to "
-            "translate with it and to export it."
-        ) from error
-
-
-def _is_intact(model):
-    try:
-        with zipfile.ZipFile(model) as file:
-            return file.testzip() is None
-    except (OSError, zipfile.BadZipFile):
-        return False
 
 
 def _as_in_run(options, before, strategy):
@@ -168,50 +126,50 @@ def _standing(out, state, finished):
     return f"The run in {out} has no checkpoint yet and begins anew."
 
 
-def _schedule(options, state, pairs):
+def _schedule(options, state, elements):
     """The learning rate, counted from the epoch in which training resumes.
 
     Earlier epochs may have had another number of steps, or steps of another size.
     """
     training, begin = options.training, {}
     if state:
-        pairs_per_step = state["batch_size"] if training.steps_per_epoch else pairs.batch_size
-        done = min(state["pairs"] // pairs_per_step, pairs.steps_per_epoch)
+        elements_per_step = state["batch_size"] if training.steps_per_epoch else elements.batch_size
+        done = min(state["pairs"] // elements_per_step, elements.steps_per_epoch)
         begin = {"first_epoch": state["epoch"] + 1, "first_step": state["iterations"] - done}
     return ConstantThenLinearDecay(
         training.learning_rate,
         training.epochs - training.decay_epochs,
         training.decay_epochs,
-        steps_per_epoch=pairs.steps_per_epoch,
+        steps_per_epoch=elements.steps_per_epoch,
         **begin,
     )
 
 
-def _callbacks(out, options, samples, chief):
+def _callbacks(folder, options, samples, chief):
     """The callbacks that write the folder of a run after each epoch, in order."""
-    save = [SaveModel(out / "model.keras", keep=chief)]
+    save = [SaveModel(folder.model, keep=chief)]
     if options.training.keep_every:
-        save.append(KeepEpochs(out / "epochs", options.training.keep_every, keep=chief))
+        save.append(KeepEpochs(folder.epochs, options.training.keep_every, keep=chief))
     if not chief:
         return save
     source = options.data.source
     source = pathlib.Path(source).name if is_folder(source) else source
     return [
-        RunLog(out / "log.csv"),
-        SampleSheet(out / "samples", *samples),
-        ScalarBoard(out / "logs", out / "log.csv", out / "samples"),
+        RunLog(folder.log),
+        SampleSheet(folder.samples, *samples),
+        ScalarBoard(folder.tensorboard, folder.log, folder.samples),
         *save,
-        RunPage(out, title=f"{source} → {out.name}"),
+        RunPage(folder.path, title=f"{source} → {folder.path.name}"),
     ]
 
 
-def _pairs(options, sources, batch_size=None):
+def _dataset(options, sources, batch_size=None):
     """Batches for training; without a batch size, the images in order."""
     chosen = options.data
     preprocessing = data.Preprocessing(
         chosen.preprocess, chosen.load_size, chosen.crop_size, chosen.flip, chosen.channels
     )
-    return data.pairs(
+    return data.dataset(
         *sources,
         preprocessing,
         training=batch_size is not None,
@@ -224,17 +182,17 @@ def _pairs(options, sources, batch_size=None):
 
 def _samples(options, training_sources, rows):
     """Images for the sample grids: from the test split if there is one."""
-    pairs = _pairs(options, training_sources)
+    dataset = _dataset(options, training_sources)
     if not options.data.domain_b:
         with contextlib.suppress(InputError):  # no test split, or none that can be shown
-            pairs = _pairs(options, sources_of(options, "test"))
-    elements = list(pairs.unbatch().take(rows))
+            dataset = _dataset(options, sources_of(options, "test"))
+    elements = list(dataset.unbatch().take(rows))
     return [[to_uint8(element[domain].numpy()) for element in elements] for domain in (0, 1)]
 
 
-def _image_shape(options, pairs):
+def _image_shape(options, dataset):
     """The common shape of the images of both domains; `None` for what differs."""
-    shape_a, shape_b = (tuple(spec.shape[1:]) for spec in pairs.element_spec)
+    shape_a, shape_b = (tuple(spec.shape[1:]) for spec in dataset.element_spec)
     return shape_a if shape_a == shape_b else (None, None, options.data.channels)
 
 
@@ -285,38 +243,3 @@ def _with_precision(options, measured=True):
     trial = functools.partial(seconds_by_precision, filters, options.data.crop_size)
     chosen, why = precision.choose(options.training.precision, trial if measured else None)
     return options.changed(precision=chosen), why
-
-
-def _remove_run(out):
-    """Removes the files of an earlier run in this folder, and nothing else."""
-    for name in _RUN_FOLDERS:
-        shutil.rmtree(out / name, ignore_errors=True)
-    for name in _RUN_FILES:
-        (out / name).unlink(missing_ok=True)
-
-
-def _prepare(out, options, state):
-    """Leaves in the folder what belongs to the checkpoint to resume from, and the options."""
-    if state is None:
-        _remove_run(out)
-    files.remove_unfinished(out, out / "samples", out / "checkpoints")
-    (out / "checkpoints").mkdir(exist_ok=True)  # distinguishes this run from one that had none
-    files.write_text(out / "options.json", options.as_json())
-
-
-def _check_folder(out, restart):
-    """Checks that the folder is new, empty or a run's: nothing is removed without being asked."""
-    if out.exists() and not out.is_dir():
-        raise InputError(f"{out} is a file; expected a folder to write the run to.")
-    if (out / "options.json").exists():
-        if (out / "model.keras").exists() and not (out / "checkpoints").exists() and not restart:
-            raise InputError(
-                f"{out} holds a run without checkpoints, which cannot resume; choose another "
-                "folder, or --restart to start over."
-            )
-        return
-    found = [path for path in out.glob("*") if not path.name.startswith(".")]
-    if found:
-        raise InputError(
-            f"{out} holds {min(found).name!r} and no run; choose a folder that is new or empty."
-        )

@@ -1,6 +1,5 @@
 """The base of every system: networks by name, an optimizer per group, resuming, saving."""
 
-import contextlib
 import inspect
 import zlib
 from functools import partial
@@ -11,33 +10,71 @@ import tensorflow as tf
 
 from cyclegan_tf import losses, value_range
 from cyclegan_tf.choices import DIRECTIONS
-from cyclegan_tf.devices import has_accelerator
 from cyclegan_tf.directions import from_domain, to_domain
 from cyclegan_tf.errors import InputError
-from cyclegan_tf.keras_internals import is_default_strategy, step_counter
+from cyclegan_tf.keras_internals import step_counter
 from cyclegan_tf.networks.layers import acts_per_image
 from cyclegan_tf.networks.remat import rematerialize
 from cyclegan_tf.random_numbers import fold_in
-from cyclegan_tf.replicas import of_any_share, process_count, strategy_of
-from cyclegan_tf.systems.checks import check_seed
+from cyclegan_tf.replicas import of_any_share, process_count
+from cyclegan_tf.systems.checks import check_own_layers, check_seed, check_structure
 from cyclegan_tf.systems.elements import checked_call, checked_data, images_of
-from cyclegan_tf.training.optimizers import Adam
+from cyclegan_tf.systems.grouped import GroupedModel
 from cyclegan_tf.training.resume import resumed, with_skips
 from cyclegan_tf.translation.translator import Translator
 
 
-class System(keras.Model):
+class System(GroupedModel):
     """A method of translation between two domains; a subclass writes its `train_step`.
 
     A subclass gives its networks to this constructor, its own settings to `settings`, and writes
-    `train_step` and `test_step` in terms of `_images`, `_forward`, `_minimize`, `_seed` and `_log`.
+    `train_step` and `test_step` in terms of `_images`, `_forward`, `_minimize`, `_seed` and `_log`:
+
+    ```python
+    @keras.saving.register_keras_serializable(package="mine")
+    class OneWayGAN(System):
+        def __init__(self, generator_ab, discriminator_b, *, image_shape, **kwargs):
+            super().__init__(
+                {"generator_ab": generator_ab, "discriminator_b": discriminator_b},
+                groups={"generator": ("generator_ab",), "discriminator": ("discriminator_b",)},
+                loss_panels={"Adversarial": {"g": "of the generator", "d": "of the other"}},
+                image_shapes=image_shape,
+                directions=("ab",),
+                **kwargs,
+            )
+
+        def settings(self):
+            return {**super().settings(), "image_shape": self.image_shape}
+
+        def train_step(self, data):
+            image_a, image_b = self._images(data)
+
+            def generator_losses():
+                fake = self._forward(self.generator_ab, image_a, training=True)
+                logits = self._forward(self.discriminator_b, fake, training=True)
+                return {"g": losses.generator_adversarial(logits)}, tf.stop_gradient(fake)
+
+            def discriminator_losses():
+                logits = self._forward_both(self.discriminator_b, image_b, fake, training=True)
+                return {"d": losses.discriminator_adversarial(*logits)}
+
+            g_losses, fake = self._minimize("generator", generator_losses)
+            d_losses = self._minimize("discriminator", discriminator_losses)
+            return self._log({**g_losses, **d_losses}, image_a)
+    ```
+
+    Terms come from `cyclegan_tf.losses`: `generator_adversarial(fake_logits)`,
+    `discriminator_adversarial(real_logits, fake_logits)`, which is halved, and `l1(images,
+    targets)`. Each is a mean, divided by the number of replicas; `tf.reduce_mean` alone would
+    train N replicas with N times the gradient.
 
     Args:
         networks: models by name; each becomes the attribute of that name, and must be an argument
             of the subclass. `generators` finds them under `generator_ab` and `generator_ba`.
         groups: names of networks by the name of their group. Each group is trained by one
             optimizer, such as `generator_optimizer`. The first group is `"generator"`.
-        loss_panels: title of a plot -> name of a loss -> its meaning, in the order of the logs.
+        loss_panels: title of a plot -> name of a loss -> its meaning. The names are those that
+            `train_step` gives to `_log`.
         image_shapes: `(height, width, channels)` of the training images by domain, `{"a": …, "b":
             …}`; one tuple for both.
         pools: `ReplayPool`s by name; each becomes the attribute of that name.
@@ -64,19 +101,17 @@ class System(keras.Model):
         **kwargs,
     ):
         check_seed(seed)
-        super().__init__(**kwargs)
+        check_structure(type(self), networks, groups, loss_panels)
+        check_own_layers(networks)
+        super().__init__(groups, **kwargs)
         self.directions = tuple(directions)
         self.image_shapes = shapes_by_domain(image_shapes)
         self.seed = int(seed)
         self.remat = bool(remat)
         self.loss_panels = loss_panels
-        self.groups = groups
         self._network_names = tuple(networks)
         for name, layer in {**networks, **(pools or {})}.items():
             setattr(self, name, layer)
-        for group in groups:
-            if group != "generator":  # that one is `optimizer`, set by Keras
-                setattr(self, f"{group}_optimizer", None)
         self._loss_trackers = [
             keras.metrics.Mean(name=name) for panel in loss_panels.values() for name in panel
         ]
@@ -84,7 +119,10 @@ class System(keras.Model):
         self.calls_to_skip = 0  # of the train function; see `cyclegan_tf.training.resume`
         if self.remat:
             self._check_remat()
-        self(keras.Input(self.image_shape))  # builds it, for `summary` and `export`
+        if self.generators:
+            self(keras.Input(self.image_shape))  # builds it, for `summary` and `export`
+        else:  # what translates without a network has a `call` and a `translate` of its own
+            self.built = True
 
     def _check_remat(self):
         for network in self.networks.values():
@@ -102,170 +140,36 @@ class System(keras.Model):
 
     @property
     def generators(self):
-        """The networks that translate, by direction: `{"ab": …}`. A subclass may override it."""
-        return {each: getattr(self, f"generator_{each}") for each in self.directions}
+        """The networks that translate, by direction: `{"ab": …}`.
+
+        A subclass overrides this if its networks have other names, or gives `{}` if it translates
+        without one; then it overrides `call` and `translate` too.
+        """
+        names = {each: f"generator_{each}" for each in self.directions}
+        missing = [name for name in names.values() if name not in self._network_names]
+        if missing:
+            raise TypeError(
+                f"{type(self).__name__} translates in the directions {', '.join(names)} and has no "
+                f"network {missing[0]!r}; give it one, other directions, or override `generators`."
+            )
+        return {each: getattr(self, name) for each, name in names.items()}
 
     @property
     def image_shape(self):
         """`(height, width, channels)` of the images that the first direction takes."""
         return self.image_shapes[from_domain(self.directions[0])]
 
-    def variables_of(self, group):
-        """The trainable variables of a group of networks, each once."""
-        variables = [
-            variable
-            for name in self.groups[group]
-            for variable in getattr(self, name).trainable_variables
-        ]
-        return list({id(variable): variable for variable in variables}.values())
-
-    @property
-    def trainable_weights(self):
-        """The trainable variables; those of the generators come first.
-
-        At the end of `fit` Keras has `optimizer` assign the moving averages of its variables to
-        the first of these, in this order.
-        """
-        first = self.variables_of("generator")
-        known = {id(variable) for variable in first}
-        return first + [v for v in super().trainable_weights if id(v) not in known]
-
     @property
     def metrics(self):
         return self._loss_trackers
 
-    # Optimizers.
-
-    def default_optimizer(self, group):
-        """The optimizer of a group in the paper."""
-        return Adam()
-
-    @property
-    def optimizers(self):
-        """The optimizers of a compiled system, by group."""
-        return {group: getattr(self, f"{group}_optimizer") for group in self.groups}
-
-    @property
-    def generator_optimizer(self):
-        """The optimizer of all generators; also `optimizer`, which Keras's callbacks use."""
-        return self.optimizer
-
-    def compile(
-        self,
-        generator_optimizer=None,
-        discriminator_optimizer=None,
-        *,
-        run_eagerly=False,
-        steps_per_execution=1,
-        jit_compile="auto",
-        **optimizers,
-    ):
-        """Sets the optimizers, one for each group of networks.
-
-        Callbacks that change `model.optimizer.learning_rate`, such as `ReduceLROnPlateau`, reach
-        only the generators; give all optimizers a schedule instead, such as
-        `ConstantThenLinearDecay`.
-
-        Args:
-            generator_optimizer, discriminator_optimizer: different Keras optimizers or their
-                names; those of the paper, such as `cyclegan_tf.Adam`, if `None`.
-            run_eagerly, steps_per_execution: as in `keras.Model.compile`.
-            jit_compile: `"auto"` compiles with XLA only on a GPU or TPU; on CPUs it is slower.
-            **optimizers: those of further groups, such as `feature_optimizer`.
-
-        Optimizers with `gradient_accumulation_steps=n` update the weights at every n-th step, with
-        the mean of n gradients: a batch n times as large in the memory of one.
-
-        Raises:
-            ValueError: one optimizer for two groups, gradients accumulated by only one of them or
-                under a `tf.distribute` strategy, `use_ema` for a group other than the generators,
-                or an optimizer that was created outside the `strategy.scope()` of the model.
-            TypeError: an argument that is not the optimizer of any group.
-        """
-        given = {
-            "generator_optimizer": generator_optimizer,
-            "discriminator_optimizer": discriminator_optimizer,
-            **optimizers,
-        }
-        expected = [f"{group}_optimizer" for group in self.groups]
-        others = [name for name in given if name not in expected and given[name] is not None]
-        if others:
-            raise TypeError(
-                f"{type(self).__name__}.compile has no argument {', '.join(others)}: the losses "
-                f"are its own, and it takes {' and '.join(f'{name}=…' for name in expected)}."
-            )
-        strategy = self.distribute_strategy
-        inside = tf.distribute.get_strategy() is strategy
-        with contextlib.nullcontext() if inside else strategy.scope():
-            self._compile(
-                {group: given.get(f"{group}_optimizer") for group in self.groups},
-                run_eagerly=run_eagerly,
-                steps_per_execution=steps_per_execution,
-                jit_compile=jit_compile,
-            )
-
-    def _compile(self, optimizers, *, jit_compile, **others):
-        """`compile` within the scope of the model's strategy, whose replicas share the moments."""
-        # "auto" may mean something else on the machine that loads the model.
-        self._requested_jit_compile = jit_compile
-        optimizers = {group: self._prepared(group, each) for group, each in optimizers.items()}
-        self._check_optimizers(optimizers)
-        if jit_compile == "auto" and not has_accelerator():
-            jit_compile = False  # older releases of Keras would choose True
-        super().compile(optimizer=optimizers["generator"], jit_compile=jit_compile, **others)
-        for group, optimizer in optimizers.items():
-            if group != "generator":
-                setattr(self, f"{group}_optimizer", optimizer)
-            optimizer.build(self.variables_of(group))
-
-    def _prepared(self, group, optimizer):
-        given = optimizer is not None
-        optimizer = keras.optimizers.get(optimizer) if given else self.default_optimizer(group)
-        scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
-        if self.dtype_policy.name == "mixed_float16" and not scaled:
-            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-        return optimizer
-
-    def _check_optimizers(self, optimizers):
-        if len({id(each) for each in optimizers.values()}) < len(optimizers):
-            raise ValueError(
-                f"{' and '.join(f'{group}s' for group in optimizers).capitalize()} need an "
-                "optimizer each, because an optimizer keeps state for its own variables. Received "
-                "the same object twice."
-            )
-        own = strategy_of(self.weights[0])
-        if any(strategy_of(step_counter(each)) is not own for each in optimizers.values()):
-            raise ValueError(
-                "The model and its optimizers must be made in the same strategy.scope(), or all "
-                "without one; make the optimizers, and call compile, where the model is made."
-            )
-        plain = {g: getattr(each, "inner_optimizer", each) for g, each in optimizers.items()}
-        self._check_accumulation(plain.values())
-        averaged = [group for group in plain if plain[group].use_ema and group != "generator"]
-        if averaged:
-            raise ValueError(
-                f"use_ema has no effect on the {averaged[0]}s, of which `fit` changes nothing at "
-                "its end; give it to the generators' optimizer only."
-            )
-
-    def _check_accumulation(self, optimizers):
-        steps = {each.gradient_accumulation_steps or 1 for each in optimizers}
-        if len(steps) > 1:
-            raise ValueError(
-                "All optimizers must accumulate gradients over as many steps. "
-                f"Received: gradient_accumulation_steps of {sorted(steps)}"
-            )
-        strategy = self.distribute_strategy
-        if steps != {1} and not is_default_strategy(strategy):
-            raise ValueError(
-                f"Keras does not accumulate gradients under {type(strategy).__name__}; use a "
-                "larger batch_size instead, or no strategy."
-            )
-
     # Saving.
 
     def settings(self):
-        """The arguments of the constructor that are plain values; a subclass adds its own."""
+        """The arguments of the constructor that are no networks; a subclass adds its own.
+
+        One that is left out, such as `image_shape`, has its default when a file is loaded.
+        """
         return {"seed": self.seed, "remat": self.remat}
 
     def get_config(self):
@@ -278,22 +182,6 @@ class System(keras.Model):
     @classmethod
     def from_config(cls, config):
         return cls(**keras.saving.deserialize_keras_object(config))
-
-    def get_compile_config(self):
-        if not self.compiled:
-            return None
-        return {
-            **{
-                f"{group}_optimizer": keras.saving.serialize_keras_object(optimizer)
-                for group, optimizer in self.optimizers.items()
-            },
-            "steps_per_execution": self.steps_per_execution,
-            "run_eagerly": self.run_eagerly,
-            "jit_compile": self._requested_jit_compile,
-        }
-
-    def compile_from_config(self, config):
-        self.compile(**keras.saving.deserialize_keras_object(config))
 
     def save(self, filepath, *args, **kwargs):
         """Like `keras.Model.save`, to a `.keras` file.
@@ -377,6 +265,14 @@ class System(keras.Model):
                 columns.append((f"{source} → {target} → {source}", back))
         return columns
 
+    def train_step(self, data):
+        """One step of training on `(image_a, image_b)`; returns what `_log` returns."""
+        raise NotImplementedError(f"{type(self).__name__} must write its `train_step`.")
+
+    def test_step(self, data):
+        """The same losses without an update, for `evaluate` and `validation_data`."""
+        raise NotImplementedError(f"{type(self).__name__} must write its `test_step`.")
+
     # What a `train_step` is made of.
 
     def _images(self, data):
@@ -416,7 +312,12 @@ class System(keras.Model):
         optimizer = self.optimizers[group]
         with tf.GradientTape() as tape:
             computed = compute()
-            terms = computed if isinstance(computed, dict) else computed[0]
+            terms = computed[0] if isinstance(computed, tuple) else computed
+            if not isinstance(terms, dict):
+                raise TypeError(
+                    f"The losses of the group {group} must be a dictionary, or a tuple that starts "
+                    f"with one. Received: {type(terms).__name__}"
+                )
             objective = optimizer.scale_loss(sum(terms.values()))
         variables = self.variables_of(group)
         optimizer.apply(tape.gradient(objective, variables), variables)
@@ -439,8 +340,15 @@ class System(keras.Model):
     def _log(self, values, images):
         """Updates the trackers from `{name: loss}` and returns what Keras logs.
 
+        The names must be those of `loss_panels`, and the losses those of `cyclegan_tf.losses`.
         A mean over steps weights each by its number of `images`: a short last batch has fewer.
         """
+        known = {tracker.name for tracker in self._loss_trackers}
+        if known != set(values):
+            raise ValueError(
+                f"{type(self).__name__} logs the losses {', '.join(values)}; its loss_panels have "
+                f"{', '.join(sorted(known))}. Both must name the same."
+            )
         count = tf.shape(images)[0]
         for tracker in self._loss_trackers:
             tracker.update_state(losses.local_value(values[tracker.name]), sample_weight=count)

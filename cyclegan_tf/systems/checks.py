@@ -1,8 +1,12 @@
 """Checks of the networks and arguments of a system; each raises a ValueError of one sentence."""
 
+import inspect
 import numbers
 
+import keras
 import tensorflow as tf
+
+from cyclegan_tf.networks.generators import size_multiple
 
 
 def check_image_shape(image_shape):
@@ -66,15 +70,27 @@ def check_makes(generator, from_shape, to_shape):
             "functional model, or a Sequential one that begins with keras.Input."
         )
     if None in from_shape or None in generator.output_shape[1:3]:
-        output = generator.compute_output_shape((1, *from_shape))
+        try:  # not `compute_output_shape`, which passes over skip connections that do not fit
+            spec = generator.compute_output_spec(keras.KerasTensor((1, *from_shape)))
+            made = tuple(spec.shape[1:])
+        except ValueError:
+            made = None
     else:
-        output = generator.output_shape
-    if tuple(output[1:]) != to_shape:
+        made = tuple(generator.output_shape[1:])
+    if made != to_shape:
+        shape = "no images" if made is None else f"images of shape {made}"
         raise ValueError(
-            f"The generator '{generator.name}' makes images of shape {tuple(output[1:])} from "
-            f"images of shape {from_shape}; expected {to_shape}. The paper's networks need "
-            "heights and widths that are multiples of 4."
+            f"The generator '{generator.name}' makes {shape} from images of shape {from_shape}; "
+            f"expected {to_shape}.{_multiples(generator, from_shape)}"
         )
+
+
+def _multiples(generator, shape):
+    """What sizes a network needs, if these are others."""
+    multiple = size_multiple(generator)
+    if any(size is not None and size % multiple for size in shape[:2]):
+        return f" Its heights and widths must be multiples of {multiple}."
+    return ""
 
 
 def check_gives_logits(discriminator, image_shape):
@@ -95,3 +111,44 @@ def check_gives_logits(discriminator, image_shape):
             f"{image_shape}, which are too small for it; use larger images or fewer strided "
             "layers (a PatchGAN of n needs at least 3 x 2^n pixels)."
         )
+
+
+def check_structure(system, networks, groups, loss_panels):
+    """What a subclass of `System` gives to its constructor; raises a TypeError for its author."""
+    name = system.__name__
+    if next(iter(groups), None) != "generator":
+        raise TypeError(f"The first of the groups of {name} must be 'generator'.")
+    for group, members in groups.items():
+        if isinstance(members, str):
+            raise TypeError(f"The group {group} of {name} must be a tuple of names of networks.")
+        if unknown := [member for member in members if member not in networks]:
+            raise TypeError(f"The group {group} of {name} has no network {unknown[0]!r}.")
+    arguments = inspect.signature(system.__init__).parameters
+    if unknown := [network for network in networks if network not in arguments]:
+        raise TypeError(
+            f"{name} has a network {unknown[0]!r}, which must be an argument of its constructor, "
+            "so that it can be loaded from a file."
+        )
+    if not all(isinstance(panel, dict) for panel in loss_panels.values()):
+        raise TypeError(f"A panel of {name} must be a dictionary of losses and their meanings.")
+
+
+def check_own_layers(networks):
+    """Two networks with one layer could be trained, and not be loaded again from a file."""
+    owners = {}
+    for name, network in networks.items():
+        for layer in _layers_with_weights(network):
+            other = owners.setdefault(id(layer), name)
+            if other != name:
+                raise ValueError(
+                    f"The networks {other} and {name} share the layer '{layer.name}', so that they "
+                    "could not be loaded from a file; give what is shared as a network of its own."
+                )
+
+
+def _layers_with_weights(network):
+    for layer in network.layers:
+        if isinstance(layer, keras.Model):
+            yield from _layers_with_weights(layer)
+        elif layer.weights:
+            yield layer

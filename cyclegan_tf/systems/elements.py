@@ -81,7 +81,7 @@ def checked_data(x, y, system):
         raise InputError(
             f"A {type(system).__name__} trains on paired images; give paired=True to the data set."
         )
-    if isinstance(x, tf.data.Dataset) and not hasattr(x, "training_pairs"):
+    if isinstance(x, tf.data.Dataset) and not hasattr(x, "elements"):
 
         @tf.autograph.experimental.do_not_convert  # which would wrap the errors in others
         def checked(*element):

@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from cyclegan_tf import losses
-from cyclegan_tf.choices import ADVERSARIAL_OBJECTIVES, DIRECTIONS
+from cyclegan_tf.choices import ADVERSARIAL_OBJECTIVES, DIRECTIONS, PAIRED_GENERATORS
 from cyclegan_tf.choices import check as check_choice
 from cyclegan_tf.directions import from_domain, number_of, to_domain
 from cyclegan_tf.networks.discriminators import patchgan
@@ -53,8 +53,10 @@ class Pix2Pix(System):
         lambda_l1: weight of the L1 distance.
         adversarial: `"vanilla"`, `"lsgan"` or `"wgangp"`.
         pool_size: pairs that a replay pool holds, as in the CycleGAN paper's variant; 0 for none.
-        seed: an integer >= 0, of the initial weights, the pool and the gradient penalty.
-        remat: see `CycleGAN`. Not for the paper's U-Net: dropout would draw anew.
+        seed: an integer >= 0, of all that is drawn: initial weights, pool and gradient penalty. The
+            networks that are built here draw their dropout by it too.
+        remat: see `CycleGAN`. Not for the paper's U-Net, which has dropout and batch
+            normalization.
 
     Raises:
         ValueError: an argument out of range; the message names it.
@@ -64,6 +66,7 @@ class Pix2Pix(System):
     """
 
     paired = True
+    accumulates = False  # the discriminator's step lies within the generator's
 
     def __init__(
         self,
@@ -86,16 +89,16 @@ class Pix2Pix(System):
         check_weights(lambda_l1=lambda_l1)
         check_choice("adversarial", adversarial, ADVERSARIAL_OBJECTIVES)
         check_seed(seed)
-        taken, made = shapes[from_domain(direction)], shapes[to_domain(direction)]
-        pair_shape = (*taken[:2], taken[2] + made[2])
+        source, target = shapes[from_domain(direction)], shapes[to_domain(direction)]
+        pair_shape = (*source[:2], source[2] + target[2])
         with dtype_policy(keras.dtype_policies.get(kwargs.get("dtype"))):
             if generator is None or discriminator is None:
-                built = paper_networks(taken, made[2], seed=seed)
+                built = paper_networks(source, target[2], seed=seed)
                 generator = generator or built["generator"]
                 discriminator = discriminator or built["discriminator"]
             pool = ReplayPool(pool_size, pair_shape, name="pool")
-        check_takes(generator, taken)
-        check_makes(generator, taken, made)
+        check_takes(generator, source)
+        check_makes(generator, source, target)
         check_takes(discriminator, pair_shape)
         check_gives_logits(discriminator, pair_shape)
         super().__init__(
@@ -221,13 +224,14 @@ def paper_networks(
     Returns:
         `{"generator": …, "discriminator": …}`.
     """
+    check_choice("generator", generator, PAIRED_GENERATORS)
     any_size = (None, None, image_shape[-1])
     output_channels = output_channels or image_shape[-1]
     seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(2)]
     common = {"output_channels": output_channels, "base_filters": base_filters, "seed": seeds[0]}
     if generator == "unet":
         normalization = "test_batch"
-        made = unet_generator(
+        translator = unet_generator(
             any_size,
             halvings=paper_halvings(image_shape) if halvings is None else halvings,
             dropout=dropout,
@@ -240,8 +244,8 @@ def paper_networks(
     else:
         normalization = "instance"
         blocks = paper_blocks(image_shape) if blocks is None else blocks
-        made = resnet_generator(any_size, blocks=blocks, name="generator", **common)
-    judge = patchgan(
+        translator = resnet_generator(any_size, blocks=blocks, name="generator", **common)
+    discriminator = patchgan(
         (None, None, image_shape[-1] + output_channels),
         base_filters=base_filters,
         strided_layers=strided_layers,
@@ -249,15 +253,22 @@ def paper_networks(
         seed=seeds[1],
         name="discriminator",
     )
-    return {"generator": made, "discriminator": judge}
+    return {"generator": translator, "discriminator": discriminator}
 
 
 def paper_halvings(image_shape):
-    """Down to one pixel where the size is a power of two: 8 times at 256 pixels, 7 at 128."""
+    """How often a U-Net halves images: 8 times at 256 pixels, 7 at 128, 6 at 64.
+
+    Raises:
+        ValueError: the size can be halved fewer than 5 times, the least of the reference.
+    """
     sizes = [size for size in image_shape[:2] if size is not None]
-    halvings = 8
-    while halvings and any(size % 2**halvings for size in sizes):
-        halvings -= 1
+    halvings = max(n for n in range(9) if not any(size % 2**n for size in sizes))
+    if halvings < 5:
+        raise ValueError(
+            "A U-Net halves its images at least 5 times, so height and width must be multiples of "
+            f"32, such as 128 or 256; or give halvings. Received: {' x '.join(map(str, sizes))}"
+        )
     return halvings
 
 

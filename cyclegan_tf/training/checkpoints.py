@@ -26,6 +26,7 @@ from cyclegan_tf.replicas import (
     replica_values,
 )
 from cyclegan_tf.training.descriptions import description, differences
+from cyclegan_tf.training.divergence import check_finite
 
 # Not `.weights.h5`, which HDF5 writes to the disk itself, and crashes when that is full.
 _STATE, _MODEL = "state.json", "model.keras"
@@ -50,7 +51,7 @@ class Checkpoints(keras.callbacks.Callback):
     elements each time. It is for the systems of this package, such as `CycleGAN`. The state of
     other callbacks, such as the patience of `EarlyStopping`, starts from scratch.
 
-    Each checkpoint is a folder such as `epoch_00012_00000300`, after 300 pairs of epoch 12 (from
+    Each checkpoint is a folder such as `epoch_00012_00000300`, after 300 elements of epoch 12 (from
     0), with checksums, written under another name and renamed. A damaged one is reported with a
     warning, and the one before it is used.
 
@@ -84,22 +85,22 @@ class Checkpoints(keras.callbacks.Callback):
         self._trackers = None
         self._damaged = []
 
-    def restore_training(self, model, pairs=None):
+    def restore_training(self, model, elements=None):
         """Brings a compiled model to the state of the newest intact checkpoint.
 
         `fit` calls it.
 
         Args:
             model: built like the one that was saved.
-            pairs: the `TrainingPairs` that it will be trained on; `None` for another data set.
-                With another batch size an epoch has as many pairs as before, or as many steps if
+            elements: the `Elements` that it will be trained on; `None` for another data set.
+                With another batch size an epoch has as many elements as before, or as many steps if
                 their number is given.
 
         Returns:
             `(epoch, step)` to resume at, 0-based; `None` if there is no checkpoint.
         """
-        self._batch_size = pairs.batch_size if pairs else 1
-        self._data = pairs.fingerprint() if pairs else None
+        self._batch_size = elements.batch_size if elements else 1
+        self._data = elements.fingerprint() if elements else None
         self._resumed = 0, 0
         state = newest_state(self.folder)
         digest = int(state["state_sha256"][:7], 16) if state else 0
@@ -129,9 +130,9 @@ class Checkpoints(keras.callbacks.Callback):
         counts_images = state.get("version", 1) >= _VERSION
         self._trackers = state["trackers"] if state["pairs"] and counts_images else None
         self._damaged = [path for path in _found(self.folder) if path.name > state["path"].name]
-        same_steps = pairs is None or pairs.given_steps
-        pairs_per_step = state["batch_size"] if same_steps else pairs.batch_size
-        self._resumed = state["epoch"], state["pairs"] // pairs_per_step
+        same_steps = elements is None or elements.given_steps
+        elements_per_step = state["batch_size"] if same_steps else elements.batch_size
+        self._resumed = state["epoch"], state["pairs"] // elements_per_step
         return self._resumed
 
     def _check_data(self, state):
@@ -223,11 +224,8 @@ class Checkpoints(keras.callbacks.Callback):
             tracker.name: [replica_values(v.value).tolist() for v in tracker.variables]
             for tracker in self.model.metrics
         }
-        if not np.isfinite([n for values in trackers.values() for v in values for n in v]).all():
-            raise InputError(
-                f"A loss is not finite in epoch {epoch + 1}: training has diverged. What is in "
-                f"{self.folder} is from before; lower the learning rate and start over."
-            )
+        values = {name: np.concatenate([np.ravel(v) for v in of]) for name, of in trackers.items()}
+        check_finite(values, self._epoch, f"What is in {self.folder} is from before.")
         state = {
             "version": _VERSION,
             "model": description(self.model),

@@ -12,7 +12,7 @@ from cyclegan_tf.errors import InputError
 
 _SECONDS_TO_SAVE = 120
 _STOPPED = (-signal.SIGTERM, -signal.SIGINT, 128 + signal.SIGTERM, 128 + signal.SIGINT)
-_BAD_INPUT = 2  # exit status of a command that would fail again
+_FINAL = (0, 2, 3)  # statuses of success, of bad input and of divergence: no restart would help
 
 
 def launch(arguments, workers=2, restarts=3, log=print):
@@ -48,7 +48,7 @@ def launch(arguments, workers=2, restarts=3, log=print):
     try:
         for left in range(restarts, -1, -1):
             status = _run_together(arguments, workers)
-            if status in (0, _BAD_INPUT) or not left:
+            if status in _FINAL or not left:
                 break
             log(f"A worker ended with status {status}; all are started again ({left} tries left).")
             arguments = [each for each in arguments if each != "--restart"]  # resumes instead

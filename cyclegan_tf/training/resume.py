@@ -27,7 +27,7 @@ def resumed(model, call):
         if checkpoints and done and call.get("verbose", "auto") != 0:
             print(f"Nothing is left to train: {checkpoints[0].folder} is past epoch {epochs}.")
         yield
-        if not checkpoints and hasattr(data, "training_pairs"):  # the next `fit` has new pairs
+        if not checkpoints and hasattr(data, "elements"):  # the next `fit` has new elements
             drawn = max(0, epochs - call["initial_epoch"])
             data.epochs_drawn = getattr(data, "epochs_drawn", 0) + drawn
     finally:
@@ -72,28 +72,28 @@ def _feed(model, call, checkpoints):
     change the training data, and several processes read only their share.
     """
     data, steps = call["x"], call.get("steps_per_epoch")
-    pairs = getattr(data, "training_pairs", None)
-    if not checkpoints and pairs is None:
+    elements = getattr(data, "elements", None)
+    if not checkpoints and elements is None:
         return {}
-    if pairs is None:
+    if elements is None:
         steps = _steps_in(data, steps)
     else:
-        pairs = dataclasses.replace(pairs, given_steps=steps or pairs.given_steps)
-        steps = pairs.steps_per_epoch
+        elements = dataclasses.replace(elements, given_steps=steps or elements.given_steps)
+        steps = elements.steps_per_epoch
     begin = epoch = call.get("initial_epoch", 0)
     step = 0
     for each in checkpoints:
-        epoch, step = each.restore_training(model, pairs) or (epoch, step)
+        epoch, step = each.restore_training(model, elements) or (epoch, step)
     # If an epoch has fewer steps than are done, its end remains: its logs are not written yet.
     step = min(step, steps)
     model.calls_to_skip = _calls_in(step, steps, model.steps_per_execution)
-    if pairs is None:
+    if elements is None:
         data = data.repeat().skip(epoch * steps + step)
     else:
-        first_epoch = pairs.first_epoch or begin  # of the data set, in the epoch `begin`
+        first_epoch = elements.first_epoch or begin  # of the data set, in the epoch `begin`
         if not checkpoints:
             first_epoch += getattr(data, "epochs_drawn", 0)
-        data = _distributed(pairs, first_epoch + epoch - begin, step, model.distribute_strategy)
+        data = _distributed(elements, first_epoch + epoch - begin, step, model.distribute_strategy)
     return {"x": data, "initial_epoch": epoch, "steps_per_epoch": steps}
 
 
@@ -123,12 +123,12 @@ def _steps_in(data, steps):
     return steps
 
 
-def _distributed(pairs, epoch, step, strategy):
-    """`TrainingPairs` from a step on; each process reads only its share."""
+def _distributed(elements, epoch, step, strategy):
+    """`Elements` from a step on; each process reads only its share."""
     if strategy.num_replicas_in_sync == 1:
-        return pairs.from_step(epoch, step)
+        return elements.from_step(epoch, step)
     return strategy.distribute_datasets_from_function(
-        lambda context: pairs.from_step(
+        lambda context: elements.from_step(
             epoch,
             step,
             worker=context.input_pipeline_id,

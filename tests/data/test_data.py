@@ -1,5 +1,7 @@
 """The pipeline: what is drawn, how images are prepared, and the sources that feed it."""
 
+import inspect
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -244,3 +246,22 @@ def test_domain_b_shows_other_scenes_than_domain_a():
 def test_scenes_name_bad_arguments(arguments):
     with pytest.raises(InputError, match=str(next(iter(arguments.values())))):
         data.scenes(**arguments)
+
+
+def test_arguments_that_sources_share_have_one_default():
+    """Each source spells its arguments out, for its users; what they mean must not drift apart."""
+    sources = (data.folders, data.side_by_side, data.from_tfds, data.arrays, data.scenes)
+    # Images in memory are not resized unless asked for, and have their own channels; scenes have a
+    # size, and arrays and scenes are no split of a folder.
+    own = {
+        "arrays": {"preprocess", "channels", "training"},
+        "scenes": {"image_size"},
+    }
+    defaults = {}
+    for source in sources:
+        for name, parameter in inspect.signature(source).parameters.items():
+            if name not in own.get(source.__name__, set()) | {"a", "b", "name"}:
+                defaults.setdefault(name, set()).add(parameter.default)
+    shared = {"training", "flip", "batch_size", "steps_per_epoch", "seed", "first_epoch", "paired"}
+    assert shared <= defaults.keys()
+    assert {name: found for name, found in defaults.items() if len(found) > 1} == {}

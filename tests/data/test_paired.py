@@ -75,7 +75,7 @@ def test_resumed_and_shared_pairs_are_those_of_the_unbroken_order():
     images = _noise(5, (12, 12))
     pairs = data.arrays(
         images, images[..., ::-1], paired=True, preprocess="crop", crop_size=8, batch_size=2
-    ).training_pairs
+    ).elements
     unbroken = _elements(pairs.from_step().take(8))
     assert pairs.steps_per_epoch == 2
     resumed = _elements(pairs.from_step(first_epoch=1, first_step=1).take(5))
@@ -137,10 +137,10 @@ def test_a_data_set_says_whether_it_is_paired():
     images = _noise(2, (8, 8))
     for paired in (True, False):
         dataset = data.arrays(images, images, paired=paired)
-        assert dataset.paired == dataset.training_pairs.paired == paired
+        assert dataset.paired == dataset.elements.paired == paired
         assert data.arrays(images, images, paired=paired, training=False).paired == paired
     unpaired, paired = (
-        data.arrays(images, images, paired=paired).training_pairs.fingerprint()
+        data.arrays(images, images, paired=paired).elements.fingerprint()
         for paired in (False, True)
     )
     found = differences({"settings": json.loads(json.dumps(unpaired))}, {"settings": paired})
@@ -260,7 +260,7 @@ def test_halves_of_a_jpeg_are_those_that_pillow_cuts(tmp_path):
 def test_the_order_of_halves_is_part_of_the_fingerprint(tmp_path):
     _save(tmp_path / "train" / "1.png", _noise(1)[0])
     ab, ba = (
-        data.side_by_side(tmp_path, order=order, **SIZES).training_pairs.fingerprint()
+        data.side_by_side(tmp_path, order=order, **SIZES).elements.fingerprint()
         for order in ("ab", "ba")
     )
     assert "domain A" in differences({"settings": ab}, {"settings": ba})
@@ -309,7 +309,7 @@ def test_domains_may_have_different_channels(tmp_path):
         for image_a, image_b in _elements(dataset):
             assert image_a.shape == (1, 16, 16, 1)
             np.testing.assert_array_equal(image_a, image_b[..., :1])
-        fingerprint = dataset.training_pairs.fingerprint()
+        fingerprint = dataset.elements.fingerprint()
         assert json.loads(json.dumps(fingerprint)) == fingerprint
 
 

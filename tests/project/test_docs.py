@@ -30,7 +30,8 @@ from PIL import Image
 
 import cyclegan_tf
 from cyclegan_tf.commands.main import app
-from cyclegan_tf.runs.options import resolve
+from cyclegan_tf.recipes import SYSTEMS
+from cyclegan_tf.runs.options import declared_options, resolve
 
 TESTS = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
 COMMANDS = typer.main.get_command(app).commands
@@ -121,7 +122,15 @@ def folders(tmp_path):
 
 def test_every_page_with_python_is_run_below():
     with_python = {page.stem for page in DOCS if blocks(page, "python")}
-    assert with_python == {"data", "distributed", "export", "pytorch", "resume", "training"}
+    assert with_python == {
+        "data",
+        "distributed",
+        "export",
+        "pix2pix",
+        "pytorch",
+        "resume",
+        "training",
+    }
 
 
 def test_python_of_data_runs(folders):
@@ -137,6 +146,12 @@ def test_python_of_training_runs(tmp_path):
     _python(small(code), tmp_path)
     written = {path.name for path in (tmp_path / "runs" / "mine").iterdir()}
     assert written == {"samples", "model.keras", "epochs", "index.html"}
+
+
+def test_python_of_pix2pix_runs(tmp_path):
+    (code,) = blocks(_docs("pix2pix"), "python")
+    code += "print(translated.shape, translated.dtype)\n"
+    assert _python(small(code), tmp_path).splitlines()[-1] == "(2, 32, 32, 3) uint8"
 
 
 def test_python_of_distributed_runs(tmp_path):
@@ -215,6 +230,7 @@ def test_every_test_that_a_page_names_exists(page):
 def _options():
     names = {name for command in COMMANDS.values() for each in command.params for name in each.opts}
     names |= {name for c in COMMANDS.values() for each in c.params for name in each.secondary_opts}
+    names |= {one.flag for system in SYSTEMS for one in declared_options(system).values()}
     return {name for name in names if name.startswith("--")}
 
 

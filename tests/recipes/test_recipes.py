@@ -5,9 +5,9 @@ from typing import Annotated
 
 import pytest
 
-from cyclegan_tf import CycleGAN, InputError
+from cyclegan_tf import CycleGAN, InputError, Pix2Pix
 from cyclegan_tf.commands.train import check_flags, system_asked, train_function
-from cyclegan_tf.recipes import SYSTEMS, cyclegan
+from cyclegan_tf.recipes import SYSTEMS, cyclegan, pix2pix
 from cyclegan_tf.recipes.option import Option, declared
 from cyclegan_tf.recipes.recipe import Recipe
 from cyclegan_tf.runs.options import (
@@ -27,12 +27,36 @@ def another_system(monkeypatch):
     monkeypatch.setitem(SYSTEMS, "other", Recipe(build, "another system", {"own": {"epochs": 7}}))
 
 
-def test_defaults_of_the_recipe_are_those_of_the_class():
-    of_class = inspect.signature(CycleGAN).parameters
-    shared = {name: one for name, one in declared(cyclegan.build).items() if name in of_class}
-    assert len(shared) == 5
-    for name, one in shared.items():
-        assert one.default == of_class[name].default
+@pytest.mark.parametrize(
+    ("build", "system", "count"), [(cyclegan.build, CycleGAN, 5), (pix2pix.build, Pix2Pix, 4)]
+)
+def test_defaults_of_the_recipe_are_those_of_the_class(build, system, count):
+    of_class = inspect.signature(system).parameters
+    options = declared(build)
+    networks = {"generator"}  # an option that chooses one, an argument that is one
+    shared = (options.keys() & of_class.keys()) - networks
+    assert len(shared) == count
+    for name in shared:
+        assert options[name].default == of_class[name].default
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"epochs": "5"}, r"^epochs must be int\. Received: '5'$"),
+        ({"flip": 1}, r"^flip must be bool\. Received: 1$"),
+        ({"epochs": True}, r"^epochs must be int\. Received: True$"),
+        ({"load_size": 30.5}, r"^load_size must be int or None\. Received: 30\.5$"),
+        ({"lambda_a": [1]}, r"^lambda_a must be float or int\. Received: \[1\]$"),
+    ],
+)
+def test_a_value_of_another_type_is_refused(given, sentence, tmp_path):
+    with pytest.raises(InputError, match=sentence):
+        resolve("folder", **given)
+    options = resolve("folder").changed(**given)
+    (tmp_path / "options.json").write_text(options.as_json())
+    with pytest.raises(InputError, match=r"does not hold the options of a run .* must be "):
+        options_of(tmp_path)
 
 
 @pytest.mark.parametrize("system", SYSTEMS)

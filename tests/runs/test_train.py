@@ -21,6 +21,7 @@ from cyclegan_tf import (
     CycleGAN,
     InputError,
     SaveModel,
+    TrainingDiverged,
     files,
     patchgan,
     pixelgan,
@@ -107,11 +108,11 @@ def test_sheets_have_six_columns_and_four_rows(run):
 
 def test_a_diverged_epoch_does_not_replace_the_model(tmp_path):
     callback = SaveModel(tmp_path / "model.keras")
-    with pytest.raises(InputError, match="cycle_a is not finite after epoch 1") as refused:
+    with pytest.raises(TrainingDiverged, match="cycle_a is not finite in epoch 1") as refused:
         callback.on_epoch_end(0, {"cycle_a": float("nan"), "d_a": 0.1})
     assert "keeps" not in str(refused.value)
     (tmp_path / "model.keras").write_text("of epoch 2")
-    with pytest.raises(InputError, match=r"model\.keras keeps the epoch before"):
+    with pytest.raises(TrainingDiverged, match=r"model\.keras keeps the epoch before"):
         callback.on_epoch_end(2, {"cycle_a": float("nan"), "d_a": 0.1})
     assert (tmp_path / "model.keras").read_text() == "of epoch 2"
 

@@ -1,15 +1,22 @@
 """Pix2pix: against the numbers of the published implementation, and by hand."""
 
+import json
+
 import keras
 import numpy as np
 import pytest
 import references
 import tensorflow as tf
+from two_replicas import two_replicas
 
-from cyclegan_tf import Pix2Pix, ReplayPool, data, unet_generator
+from cyclegan_tf import Pix2Pix, ReplayPool, data, export_tflite, torch_weights, unet_generator
 from cyclegan_tf.errors import InputError
+from cyclegan_tf.exporting.export import export
+from cyclegan_tf.exporting.tflite import metadata
+from cyclegan_tf.exporting.tflite.interpreter import translated
 from cyclegan_tf.networks.batch_normalization import BatchNormalization
 from cyclegan_tf.networks.noise import NoiseDropout
+from cyclegan_tf.recipes import pix2pix
 from cyclegan_tf.systems.pix2pix import paper_halvings, paper_networks
 
 RELEASE_NAMES = {"d": "D", "g": "G_GAN", "l1": "G_L1"}
@@ -149,7 +156,7 @@ class _Sum(keras.layers.Layer):
 def test_either_direction_translates_what_it_is_given():
     images = np.random.default_rng(0).uniform(-1, 1, (2, 1, 32, 32, 3)).astype(np.float32)
     shapes = {"a": (32, 32, 1), "b": (32, 32, 3)}
-    networks = paper_networks((32, 32, 3), 1, base_filters=2, strided_layers=1)
+    networks = paper_networks((32, 32, 3), 1, base_filters=2, halvings=3, strided_layers=1)
     model = Pix2Pix(**networks, direction="ba", image_shape=shapes)
     model.compile()
     losses = model.train_on_batch(images[0][..., :1], images[1], return_dict=True)
@@ -171,9 +178,11 @@ def test_unpaired_data_are_refused():
 
 
 def test_the_unet_is_as_deep_as_the_size_allows():
-    sizes = {256: 8, 128: 7, 64: 6, 192: 6, 512: 8, 100: 2}
+    sizes = {256: 8, 128: 7, 64: 6, 192: 6, 512: 8, 96: 5}
     for size, halvings in sizes.items():
         assert paper_halvings((size, size, 3)) == halvings
+    with pytest.raises(ValueError, match=r"multiples of 32, .* Received: 128 x 100"):
+        paper_halvings((128, 100, 3))
     assert paper_halvings((None, None, 3)) == 8
     # The paper's encoder and decoder for 256 pixels (6.1.1), without and with skip connections.
     generator = unet_generator(
@@ -215,3 +224,115 @@ def test_dropout_stays_on_at_test_and_leaves_the_state_of_training_alone():
     assert np.any(layer(ones, training=True) != layer(ones, training=True))
     assert np.any(state[0] != layer.variables[0].numpy())
     np.testing.assert_array_equal(NoiseDropout(0.0)(ones), ones)
+
+
+def test_each_replica_drops_others():
+    strategy = two_replicas()
+    with strategy.scope():
+        layer = NoiseDropout(0.5, seed=1)
+    ones = tf.ones((1, 8, 8, 1))
+
+    @tf.function
+    def both():
+        return strategy.experimental_local_results(strategy.run(lambda: layer(ones, training=True)))
+
+    first, second = both()
+    assert np.any(first != second)
+
+
+@pytest.fixture(scope="module")
+def noisy():
+    """A small pix2pix with noise, an image, and what many translations of it have in common."""
+    networks = paper_networks((32, 32, 3), base_filters=4, halvings=3, strided_layers=1)
+    for weights in networks["generator"].weights:  # large, so that the noise shows
+        weights.assign(weights * 4)
+    model = Pix2Pix(**networks, image_shape=(32, 32, 3))
+    image = np.random.default_rng(0).uniform(-1, 1, (1, 32, 32, 3)).astype(np.float32)
+    return model, image, _moments(lambda: model.translate(image))
+
+
+def _moments(translate, count=100):
+    drawn = np.concatenate([translate() for _ in range(count)])
+    return drawn.mean(0), drawn.std(0)
+
+
+def test_exports_draw_the_same_noise(noisy, tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    model, image, (mean, deviation) = noisy
+    paths = export(model, tmp_path, kinds=("saved_model", "tflite", "onnx"), report=False)
+    served = tf.saved_model.load(paths["saved_model", "ab"]).signatures["serving_default"]
+    session = onnxruntime.InferenceSession(paths["onnx", "ab"])
+    content = paths["tflite", "ab"].read_bytes()
+    for kind, translate in {
+        "SavedModel": lambda: served(image=tf.constant(image))["translated"].numpy(),
+        "TFLite": lambda: translated(content, image),
+        "ONNX": lambda: session.run(None, {"image": image})[0],
+    }.items():
+        found_mean, found_deviation = _moments(translate)
+        # Of 100 draws: means differ by a tenth of the deviation or so.
+        assert np.abs(found_mean - mean).mean() < 0.3 * deviation.mean(), kind
+        assert found_deviation.mean() == pytest.approx(deviation.mean(), rel=0.2), kind
+    assert metadata.read(paths["tflite", "ab"])["draws_noise"] is True
+    facts = {each.key: each.value for each in onnx_facts(paths["onnx", "ab"])}
+    assert facts["noise"] == "drawn in each run, by dropout"
+
+
+def onnx_facts(path):
+    return pytest.importorskip("onnx").load(path).metadata_props
+
+
+def test_a_report_is_without_noise_and_the_file_with(noisy, tmp_path):
+    pytest.importorskip("ai_edge_litert")
+    model, image, _ = noisy
+    path = export_tflite(
+        model, tmp_path / "x.tflite", quantization="float16", representative="scenes"
+    )
+    report = json.loads((tmp_path / "x.report.json").read_text())
+    assert report["psnr_to_keras"]["worst_db"] > 50  # with noise it would be about 20
+    assert report["noise"] == "drawn by the file, not in this report"
+    assert np.any(translated(path.read_bytes(), image) != translated(path.read_bytes(), image))
+
+
+def test_a_translation_can_be_repeated(tmp_path):
+    image = np.zeros((1, 32, 32, 3), np.float32)
+    images = []
+    for _ in range(2):
+        keras.utils.set_random_seed(5)
+        networks = paper_networks((32, 32, 3), base_filters=4, halvings=3, strided_layers=1)
+        images.append(Pix2Pix(**networks, image_shape=(32, 32, 3)).translate(image))
+    np.testing.assert_array_equal(*images)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"blocks": 3}, "blocks is not for the generator unet"),
+        ({"generator": "resnet", "halvings": 3}, "halvings is not for the generator resnet"),
+        ({"generator": "resnet", "dropout": 0.5}, "dropout is not for the generator resnet"),
+        ({"halvings": 6}, r"expected \(48, 48, 3\)\. Its heights .* must be multiples of 64\."),
+        ({}, "height and width must be multiples of 32"),
+    ],
+)
+def test_options_that_do_not_go_together_are_named(options, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        pix2pix.build((48, 48, 3), base_filters=2, **options)
+    with pytest.raises(ValueError, match="needs images of one size"):
+        pix2pix.build((None, None, 3))
+    with pytest.raises(InputError, match="generator must be one of unet, resnet"):
+        paper_networks(generator="Unet")
+
+
+def test_gradients_are_not_accumulated_over_steps():
+    networks = paper_networks((32, 32, 3), base_filters=2, halvings=3, strided_layers=1)
+    model = Pix2Pix(**networks, image_shape=(32, 32, 3))
+    accumulating = [keras.optimizers.Adam(gradient_accumulation_steps=2) for _ in range(2)]
+    with pytest.raises(ValueError, match="Pix2Pix updates one group of networks within the step"):
+        model.compile(*accumulating)
+
+
+def test_checkpoints_of_the_reference_are_not_written(tmp_path):
+    pytest.importorskip("torch")
+    networks = paper_networks((32, 32, 3), base_filters=2, halvings=3, strided_layers=1)
+    model = Pix2Pix(**networks, image_shape=(32, 32, 3))
+    with pytest.raises(InputError, match="A Pix2Pix has the network 'generator', which a Cycle"):
+        torch_weights.save_networks(model, tmp_path, ("ab",))

@@ -35,6 +35,7 @@ from cyclegan_tf import (
     Checkpoints,
     CycleGAN,
     InputError,
+    TrainingDiverged,
     data,
     patchgan,
     resnet_generator,
@@ -174,7 +175,7 @@ def test_another_size_of_batch_in_the_middle_of_an_epoch(tmp_path):
     _fit(tmp_path, pairs=lambda: pairs(2), stop_after=3, epochs=1)  # two steps are saved
     model = _eager()
     for unpaired, expected in ((pairs(1), (0, 4)), (pairs(1, 4), (0, 2)), (pairs(4), (0, 1))):
-        assert Checkpoints(tmp_path).restore_training(model, unpaired.training_pairs) == expected
+        assert Checkpoints(tmp_path).restore_training(model, unpaired.elements) == expected
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -217,7 +218,7 @@ def test_a_signal_that_belongs_to_the_host_is_left_to_it(tmp_path, monkeypatch):
 def test_training_that_diverges_is_not_saved(tmp_path):
     model = _eager()
     model.generator_ab.set_weights([w * np.nan for w in model.generator_ab.get_weights()])
-    with pytest.raises(InputError, match="A loss is not finite in epoch 1"):
+    with pytest.raises(TrainingDiverged, match="is not finite in epoch 1"):
         model.fit(tiny_pairs(count=2), verbose=0, callbacks=[Checkpoints(tmp_path, minutes=0)])
     assert not list(tmp_path.iterdir())
 
@@ -511,7 +512,7 @@ def test_other_images_are_refused_by_domain(tmp_path):
     def restored(**arguments):
         allow = arguments.pop("allow_other_data", False)
         checkpoints = Checkpoints(tmp_path / "run", allow_other_data=allow)
-        return checkpoints.restore_training(model, pairs(**arguments).training_pairs)
+        return checkpoints.restore_training(model, pairs(**arguments).elements)
 
     _write_images(tmp_path, size=32)
     _fit(tmp_path / "run", pairs=pairs, stop_after=4)

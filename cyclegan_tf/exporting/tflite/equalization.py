@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from cyclegan_tf.keras_internals import nodes_of, operation_before
+from cyclegan_tf.networks.batch_normalization import BatchNormalization
 from cyclegan_tf.networks.layers import InstanceNormalization
 
 CONVOLUTION_LAYERS = (keras.layers.Conv2D, keras.layers.Conv2DTranspose)
@@ -17,6 +18,10 @@ CONVOLUTION_LAYERS = (keras.layers.Conv2D, keras.layers.Conv2DTranspose)
 # as one input times this, and their squares, summed over a row of pixels in float16, stay far
 # below 65504.
 _NORM = 0.25
+
+
+# What is an instance normalization at test.
+_PER_IMAGE = (InstanceNormalization, BatchNormalization)
 
 
 def equalized(network, images=None):
@@ -45,11 +50,16 @@ def equalized(network, images=None):
 
     def clone(layer):
         config = layer.get_config()
+        kind = type(layer)
+        if isinstance(layer, BatchNormalization):  # the same at test, and takes many epsilons
+            kind = InstanceNormalization
+            del config["gamma_initializer"]
+            config["affine"] = True
         if layer.name in epsilons:
             config["epsilon"] = epsilons[layer.name]
         if not isinstance(layer, keras.layers.InputLayer):
             config["name"] = layer_name(layer.name)
-        return type(layer).from_config(config)
+        return kind.from_config(config)
 
     copy = keras.models.clone_model(network, clone_function=clone)
     copy.set_weights(network.get_weights())
@@ -78,7 +88,7 @@ def normalized_convolutions(network):
     """
     found = []
     for layer in network.layers:
-        if not isinstance(layer, InstanceNormalization) or not _is_used_once(layer):
+        if not isinstance(layer, _PER_IMAGE) or not _is_used_once(layer):
             continue
         before = operation_before(layer.input)
         if (

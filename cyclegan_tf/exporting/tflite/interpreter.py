@@ -7,6 +7,9 @@ import time
 import numpy as np
 
 from cyclegan_tf.extras import required
+from cyclegan_tf.quiet_start import stderr_without
+
+_NOTES = ("Created TensorFlow Lite XNNPACK delegate",)  # once in a process
 
 
 def is_installed():
@@ -29,7 +32,8 @@ def translated(model, images, threads=2):
     """
     runner = _opened(model, threads).get_signature_runner()
     (name,) = runner.get_input_details()
-    outputs = [next(iter(runner(**{name: image[None]}).values())) for image in images]
+    with stderr_without(_NOTES):
+        outputs = [next(iter(runner(**{name: image[None]}).values())) for image in images]
     return np.concatenate(outputs)
 
 
@@ -90,7 +94,8 @@ def _ready(model, image, threads):
     interpreter = _opened(model, threads)
     (details,) = interpreter.get_input_details()
     interpreter.resize_tensor_input(details["index"], (1, *image.shape))
-    interpreter.allocate_tensors()
+    with stderr_without(_NOTES):
+        interpreter.allocate_tensors()
     interpreter.set_tensor(details["index"], image[None])
     interpreter.invoke()
     return interpreter
