@@ -37,20 +37,19 @@ def tiny_model(compiled=True, strided_layers=1, **arguments):
     return model
 
 
-def _stores(model):
-    """Of each pool and optimizer, what it would save; pools keep their images to themselves."""
-    pools = [layer for layer in model.layers if isinstance(layer, ReplayPool)]
-    for part in (*pools, *model.optimizers.values()):
-        store = {}
-        part.save_own_variables(store)
-        yield part, {name: np.array(value) for name, value in store.items()}
+def _changed_by_training(model):
+    """All variables of it, its optimizers and its pools, which keep theirs to themselves."""
+    pools = [layer for layer in model.layers if isinstance(layer, ReplayPool) and layer.size]
+    optimizers = (v for each in model.optimizers.values() for v in each.variables)
+    own = (v for pool in pools for v in (pool.images, pool.count))
+    return [*model.variables, *optimizers, *own]
 
 
 @functools.cache
 def _traced(policy, steps_per_execution, arguments):
     model = tiny_model(compiled=False, **dict(arguments))
     model.compile(steps_per_execution=steps_per_execution)
-    return model, [np.array(variable) for variable in model.variables], list(_stores(model))
+    return model, [np.array(variable) for variable in _changed_by_training(model)]
 
 
 def traced_model(steps_per_execution=1, **arguments):
@@ -59,11 +58,9 @@ def traced_model(steps_per_execution=1, **arguments):
     There is one for the same arguments: the next call takes it back to its start.
     """
     policy = keras.config.dtype_policy().name
-    model, values, stores = _traced(policy, steps_per_execution, tuple(arguments.items()))
-    for variable, value in zip(model.variables, values, strict=True):
+    model, values = _traced(policy, steps_per_execution, tuple(arguments.items()))
+    for variable, value in zip(_changed_by_training(model), values, strict=True):
         variable.assign(value)
-    for part, store in stores:
-        part.load_own_variables(store)
     model.stop_training = False
     return model
 

@@ -97,6 +97,14 @@ def unbroken(tmp_path_factory):
     return _fit(tmp_path_factory.mktemp("unbroken"))
 
 
+def test_the_shared_model_is_a_new_one_each_time():
+    """Whatever was done to it: else these tests would find what they left behind."""
+    traced_model().fit(_unpaired(), verbose=0)
+    model = traced_model()
+    assert_equal(all_variables(model), all_variables(tiny_model()))
+    assert [int(pool.count) for pool in (model.pool_a, model.pool_b)] == [0, 0]
+
+
 def test_fit_goes_on_to_the_bit(unbroken, tmp_path):
     """Stopped in the middle of an epoch, after its last step and in the next one."""
     for step in (2, 3, 5):
