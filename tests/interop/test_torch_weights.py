@@ -5,7 +5,6 @@ import errno
 import os
 import pathlib
 import pickle
-import subprocess
 import sys
 
 import keras
@@ -415,14 +414,14 @@ def test_checkpoints_are_written_all_or_none_and_never_over_others(tmp_path):
     assert not (tmp_path / "new").exists()
 
 
-def test_an_import_never_replaces_a_file(tmp_path):
+def test_an_import_never_replaces_a_file(here, tmp_path):
     published.write_checkpoints(tmp_path / "run")
     own = tmp_path / "own.keras"
     own.write_bytes(b"weeks of training")
     for source in (tmp_path / "run", tmp_path / "run" / "latest_net_G_A.pth"):
-        done = _command("import", source, own)
-        assert done.returncode == 2
-        assert done.stderr.splitlines()[-1].endswith("is there already; choose another name.")
+        done = here("import", source, own)
+        assert done.status == 2
+        assert done.errors.splitlines()[-1].endswith("is there already; choose another name.")
     assert own.read_bytes() == b"weeks of training"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["own.keras", "run"]
 
@@ -439,39 +438,28 @@ def test_a_full_disk_is_an_error_of_the_file_system(module, tmp_path, monkeypatc
     assert [path.name for path in tmp_path.iterdir()] == ["net.pth"]
 
 
-def _command(*arguments):
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    return subprocess.run(
-        [sys.executable, "-m", "cyclegan_tf.commands.main", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        env=environment,
-        check=False,
-    )
-
-
-def test_import_translate_and_export_from_the_command_line(tmp_path):
+def test_import_translate_and_export_from_the_command_line(here, tmp_path):
     from PIL import Image
-    from tiny import smooth
+    from tiny import cyclegan_tf, smooth
 
     modules = published.write_checkpoints(tmp_path / "run")
     Image.fromarray(smooth(32, 48)).save(tmp_path / "x.png")
     g_a = tmp_path / "run" / "latest_net_G_A.pth"
 
-    done = _command("import", g_a, tmp_path / "a2b.keras")
+    done = cyclegan_tf("import", g_a, tmp_path / "a2b.keras")  # with PyTorch and TensorFlow anew
     assert done.returncode == 0, done.stderr
-    done = _command("translate", tmp_path / "a2b.keras", tmp_path / "x.png", tmp_path / "y.png")
-    assert done.returncode == 0, done.stderr
+    done = here("translate", tmp_path / "a2b.keras", tmp_path / "x.png", tmp_path / "y.png")
+    assert done.status == 0, done.errors
     pixels = np.float32(smooth(32, 48))[None] / 127.5 - 1
     expected = np.round((_output(modules["G_A"], pixels)[0] + 1) * 127.5)
     with Image.open(tmp_path / "y.png") as image:
         assert np.abs(np.asarray(image, np.float32) - expected).max() <= 1
 
-    done = _command("import", tmp_path / "run", tmp_path / "run.keras", "--image-size", 32)
-    assert done.returncode == 0, done.stderr
+    done = here("import", tmp_path / "run", tmp_path / "run.keras", "--image-size", 32)
+    assert done.status == 0, done.errors
     assert isinstance(load(tmp_path / "run.keras"), CycleGAN)
-    done = _command("export", tmp_path / "run.keras", tmp_path / "out", "--torch")
-    assert done.returncode == 0, done.stderr
+    done = here("export", tmp_path / "run.keras", tmp_path / "out", "--torch")
+    assert done.status == 0, done.errors
     state = torch.load(tmp_path / "out" / "latest_net_G_B.pth", weights_only=True)
     modules["G_A"].load_state_dict(state, strict=True)
     assert torch.equal(state["model.1.weight"], modules["G_B"].state_dict()["model.1.weight"])
@@ -490,17 +478,17 @@ def test_a_single_generator_is_exported_at_a_size_that_is_given(tmp_path):
     assert len(torch_weights.save_networks(translator, tmp_path / "torch", ["ab"])) == 1
 
 
-def test_bad_files_from_the_command_line(tmp_path):
+def test_bad_files_from_the_command_line(here, tmp_path):
     text = tmp_path / "notes.pth"
     text.write_text("no weights\n")
-    done = _command("import", text, tmp_path / "x.keras")
-    assert done.returncode == 2
-    assert done.stderr.splitlines()[-1].endswith("notes.pth is not a file that torch.save wrote.")
-    assert "Traceback" not in done.stderr
+    done = here("import", text, tmp_path / "x.keras")
+    assert done.status == 2
+    assert done.errors.splitlines()[-1].endswith("notes.pth is not a file that torch.save wrote.")
+    assert "Traceback" not in done.errors
     assert not (tmp_path / "x.keras").exists()
-    done = _command("import", text, tmp_path / "x.keras", "--epoch", "7")
-    assert done.returncode == 2
-    assert "epoch and image_size go with the folder of a run" in done.stderr
+    done = here("import", text, tmp_path / "x.keras", "--epoch", "7")
+    assert done.status == 2
+    assert "epoch and image_size go with the folder of a run" in done.errors
 
 
 def test_without_torch_the_extra_is_named(monkeypatch):

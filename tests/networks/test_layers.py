@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from cyclegan_tf import InstanceNormalization, ReflectionPadding2D, ReplayPool
+from cyclegan_tf.networks import layers
 from cyclegan_tf.networks.kernels import UPSAMPLING_FORMS, portable_kernels
 from cyclegan_tf.networks.layers import (
     Conv2D,
@@ -103,7 +104,7 @@ def _assert_fast_path_agrees(layer, x, tolerance, order=1):
 def test_the_fused_normalization_agrees_with_the_plain_one(policy, tolerance, affine):
     layer = InstanceNormalization(affine=affine, dtype=policy)
     x = tf.cast(tf.constant(_images((2, 128, 64, 16))), layer.compute_dtype)
-    assert layer._can_be_fused(x)
+    assert layers._can_be_fused(x, layer.epsilon)
     _assert_fast_path_agrees(layer, x, tolerance)
 
 

@@ -720,10 +720,10 @@ def test_averaged_weights_are_what_fit_ends_with():
 class DiscriminatorsFirst(CycleGAN):
     """A system whose discriminators are made, and found by Keras, before its generators."""
 
-    def __init__(self, *networks, **kwargs):
+    def __init__(self, generator_ab, generator_ba, discriminator_a, discriminator_b, **kwargs):
         keras.Model.__init__(self)
-        self.discriminator_a, self.discriminator_b = networks[2:]
-        super().__init__(*networks, **kwargs)
+        self.discriminator_a, self.discriminator_b = discriminator_a, discriminator_b
+        super().__init__(generator_ab, generator_ba, discriminator_a, discriminator_b, **kwargs)
 
 
 @pytest.mark.parametrize("optimizer", [Adam, keras.optimizers.Adam])

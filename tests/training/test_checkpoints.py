@@ -623,6 +623,13 @@ def _start(out):
     return process
 
 
+def _finish(out):
+    """The command, which has to end well."""
+    process = _start(out)
+    process.join()
+    assert process.exitcode == 0
+
+
 def _run_command(arguments):
     sys.argv = ["cyclegan-tf", *arguments]
     with open(os.devnull, "w") as sys.stdout:
@@ -645,14 +652,14 @@ def _killed(out, rng):
 def _run_killed(out, kills, seed=0):
     rng = random.Random(seed)
     killed = sum(_killed(out, rng) for _ in range(kills))
-    subprocess.run(_command(out), check=True, capture_output=True)
+    _finish(out)
     return killed
 
 
 @pytest.fixture(scope="module")
 def unbroken_run(tmp_path_factory):
     out = tmp_path_factory.mktemp("runs") / "unbroken"
-    subprocess.run(_command(out), check=True, capture_output=True)
+    _finish(out)
     return out
 
 
@@ -678,7 +685,7 @@ def test_a_machine_that_is_taken_away_leaves_a_checkpoint(unbroken_run, tmp_path
                 process.send_signal(signal.SIGTERM)
     assert process.returncode == -signal.SIGTERM
     assert newest_state(out / "checkpoints")["iterations"] >= STEPS
-    subprocess.run(_command(out), check=True, capture_output=True)
+    _finish(out)
     assert_same_run(out, unbroken_run)
 
 
@@ -695,7 +702,7 @@ def test_a_full_disk_leaves_the_checkpoint_before_and_the_run_goes_on(unbroken_r
         assert "cannot be written" in sentence
         assert newest_state(disk / "run" / "checkpoints")["iterations"] >= 1
         (disk / "other").unlink()
-        subprocess.run(_command(disk / "run"), check=True, capture_output=True)
+        _finish(disk / "run")
         assert_same_run(disk / "run", unbroken_run)
     finally:
         subprocess.run(["umount", disk], check=True)
