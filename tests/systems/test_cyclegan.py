@@ -175,7 +175,7 @@ def test_callbacks_of_keras_work(tmp_path):
 
 
 def test_steps_per_execution():
-    model = tiny_model(compiled=False)
+    model = tiny_model(compiled=False, lambda_identity=0.0)
     model.compile(steps_per_execution=3)
     model.fit(tiny_pairs(), epochs=1, verbose=0)
     assert int(model.generator_optimizer.iterations) == 6
@@ -183,7 +183,7 @@ def test_steps_per_execution():
 
 @pytest.mark.parametrize("adversarial", ["vanilla", "wgangp"])
 def test_other_objectives_train(adversarial):
-    model = tiny_model(adversarial=adversarial)
+    model = tiny_model(adversarial=adversarial, lambda_identity=0.0)
     a, b = tiny_images(1)
     for _ in range(3):
         assert np.isfinite(list(model.train_on_batch(a, b, return_dict=True).values())).all()
@@ -194,7 +194,7 @@ def test_fine_discriminators_train_save_and_load(settings, tmp_path):
     networks = paper_networks(
         SHAPE, base_filters=4, blocks=1, strided_layers=1, fine_discriminators="both"
     )
-    model = CycleGAN(**networks, image_shape=SHAPE, pool_size=3, **settings)
+    model = CycleGAN(**networks, image_shape=SHAPE, pool_size=3, lambda_identity=0.0, **settings)
     model.compile()
     a, b = tiny_images(1)
     for _ in range(2):
@@ -248,7 +248,7 @@ def test_uncompiled_models_save_and_load(tmp_path):
 
 def test_one_seed_gives_one_run():
     def losses():
-        model = tiny_model(compiled=False)
+        model = tiny_model(compiled=False, lambda_identity=0.0)
         model.compile(run_eagerly=True)
         return [
             model.train_on_batch(a, b, return_dict=True)["g_ab"] for a, b in tiny_pairs(count=7)
@@ -267,7 +267,7 @@ def test_two_replicas_train_as_one_with_twice_the_batch():
 
     def trained(strategy, **arguments):
         with strategy.scope():
-            model = tiny_model(compiled=False, pool_size=0, **arguments)
+            model = tiny_model(compiled=False, pool_size=0, lambda_identity=0.0, **arguments)
             model.compile(keras.optimizers.SGD(1e-3), keras.optimizers.SGD(1e-3))
         pairs = tf.data.Dataset.from_tensor_slices(tuple(images)).batch(2)
         history = model.fit(pairs, epochs=1, verbose=0).history
@@ -309,7 +309,7 @@ def test_accumulated_gradients_train_as_a_batch_does():
     a, b = tiny_images(8)
 
     def trained(batch_size, **settings):
-        model = tiny_model(compiled=False, pool_size=0)
+        model = tiny_model(compiled=False, pool_size=0, lambda_identity=0.0)
         model.compile(Adam(1e-3, **settings), Adam(1e-3, **settings))
         model.fit(a, b, batch_size=batch_size, shuffle=False, verbose=0)
         return model.get_weights()
@@ -377,7 +377,7 @@ def test_networks_that_end_in_half_precision_train():
 def test_batches_of_unknown_size_beside_known_ones_train():
     a, b = (tf.data.Dataset.from_tensor_slices(part) for part in tiny_images(2))
     pairs = tf.data.Dataset.zip((a.batch(1, drop_remainder=True), b.batch(1)))
-    model = tiny_model(pool_size=0)
+    model = tiny_model(pool_size=0, lambda_identity=0.0)
     assert np.isfinite(model.fit(pairs, verbose=0).history["g_ab"]).all()
 
 
@@ -638,10 +638,10 @@ def test_float_images_out_of_range_are_refused(values):
 def test_float_images_out_of_range_are_refused_where_several_steps_are_one_call():
     """With XLA, which leaves assertions of the step itself out, and on two replicas."""
     pairs = tf.data.Dataset.from_tensors(tuple(127.5 * tiny_images(2) + 127.5)).repeat(2)
-    xla = tiny_model(compiled=False)
+    xla = tiny_model(compiled=False, lambda_identity=0.0)
     xla.compile(jit_compile=True, steps_per_execution=2)
     with two_replicas().scope():
-        mirrored = tiny_model()
+        mirrored = tiny_model(lambda_identity=0.0)
     for model in (xla, mirrored):
         with pytest.raises(InputError, match="divide values from 0 to 255"):
             model.fit(pairs, verbose=0)
@@ -689,7 +689,7 @@ def test_the_whole_step_compiles_with_xla_and_agrees():
     """As on a TPU: no dynamic shape, no Python, the pools and their random numbers included."""
     models = []
     for jit_compile in (False, True):
-        model = tiny_model(compiled=False, pool_size=2)
+        model = tiny_model(compiled=False, pool_size=2, lambda_identity=0.0)
         rates = {"generator_optimizer": keras.optimizers.SGD(1e-3)}
         rates["discriminator_optimizer"] = keras.optimizers.SGD(1e-3)
         model.compile(**rates, jit_compile=jit_compile)
@@ -759,7 +759,7 @@ def test_averages_of_discriminators_are_refused():
 
 def test_compile_outside_the_scope_shares_the_moments():
     with two_replicas().scope():
-        model = tiny_model(compiled=False)
+        model = tiny_model(compiled=False, lambda_identity=0.0)
     model.compile()
     for optimizer in (model.generator_optimizer, model.discriminator_optimizer):
         for variable in optimizer.variables:

@@ -358,7 +358,7 @@ def test_half_precision_goes_on(policy, tmp_path):
 
 def test_two_replicas_go_on_with_a_pool_each(tmp_path):
     with two_replicas().scope():
-        unbroken, resumed = tiny_model(), tiny_model()
+        unbroken, resumed = (tiny_model(lambda_identity=0.0) for _ in range(2))
 
     def pairs():
         images = np.random.default_rng(0).integers(0, 255, (2, 6, *SHAPE), dtype=np.uint8)
@@ -617,7 +617,7 @@ def _command(out):
 def _start(out):
     """The command in a process that need not import TensorFlow first, which takes the longest."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["cyclegan_tf.runs.train", "cyclegan_tf.commands.main"])
+    context.set_forkserver_preload(["cyclegan_tf.commands.main"])
     process = context.Process(target=_run_command, args=(_command(out)[len(COMMAND) :],))
     process.start()
     return process
