@@ -1,6 +1,7 @@
-"""Chromium, to open pages as a visitor would."""
+"""Chromium, to open pages as a visitor would, and a server that says nothing."""
 
 import contextlib
+import http.server
 import shutil
 
 import pytest
@@ -20,3 +21,8 @@ def chromium(playwright, *more):
     )
     yield browser
     browser.close()
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass

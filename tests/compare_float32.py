@@ -7,7 +7,6 @@ Prints, for both recorded runs, the largest relative difference of a loss in eac
 
 import numpy as np
 import references
-import test_parity
 import torch
 import torch_networks
 from torch.nn.functional import l1_loss, mse_loss
@@ -16,13 +15,13 @@ from cyclegan_tf import ReplayPool
 
 
 def here(reference):
-    model = test_parity._model(reference)
-    test_parity.replay_draws(reference, lambda call: setattr(ReplayPool, "call", call))
+    model = references.cyclegan(reference)
+    references.replay_draws(reference, lambda call: setattr(ReplayPool, "call", call))
     model.compile(run_eagerly=True)
     for image_a, image_b in _pairs(reference):
         losses = model.train_on_batch(image_a, image_b, return_dict=True)
         model.reset_metrics()
-        yield {test_parity.REFERENCE_NAMES[name]: float(value) for name, value in losses.items()}
+        yield {references.REFERENCE_NAMES[name]: float(value) for name, value in losses.items()}
 
 
 def plain_torch(reference, dtype):

@@ -1,3 +1,5 @@
+import functools
+import gc
 import os
 import pathlib
 import signal
@@ -11,6 +13,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
 import pytest
+
+pytest.register_assert_rewrite("references", "same_runs", "tiny")
+
 import tensorflow as tf
 from PIL import Image
 
@@ -20,24 +25,50 @@ tf.config.set_logical_device_configuration(
 )
 
 
+# Traced graphs are made of many small objects, which are looked through again and again.
+gc.set_threshold(50_000, 20, 10)
+
+# Of these no process may be left with one when the other is done: the longest first.
+LONG = (
+    "test_launch.py",  # strategies, in a process that no other test has used
+    "test_checkpoints.py",
+    "test_cyclegan.py",
+    "test_hostile_runs.py",
+    "test_conformance.py",
+    "test_demo.py",
+    "test_web.py",
+    "test_train.py",
+    "test_cli.py",
+    "test_notebooks.py",
+    "test_hostile_surroundings.py",
+    "test_docs.py",
+    "test_tflite.py",
+)
+
+
 @pytest.hookimpl(trylast=True)  # after -m and -k
 def pytest_collection_modifyitems(config, items):
-    """Strategies first, in a process that no other test has used; then the files of slow tests.
-
-    No process is left with one of those in the end when the other is done. Quick twins are left
-    out where the slow tests of their file run.
-    """
+    """The longest files first. Quick twins are left out where slow tests of their file run."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     twins = [item for item in items if item.get_closest_marker("twin") and item.path in slow]
     config.hook.pytest_deselected(items=twins)
+    places = {name: number for number, name in enumerate(LONG)}
     rest = [item for item in items if item not in twins]
-    items[:] = sorted(rest, key=lambda i: (i.path.name != "test_launch.py", i.path not in slow))
+    items[:] = sorted(rest, key=lambda item: places.get(item.path.name, len(LONG)))
 
 
 @pytest.fixture(autouse=True)
 def default_dtype_policy():
     yield
     keras.config.set_dtype_policy("float32")
+
+
+@pytest.fixture
+def here(monkeypatch, capsys):
+    """The command line in this process: `here("translate", run, source, output)`."""
+    from tiny import command_here
+
+    return functools.partial(command_here, monkeypatch, capsys)
 
 
 @pytest.fixture

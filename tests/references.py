@@ -6,6 +6,7 @@ import pathlib
 import keras
 import numpy as np
 
+from cyclegan_tf import CycleGAN, torch_weights
 from cyclegan_tf.interop import torch_state
 
 FIXTURES = pathlib.Path(__file__).parent / "fixtures"
@@ -74,3 +75,55 @@ def recorded_draws(draws, are_slots, pool_size, count):
         pairs.append((coin, int(drawn.pop(0)[0]) if heads else 0))
     assert len(pairs) == count
     return pairs
+
+
+# The reference's name of each loss; its D_A judges images of B.
+REFERENCE_NAMES = {
+    "d_b": "D_A",
+    "g_ab": "G_A",
+    "cycle_a": "cycle_A",
+    "identity_b": "idt_A",
+    "d_a": "D_B",
+    "g_ba": "G_B",
+    "cycle_b": "cycle_B",
+    "identity_a": "idt_B",
+}
+
+
+def cyclegan(reference):
+    networks = {
+        name: network(reference, reference_name, name.startswith("generator"))
+        for name, reference_name in torch_weights.REFERENCE_NAMES.items()
+    }
+    return CycleGAN(
+        **networks,
+        image_shape=(32, 32, 3),
+        lambda_identity=float(reference["lambda_identity"]),
+        pool_size=int(reference["pool_size"]),
+    )
+
+
+def replay_draws(reference, install):
+    """Has the pools exchange images by the random numbers that the published ones drew."""
+    if not reference["pool_size"]:
+        return {}
+    count, batch = reference["images_a"].shape[:2]
+    draws = {
+        f"pool_{domain.lower()}": iter(
+            recorded_draws(
+                reference[f"pool_{domain}_draws"],
+                reference[f"pool_{domain}_is_randint"],
+                int(reference["pool_size"]),
+                count * batch,
+            )
+        )
+        for domain in "AB"
+    }
+
+    def call(pool, images, seed):
+        coins, slots = zip(*(next(draws[pool.name]) for _ in range(batch)))
+        coins = np.array(coins, images.dtype.name)
+        return pool.exchange(images, coins, np.array(slots, np.int32))
+
+    install(call)
+    return draws

@@ -128,3 +128,18 @@ def with_random_tensors(module, seed=0):
                 fan_in = tensor[0].numel() if tensor.ndim == 4 else 4
                 tensor.normal_(0, fan_in**-0.5, generator=generator)
     return module.eval()
+
+
+def write_checkpoints(folder):
+    """Four checkpoints of a reference run; the modules by file name."""
+    folder.mkdir()
+    modules = {
+        "G_A": resnet(1, 4),
+        "G_B": resnet(1, 4),
+        "D_A": patchgan(2, 4),
+        "D_B": patchgan(2, 4),
+    }
+    for seed, (name, module) in enumerate(modules.items()):
+        with_random_tensors(module, seed)
+        torch.save(module.state_dict(), folder / f"latest_net_{name}.pth")
+    return modules

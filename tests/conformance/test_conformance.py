@@ -1,5 +1,6 @@
 """What every system promises, tried on each of the table."""
 
+import functools
 import json
 import os
 
@@ -39,24 +40,35 @@ def test_logs_finite_losses_by_their_names(system):
     assert sorted(evaluated) == sorted(named)
 
 
+@functools.cache
+def _trained(system):
+    """A model after one step, which is traced once, its losses, and the weights before and after.
+
+    Who trains it on asks nothing of it but that it has been trained.
+    """
+    model = build(system, noise=False)
+    before = [np.array(v) for v in model.trainable_weights]
+    losses = model.train_on_batch(*images(), return_dict=True)
+    return model, losses, before, [np.array(v) for v in model.trainable_weights]
+
+
 @of_each_system
 def test_trains_all_of_its_weights_and_no_other(system):
     """Each group's step changes its own variables; what no group trains stays."""
-    model = build(system, noise=False)
-    before = [np.array(v) for v in model.trainable_weights]
-    model.train_on_batch(*images())
-    for variable, value in zip(model.trainable_weights, before):
+    model, _, before, after = _trained(system)
+    for variable, old, new in zip(model.trainable_weights, before, after, strict=True):
         # Offsets before an instance normalization have no gradient, and there are none here.
-        assert np.any(np.array(variable) != value), variable.path
+        assert np.any(new != old), variable.path
     trained = [id(v) for group in model.groups for v in model.variables_of(group)]
     assert len(trained) == len(set(trained)) == len(model.trainable_weights)
 
 
 @of_each_system
 def test_saves_and_loads_bit_for_bit(system, tmp_path):
-    model = build(system, noise=False)
-    for seed in range(3):  # which fill the pools
+    model, *_ = _trained(system)
+    for seed in (1, 2):  # which fill the pools
         model.train_on_batch(*images(seed=seed))
+    model.reset_metrics()
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     assert_same(state(model), state(loaded))
@@ -86,6 +98,7 @@ class _StopAfter(keras.callbacks.Callback):
 @of_each_system
 def test_resumes_bit_for_bit_within_an_epoch(system, tmp_path):
     def fit(model, folder, *callbacks):
+        model.run_eagerly = True  # sooner than the step is traced; by command it is
         checkpoints = Checkpoints(tmp_path / folder, minutes=0)
         model.fit(scenes(system), epochs=1, verbose=0, callbacks=[checkpoints, *callbacks])
         return state(model)
@@ -117,7 +130,7 @@ def test_two_replicas_train_as_one_device(system):
 @of_each_system
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_half_precision_gives_nearly_the_same_losses(system, policy):
-    expected = build(system, noise=False).train_on_batch(*images(), return_dict=True)
+    _, expected, *_ = _trained(system)
     keras.config.set_dtype_policy(policy)
     model = build(system, noise=False)
     if policy == "mixed_float16":  # the default scale is so large that the first steps overflow

@@ -1,20 +1,13 @@
-import functools
 import shutil
 
 import pytest
-from hostile import TINY, command_here
+from hostile import TINY
 from PIL import Image
-from test_image_files import smooth
+from tiny import smooth
 
 from cyclegan_tf.runs.load import load
 from cyclegan_tf.runs.options import resolve
 from cyclegan_tf.runs.train import train
-
-
-@pytest.fixture
-def here(monkeypatch, capsys):
-    """The command line in this process: `here("translate", run, source, output)`."""
-    return functools.partial(command_here, monkeypatch, capsys)
 
 
 @pytest.fixture(scope="session")

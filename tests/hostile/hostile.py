@@ -1,21 +1,14 @@
 """What the hostile tests share: the real command line, and folders before and after."""
 
 import contextlib
-import dataclasses
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
-import warnings
 
 import pytest
-
-from cyclegan_tf.commands.main import main
-
-# Of the command line: all went well, something was left out, refused; Ctrl-C and SIGTERM.
-STATUSES = (0, 1, 2, 130, 143)
-_MOST_LINES = 8  # of a sentence, a warning or two, and the bar
+from tiny import MOST_LINES, Ended
 
 TINY = {
     "preset": "demo",
@@ -39,28 +32,7 @@ def options(**changes):
     ]
 
 
-@dataclasses.dataclass(frozen=True)
-class Ended:
-    """How a command ended: its exit status, and what it wrote to stdout and stderr."""
-
-    status: int
-    output: str
-    errors: str
-
-    def well(self, lines=_MOST_LINES):
-        """This, if it ended as every command has to, whatever it is given."""
-        assert "Traceback" not in self.errors, self.errors
-        assert self.status in STATUSES, (self.status, self.errors)
-        assert len(self.errors.splitlines()) <= lines, self.errors
-        return self
-
-    def refused(self):
-        """The sentence of a command that refused what it was given."""
-        assert self.status == 2, (self.status, self.output, self.errors)
-        return self.errors.strip().splitlines()[-1]
-
-
-def command(*arguments, timeout=120, lines=_MOST_LINES, **settings):
+def command(*arguments, timeout=120, lines=MOST_LINES, **settings):
     """Runs `python -m cyclegan_tf` in a process of its own, which must end before the timeout.
 
     On stderr it may write that many `lines`.
@@ -73,18 +45,6 @@ def command(*arguments, timeout=120, lines=_MOST_LINES, **settings):
         **settings,
     )
     return Ended(done.returncode, done.stdout, done.stderr).well(lines)
-
-
-def command_here(monkeypatch, capsys, *arguments):
-    """Runs the command line in this process, which saves its start; see the fixture `here`."""
-    capsys.readouterr()
-    monkeypatch.setattr(sys, "argv", ["cyclegan-tf", *map(str, arguments)])
-    with warnings.catch_warnings():
-        warnings.simplefilter("default")
-        with pytest.raises(SystemExit) as ended:
-            main()
-    written = capsys.readouterr()
-    return Ended(ended.value.code or 0, written.out, written.err).well()
 
 
 def contents(folder):

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 from hostile import command, options, unfinished, untouched
 from PIL import Image
-from test_image_files import smooth
+from tiny import smooth
 from users import as_nobody
 
 from cyclegan_tf import data, export_saved_model

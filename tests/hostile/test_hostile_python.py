@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 from hostile import untouched
 from PIL import Image
-from test_cyclegan import SHAPE, _images, _model
-from test_image_files import smooth
+from tiny import SHAPE, smooth, tiny_images, tiny_model, traced_model
 
 from cyclegan_tf import CycleGAN, InputError, data, export_saved_model
 
@@ -78,24 +77,24 @@ def test_translate_keeps_the_shape(images, model):
 
 @pytest.fixture(scope="module")
 def system():
-    return _model()
+    return traced_model()
 
 
 def test_fit_takes_images_of_its_channels(system):
-    gray, _ = _images(1, shape=(*SHAPE[:2], 1))
+    gray, _ = tiny_images(1, shape=(*SHAPE[:2], 1))
     with pytest.raises(ValueError, match=r"in domain A; received .* shape \(32, 32, 1\)"):
         system.fit(gray, gray, verbose=0)
 
 
 def test_batches_of_a_and_b_may_differ():
-    (a, _), (b, _) = _images(1), _images(2)
-    losses = _model().train_on_batch(a, b, return_dict=True)
+    (a, _), (b, _) = tiny_images(1), tiny_images(2)
+    losses = traced_model().train_on_batch(a, b, return_dict=True)
     assert np.isfinite(list(losses.values())).all()
 
 
 def test_what_keras_refuses_stays_one_sentence():
     with pytest.raises(ValueError, match="compile"):
-        _model(compiled=False).fit(*_images(1), verbose=0)
+        tiny_model(compiled=False).fit(*tiny_images(1), verbose=0)
     with pytest.raises((TypeError, ValueError), match="lambda_c"):
         CycleGAN(image_shape=SHAPE, lambda_c=1)
 
@@ -127,7 +126,7 @@ def test_a_saved_model_does_not_replace_a_file(model, tmp_path):
 
 
 def test_a_system_is_copied_by_every_way_of_keras(system, tmp_path):
-    images, _ = _images(2)
+    images, _ = tiny_images(2)
     expected = system.predict(images, verbose=0)
     system.save_weights(tmp_path / "x.weights.h5")
     copies = [

@@ -27,7 +27,7 @@ def _left_to_others(path):
 
 @pytest.mark.parametrize("path", HOSTILE, ids=lambda path: path.stem)
 def test_each_test_that_is_named_exists(path):
-    others = set().union(*(_names(other) for other in TESTS.glob("test_*.py")))
+    others = set().union(*(_names(other) for other in TESTS.rglob("test_*.py")))
     left = _left_to_others(path)
     assert not set(left.values()) - others
     assert not set(left.values()) & _names(path)

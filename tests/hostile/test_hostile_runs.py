@@ -8,8 +8,9 @@ import sys
 
 import keras
 import pytest
-from hostile import TINY, Ended, command, options, unfinished, untouched
-from test_checkpoints import _assert_same_run
+from hostile import TINY, command, options, unfinished, untouched
+from same_runs import assert_same_run
+from tiny import Ended
 
 from cyclegan_tf import InputError, files
 from cyclegan_tf.runs.options import resolve
@@ -23,13 +24,13 @@ ELSEWHERE = {
     ),
     "its training": "test_training_goes_on_from_the_one_before",
     "the only checkpoint flipped or truncated": "test_damaged_checkpoints_leave_the_model",
-    "options.json with another λ": "test_a_run_of_other_options_is_refused_unless_restarted",
+    "options.json with another λ": "test_a_run_of_other_options_is_refused",
     "resume with data/small/ or the absolute path": (
         "test_a_source_is_a_folder_whatever_its_spelling"
     ),
     "export of a run from another folder": "test_a_run_finds_its_images_from_another_folder",
     "two trainings into one folder": "test_two_processes_do_not_train_in_one_folder",
-    "SIGKILL at 5 moments": "test_a_run_killed_20_times_ends_as_the_unbroken_one",
+    "SIGKILL at 5 moments": "test_a_run_killed_5_times_ends_as_the_unbroken_one",
     "SIGTERM": "test_a_machine_that_is_taken_away_leaves_a_checkpoint",
     "Ctrl-C while TensorFlow is imported": "test_interruption_while_tensorflow_is_imported",
 }
@@ -161,4 +162,4 @@ def test_ctrl_c_twice_loses_nothing(tmp_path):
         assert newest_state(tmp_path / "run" / "checkpoints")["epoch"] >= epoch - 1
         assert not unfinished(tmp_path / "run")
     assert command(*arguments, tmp_path / "run", *of_run).status == 0
-    _assert_same_run(tmp_path / "run", tmp_path / "unbroken")
+    assert_same_run(tmp_path / "run", tmp_path / "unbroken")

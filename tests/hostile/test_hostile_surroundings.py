@@ -9,7 +9,7 @@ import shutil
 import pytest
 from hostile import command, mounted, options, unfinished, untouched
 from PIL import Image
-from test_image_files import smooth
+from tiny import smooth
 
 import cyclegan_tf
 
@@ -30,8 +30,9 @@ def _environment(without=(), **changes):
 
 SURROUNDINGS = {
     "plain": _environment(PYTHONHASHSEED="1"),
-    "no UTF-8": _environment(LC_ALL="C", PYTHONUTF8="0", PYTHONHASHSEED="2"),
-    "a home that is not there": _environment(HOME="/nowhere/at/all", PYTHONHASHSEED="3"),
+    "no UTF-8, and a home that is not there": _environment(
+        LC_ALL="C", PYTHONUTF8="0", HOME="/nowhere/at/all", PYTHONHASHSEED="2"
+    ),
 }
 
 

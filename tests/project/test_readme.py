@@ -1,0 +1,55 @@
+"""What a newcomer tries first: the ten lines, and all commands; see also `test_docs.py`."""
+
+import pathlib
+import re
+import subprocess
+import sys
+
+import typer
+from pages import README, ROOT, blocks, commands
+
+from cyclegan_tf.commands.main import app
+from cyclegan_tf.systems import meanings
+
+
+def _ten_lines():
+    (code,) = blocks(README, "python")
+    return code
+
+
+def test_the_ten_lines_are_ten():
+    lines = [line for line in _ten_lines().splitlines() if line and not line.startswith("#")]
+    assert len(lines) == 10
+
+
+def test_the_ten_lines_run_as_they_stand_with_fewer_images(tmp_path):
+    code, changed = re.subn(r"\bcount=\d+", "count=2", _ten_lines())
+    assert changed == 2
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True)
+    assert (tmp_path / "translator.keras").exists()
+
+
+def test_every_subcommand_and_what_make_does_is_shown():
+    shown = [command.split() for command in commands(README)]
+    assert {words[1] for words in shown if words[0] == "cyclegan-tf"} == set(
+        typer.main.get_command(app).commands
+    )
+    targets = {words[1] for words in shown if words[0] == "make"}
+    assert targets == {"demo", "web", "test", "test-quick", "test-matrix", "lint", "bench"}
+
+
+def test_the_sheet_at_the_top_is_there():
+    text = README.read_text()
+    assert pathlib.Path(ROOT, "docs/street_scenes.png").exists()
+    assert text.index("(docs/street_scenes.png)") < text.index("## ")
+
+
+def test_losses_are_read_as_on_the_page_of_a_run():
+    section = README.read_text().split("## How do I know it works?")[1].split("## ")[0]
+    for objective in ("lsgan", "vanilla"):
+        for text in (
+            meanings.of_discriminator("a", objective),
+            meanings.of_generator("ab", objective),
+        ):
+            (undecided,) = re.findall(r"0\.\d+", text)
+            assert undecided in section
