@@ -56,7 +56,7 @@ def export(
         bool,
         typer.Option(
             "--keras",
-            help="Write only a .keras of each generator, a tenth of the run's model.keras, for "
+            help="Write only a .keras of each generator, a fraction of the run's model.keras, for "
             "`translate`, `export` and Keras.",
         ),
     ] = False,
