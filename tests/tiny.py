@@ -73,6 +73,24 @@ def tiny_pairs(**arguments):
     return tf.data.Dataset.from_tensor_slices(tuple(tiny_images(**arguments))).batch(1)
 
 
+class Stopped(Exception):
+    pass
+
+
+class StopAfter(keras.callbacks.Callback):
+    def __init__(self, step):
+        super().__init__()
+        self.step = step
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.done = epoch * self.params["steps"]
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.done += self.model.steps_per_execution
+        if self.done == self.step:
+            raise Stopped
+
+
 # Options of `train` in Python, and in the command line.
 TINY = {
     "preset": "demo",

@@ -12,7 +12,7 @@ class NoiseDropout(keras.layers.Dropout):
 
     Pix2pix has no other noise: "we provide noise only in the form of dropout, applied on several
     layers of our generator at both training and test time" (Isola et al. 2017, arXiv 1611.07004,
-    3.1). Two translations of one image therefore differ slightly; after
+    3.1). Two translations of one image therefore differ; after
     `keras.utils.set_random_seed` a new model repeats them.
 
     In training it draws by the random state of the layer, which is part of a checkpoint, and by

@@ -6,8 +6,10 @@ import os
 
 import keras
 import numpy as np
+import onnxruntime
 import pytest
 import tensorflow as tf
+from tiny import StopAfter, Stopped
 from two_replicas import two_replicas
 from typer.testing import CliRunner
 
@@ -81,31 +83,16 @@ def test_saves_and_loads_bit_for_bit(system, tmp_path):
         np.testing.assert_array_equal(first, second)
 
 
-class _Stopped(Exception):
-    pass
-
-
-class _StopAfter(keras.callbacks.Callback):
-    def __init__(self, step):
-        super().__init__()
-        self.step = step
-
-    def on_train_batch_end(self, batch, logs=None):
-        if batch + 1 == self.step:
-            raise _Stopped
-
-
 @of_each_system
 def test_resumes_bit_for_bit_within_an_epoch(system, tmp_path):
     def fit(model, folder, *callbacks):
-        model.run_eagerly = True  # sooner than the step is traced; by command it is
         checkpoints = Checkpoints(tmp_path / folder, minutes=0)
         model.fit(scenes(system), epochs=1, verbose=0, callbacks=[checkpoints, *callbacks])
         return state(model)
 
     unbroken = fit(build(system), "unbroken")
-    with pytest.raises(_Stopped):
-        fit(build(system), "broken", _StopAfter(4))
+    with pytest.raises(Stopped):
+        fit(build(system), "broken", StopAfter(4))
     assert_same(fit(build(system), "broken"), unbroken)
 
 
@@ -153,7 +140,6 @@ def test_half_precision_gives_nearly_the_same_losses(system, policy):
 
 @of_each_system
 def test_each_direction_is_exported_to_what_other_runtimes_read(system, tmp_path):
-    onnxruntime = pytest.importorskip("onnxruntime")
     model = build(system, noise=False)
     image = images()[0]
     export(model, tmp_path, model.directions, kinds=("saved_model", "tflite", "onnx", "keras"))

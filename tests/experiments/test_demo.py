@@ -63,8 +63,8 @@ def test_a_demo_can_be_repeated(short, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_twelfth_of_the_demo_on_small_images_tells_the_classes_apart(short, tmp_path):
-    scores = _repeated(short, tmp_path, epochs=2, image_size=32, ema_momentum=0.98)
+def test_an_eighth_of_the_demo_tells_the_classes_apart(short, tmp_path):
+    scores = _repeated(short, tmp_path, epochs=3, ema_momentum=0.98)
     trained = scores["photo_to_labels"]
-    assert trained["per_pixel"] > max(0.6, scores["copy"]["per_pixel"] + 0.2)
+    assert trained["per_pixel"] > max(0.65, scores["copy"]["per_pixel"] + 0.2)
     assert trained["iou"] > scores["untrained"]["iou"] + 0.2

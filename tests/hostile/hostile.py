@@ -8,18 +8,10 @@ import subprocess
 import sys
 
 import pytest
+import tiny
 from tiny import MOST_LINES, Ended
 
-TINY = {
-    "preset": "demo",
-    "image_size": 24,
-    "base_filters": 4,
-    "blocks": 1,
-    "strided_layers": 1,
-    "epochs": 1,
-    "steps_per_epoch": 2,
-    "precision": "float32",
-}
+TINY = {**tiny.TINY, "epochs": 1, "steps_per_epoch": 2}
 
 
 def options(**changes):

@@ -5,11 +5,17 @@ import re
 import subprocess
 import sys
 
+import pytest
 import typer
 from pages import README, ROOT, blocks, commands
 
 from cyclegan_tf.commands.main import app
 from cyclegan_tf.systems import meanings
+
+
+def _run(code, folder):
+    subprocess.run([sys.executable, "-c", code], cwd=folder, check=True, capture_output=True)
+    assert (folder / "translator.keras").exists()
 
 
 def _ten_lines():
@@ -22,11 +28,16 @@ def test_the_ten_lines_are_ten():
     assert len(lines) == 10
 
 
-def test_the_ten_lines_run_as_they_stand_with_fewer_images(tmp_path):
+@pytest.mark.twin
+def test_the_ten_lines_run_with_fewer_images(tmp_path):
     code, changed = re.subn(r"\bcount=\d+", "count=2", _ten_lines())
     assert changed == 2
-    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True)
-    assert (tmp_path / "translator.keras").exists()
+    _run(code, tmp_path)
+
+
+@pytest.mark.slow
+def test_the_ten_lines_run_as_they_stand(tmp_path):
+    _run(_ten_lines(), tmp_path)
 
 
 def test_every_subcommand_and_what_make_does_is_shown():

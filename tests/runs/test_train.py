@@ -312,10 +312,11 @@ def test_a_folder_is_never_replaced_by_a_file(tmp_path):
     assert (tmp_path / "x.tflite" / "mine").exists()
 
 
-def test_half_precision_trains_and_the_dtype_policy_of_the_caller_stays(tmp_path):
-    options = resolve("scenes", **{**TINY, "epochs": 1, "precision": "bfloat16"})
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_half_precision_trains_and_the_dtype_policy_of_the_caller_stays(precision, tmp_path):
+    options = resolve("scenes", **{**TINY, "epochs": 1, "precision": precision})
     model = train(options, tmp_path / "run", verbose=0)
-    assert model.generator_ab.compute_dtype == "bfloat16"
+    assert model.generator_ab.compute_dtype == precision
     assert np.isfinite(model.generator_ab.get_weights()[0]).all()
     assert keras.config.dtype_policy().name == "float32"
 

@@ -257,18 +257,19 @@ def test_one_seed_gives_one_run():
     assert losses() == losses()
 
 
-def test_two_replicas_train_as_one_with_twice_the_batch():
+@pytest.mark.parametrize("optimizer", [keras.optimizers.SGD, Adam])
+def test_two_replicas_train_as_one_with_twice_the_batch(optimizer):
     """Ten steps in float64, where no rounding tips a ReLU over; the replicas with `remat`.
 
-    By SGD, which tells a sum of gradients from a mean, as Adam does not.
+    SGD tells a sum of gradients from a mean, as Adam does not.
     """
     images = tiny_images(20)
     keras.config.set_dtype_policy("float64")
 
     def trained(strategy, **arguments):
         with strategy.scope():
-            model = tiny_model(compiled=False, pool_size=0, lambda_identity=0.0, **arguments)
-            model.compile(keras.optimizers.SGD(1e-3), keras.optimizers.SGD(1e-3))
+            model = tiny_model(compiled=False, pool_size=0, **arguments)
+            model.compile(optimizer(1e-3), optimizer(1e-3))
         pairs = tf.data.Dataset.from_tensor_slices(tuple(images)).batch(2)
         history = model.fit(pairs, epochs=1, verbose=0).history
         return model.get_weights(), history
@@ -281,13 +282,13 @@ def test_two_replicas_train_as_one_with_twice_the_batch():
         np.testing.assert_allclose(values, history_two[name], rtol=1e-6, err_msg=name)
 
 
-def test_remat_trains_the_same():
-    """With a penalty of gradients; without, the two replicas above train with `remat`."""
+@pytest.mark.parametrize("arguments", [{}, {"lambda_identity": 0.0, "adversarial": "wgangp"}])
+def test_remat_trains_the_same(arguments):
     keras.config.set_dtype_policy("float64")
     a, b = tiny_images(1)
 
     def weights(remat):
-        model = tiny_model(remat=remat, lambda_identity=0.0, adversarial="wgangp")
+        model = tiny_model(remat=remat, **arguments)
         for _ in range(3):
             model.train_on_batch(a, b)
         return model.get_weights()
@@ -309,7 +310,7 @@ def test_accumulated_gradients_train_as_a_batch_does():
     a, b = tiny_images(8)
 
     def trained(batch_size, **settings):
-        model = tiny_model(compiled=False, pool_size=0, lambda_identity=0.0)
+        model = tiny_model(compiled=False, pool_size=0)
         model.compile(Adam(1e-3, **settings), Adam(1e-3, **settings))
         model.fit(a, b, batch_size=batch_size, shuffle=False, verbose=0)
         return model.get_weights()
@@ -689,7 +690,7 @@ def test_the_whole_step_compiles_with_xla_and_agrees():
     """As on a TPU: no dynamic shape, no Python, the pools and their random numbers included."""
     models = []
     for jit_compile in (False, True):
-        model = tiny_model(compiled=False, pool_size=2, lambda_identity=0.0)
+        model = tiny_model(compiled=False, pool_size=2)
         rates = {"generator_optimizer": keras.optimizers.SGD(1e-3)}
         rates["discriminator_optimizer"] = keras.optimizers.SGD(1e-3)
         model.compile(**rates, jit_compile=jit_compile)

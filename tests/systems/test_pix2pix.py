@@ -4,6 +4,8 @@ import json
 
 import keras
 import numpy as np
+import onnx
+import onnxruntime
 import pytest
 import references
 import tensorflow as tf
@@ -257,7 +259,6 @@ def _moments(translate, count=100):
 
 
 def test_exports_draw_the_same_noise(noisy, tmp_path):
-    onnxruntime = pytest.importorskip("onnxruntime")
     model, image, (mean, deviation) = noisy
     paths = export(model, tmp_path, kinds=("saved_model", "tflite", "onnx"), report=False)
     served = tf.saved_model.load(paths["saved_model", "ab"]).signatures["serving_default"]
@@ -273,16 +274,12 @@ def test_exports_draw_the_same_noise(noisy, tmp_path):
         assert np.abs(found_mean - mean).mean() < 0.3 * deviation.mean(), kind
         assert found_deviation.mean() == pytest.approx(deviation.mean(), rel=0.2), kind
     assert metadata.read(paths["tflite", "ab"])["draws_noise"] is True
-    facts = {each.key: each.value for each in onnx_facts(paths["onnx", "ab"])}
+    properties = onnx.load(paths["onnx", "ab"]).metadata_props
+    facts = {each.key: each.value for each in properties}
     assert facts["noise"] == "drawn in each run, by dropout"
 
 
-def onnx_facts(path):
-    return pytest.importorskip("onnx").load(path).metadata_props
-
-
 def test_a_report_is_without_noise_and_the_file_with(noisy, tmp_path):
-    pytest.importorskip("ai_edge_litert")
     model, image, _ = noisy
     path = export_tflite(
         model, tmp_path / "x.tflite", quantization="float16", representative="scenes"
