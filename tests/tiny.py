@@ -145,8 +145,8 @@ def small_disk(folder, size="200k"):
     return shutil.which("mount") and subprocess.run(command, capture_output=True).returncode == 0
 
 
-# Of the command line: all went well, something was left out, refused; Ctrl-C and SIGTERM.
-STATUSES = (0, 1, 2, 130, 143)
+# Of the command line: all went well, something was left out, refused, diverged; Ctrl-C, SIGTERM.
+STATUSES = (0, 1, 2, 3, 130, 143)
 MOST_LINES = 8  # of a sentence, a warning or two, and the bar
 
 

@@ -16,7 +16,8 @@ class RunLog(keras.callbacks.CSVLogger):
     """Writes the losses and the learning rate of each epoch as a row of a CSV file.
 
     Callbacks that come after it find the rate among the losses. When training resumes from a
-    checkpoint, the rows of epochs that are repeated are dropped.
+    checkpoint, the rows of epochs that are repeated are dropped. The file is open only while a row
+    is written, so that none is left open if training fails.
 
     Args:
         path: of the file.
@@ -24,31 +25,31 @@ class RunLog(keras.callbacks.CSVLogger):
 
     def __init__(self, path):
         super().__init__(str(path), append=True)
-        self._opened = False
+        self._begun = False
 
     def on_train_begin(self, logs=None):
-        self._opened = False  # the first epoch's number is not known yet
+        self._begun = False  # the first epoch's number is not known yet
 
     def on_epoch_begin(self, epoch, logs=None):
-        if not self._opened:
+        if not self._begun:
             rows = finished_rows(self.filename, epoch)
             if rows:
                 _write_rows(self.filename, rows)
             else:
                 pathlib.Path(self.filename).unlink(missing_ok=True)
-            super().on_train_begin()
-            self._opened = True
+            self._begun = True
         self._rate = float(self.model.optimizer.learning_rate)
 
     def on_epoch_end(self, epoch, logs=None):
         logs["learning_rate"] = self._rate
         self.keys = self.keys or sorted(logs)  # Keras's own adds empty columns for validation
+        super().on_train_begin()  # opens the file
         super().on_epoch_end(epoch, logs)
         os.fsync(self.csv_file.fileno())  # before a checkpoint says that the epoch is done
+        super().on_train_end()  # closes it
 
     def on_train_end(self, logs=None):
-        if self._opened:  # Keras 3.10 would close a file that was never opened
-            super().on_train_end(logs)
+        pass
 
 
 class ScalarBoard(keras.callbacks.Callback):

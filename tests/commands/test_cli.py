@@ -311,3 +311,11 @@ def test_a_full_disk_gets_a_sentence_and_leaves_no_half_file(tmp_path):
     finally:
         if mounted:
             subprocess.run(["umount", disk], check=True)
+
+
+def test_training_that_diverges_has_a_status_of_its_own(here, tmp_path):
+    """After which neither `launch` nor Kubernetes tries again."""
+    result = here("train", "scenes", "--out", tmp_path / "run", *options(learning_rate="1e30"))
+    assert result.status == 3
+    assert "is not finite in epoch 1: training has diverged." in result.errors
+    assert not (tmp_path / "run" / "model.keras").exists()

@@ -207,11 +207,12 @@ def test_a_signal_that_belongs_to_the_host_is_left_to_it(tmp_path, monkeypatch):
     assert watch.during == before
 
 
-def test_training_that_diverges_is_not_saved(tmp_path):
+@pytest.mark.parametrize("minutes", [0, 1000])  # in a step, and at the end of the epoch
+def test_training_that_diverges_is_not_saved(minutes, tmp_path):
     model = _eager()
     model.generator_ab.set_weights([w * np.nan for w in model.generator_ab.get_weights()])
     with pytest.raises(TrainingDiverged, match="is not finite in epoch 1"):
-        model.fit(tiny_pairs(count=2), verbose=0, callbacks=[Checkpoints(tmp_path, minutes=0)])
+        model.fit(tiny_pairs(count=2), verbose=0, callbacks=[Checkpoints(tmp_path, minutes)])
     assert not list(tmp_path.iterdir())
 
 

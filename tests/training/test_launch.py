@@ -27,6 +27,7 @@ from cyclegan_tf.training.launch import launch
 
 # Pools of 2, so that they are full, and exchange, within these steps. Two ways to add are compared
 # in float32: at a higher rate Adam makes more of the last digits of gradients that are nearly zero.
+MANIFEST = pathlib.Path(__file__).parents[2] / "deploy" / "kubernetes.yaml"
 SIZES = {
     "epochs": 2,
     "steps_per_epoch": 6,
@@ -116,6 +117,18 @@ def test_launch_says_what_it_needs(here):
     assert failed.returncode == 2
 
 
+def test_training_that_diverges_is_not_started_again(tmp_path):
+    """Nor by Kubernetes: it would diverge at the same step."""
+    diverging = options(learning_rate="1e30")
+    command = ["launch", "--workers", "1", "--", "train", "scenes", "--out", tmp_path / "run"]
+    failed = cyclegan_tf(*command, *diverging)
+    assert failed.returncode == 3
+    assert "started again" not in failed.stdout
+    _, job = yaml.safe_load_all(MANIFEST.read_text())
+    (rule,) = job["spec"]["podFailurePolicy"]["rules"]
+    assert (rule["action"], rule["onExitCodes"]["values"]) == ("FailJob", [2, 3])
+
+
 def test_where_one_process_cannot_start_the_others_end(monkeypatch, tmp_path):
     """The second one fails as on a machine that has no room for another process."""
     started = []
@@ -149,8 +162,7 @@ def test_strategies_say_what_is_missing(monkeypatch):
 
 def test_the_manifest_tells_each_pod_its_place(tmp_path):
     """The pods' own shell script, with a command in the place of cyclegan-tf that prints."""
-    manifest = pathlib.Path(__file__).parents[2] / "deploy" / "kubernetes.yaml"
-    service, job = yaml.safe_load_all(manifest.read_text())
+    service, job = yaml.safe_load_all(MANIFEST.read_text())
     pod = job["spec"]["template"]["spec"]
     container = pod["containers"][0]
     assert job["spec"]["completionMode"] == "Indexed"
