@@ -76,7 +76,11 @@ def export(
         ),
     ] = None,
     any_size: Annotated[
-        bool, typer.Option("--any-size", help="A .tflite whose input callers may resize.")
+        bool,
+        typer.Option(
+            "--any-size",
+            help="A .tflite whose input callers may resize, to multiples of what its network needs.",
+        ),
     ] = False,
     torch: Annotated[
         bool,
