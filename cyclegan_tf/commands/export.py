@@ -79,7 +79,7 @@ def export(
         bool,
         typer.Option(
             "--any-size",
-            help="A .tflite whose input callers may resize, to multiples of what its network needs.",
+            help="A .tflite whose input callers may resize, to sizes that suit its network.",
         ),
     ] = False,
     torch: Annotated[
