@@ -12,44 +12,38 @@ from PIL import Image
 from cyclegan_tf import files
 
 
-class RunLog(keras.callbacks.CSVLogger):
+class RunLog(keras.callbacks.Callback):
     """Writes the losses and the learning rate of each epoch as a row of a CSV file.
 
     Callbacks that come after it find the rate among the losses. When training resumes from a
-    checkpoint, the rows of epochs that are repeated are dropped. The file is open only while a row
-    is written, so that none is left open if training fails.
+    checkpoint, the rows of epochs that are repeated are dropped. Each epoch replaces the file as a
+    whole, so that no row is half written, and a value that an epoch lacks is `NA`.
 
     Args:
         path: of the file.
     """
 
     def __init__(self, path):
-        super().__init__(str(path), append=True)
-        self._begun = False
+        super().__init__()
+        self.path = pathlib.Path(path)
+        self._rows = None
 
     def on_train_begin(self, logs=None):
-        self._begun = False  # the first epoch's number is not known yet
+        self._rows = None  # the first epoch's number is not known yet
 
     def on_epoch_begin(self, epoch, logs=None):
-        if not self._begun:
-            rows = finished_rows(self.filename, epoch)
-            if rows:
-                _write_rows(self.filename, rows)
+        if self._rows is None:
+            self._rows = finished_rows(self.path, epoch)
+            if self._rows:
+                _write_rows(self.path, self._rows)
             else:
-                pathlib.Path(self.filename).unlink(missing_ok=True)
-            self._begun = True
+                self.path.unlink(missing_ok=True)
         self._rate = float(self.model.optimizer.learning_rate)
 
     def on_epoch_end(self, epoch, logs=None):
         logs["learning_rate"] = self._rate
-        self.keys = self.keys or sorted(logs)  # Keras's own adds empty columns for validation
-        super().on_train_begin()  # opens the file
-        super().on_epoch_end(epoch, logs)
-        os.fsync(self.csv_file.fileno())  # before a checkpoint says that the epoch is done
-        super().on_train_end()  # closes it
-
-    def on_train_end(self, logs=None):
-        pass
+        self._rows.append({"epoch": epoch} | {name: logs[name] for name in sorted(logs)})
+        _write_rows(self.path, self._rows)
 
 
 class ScalarBoard(keras.callbacks.Callback):
@@ -130,10 +124,11 @@ def _is_whole(row):
 
 
 def _write_rows(path, rows):
+    names = dict.fromkeys(name for row in rows for name in row)
     with (
         files.atomic_file(path) as beside,
         open(beside, "w", newline="", encoding="utf-8") as file,
     ):
-        writer = csv.DictWriter(file, list(rows[0]))
+        writer = csv.DictWriter(file, list(names), restval="NA")
         writer.writeheader()
         writer.writerows(rows)
