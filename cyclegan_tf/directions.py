@@ -29,8 +29,14 @@ def direction_of(model, direction=None):
         raise InputError(
             f"A {type(model).__name__} has no network that translates, and none to export."
         )
+    first, *others = model.generators
     if direction is None:
-        return next(iter(model.generators))
+        return first
+    if not others and direction != first:
+        raise InputError(
+            f"The model translates in the direction {first} only; leave direction out. "
+            f"Received: {direction!r}"
+        )
     check("direction", direction, model.generators)
     return direction
 

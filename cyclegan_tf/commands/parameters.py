@@ -10,6 +10,6 @@ def choice(name, values):
     return enum.StrEnum(name, {value: value for value in values})
 
 
-def option(text, panel=None):
+def option(text, panel=None, **others):
     """An option whose help says its default by itself."""
-    return typer.Option(help=text, rich_help_panel=panel, show_default=False)
+    return typer.Option(help=text, rich_help_panel=panel, show_default=False, **others)

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 import typer.core
 
+from cyclegan_tf.choices import check
 from cyclegan_tf.commands.parameters import choice, option
 from cyclegan_tf.quiet_start import import_tensorflow
 from cyclegan_tf.recipes import SYSTEMS
@@ -20,11 +21,17 @@ _DEFAULT = next(iter(SYSTEMS))
 
 
 def system_asked(arguments):
-    """The last system that a command line names, before parsing; the first system by default."""
+    """The last system that a command line names, before parsing; the first system by default.
+
+    Raises:
+        InputError: there is no system of this name.
+    """
     asked = _DEFAULT
     for argument, following in zip(arguments, [*arguments[1:], None]):
         flag, equals, value = argument.partition("=")
-        if flag == "--system" and (name := value if equals else following) in SYSTEMS:
+        name = value if equals else following
+        if flag == "--system" and name is not None:
+            check("system", name, SYSTEMS)
             asked = name
     return asked
 
@@ -85,7 +92,7 @@ def _help(system):
 
 def _parameters(system):
     recipe = SYSTEMS[system]
-    presets, systems = list(recipe.presets), choice("System", SYSTEMS)
+    presets = list(recipe.presets)
     source = typer.Argument(
         help="A folder with trainA and trainB (or of domain A, see --domain-b), `scenes`, or "
         "`tfds:` and a data set, such as tfds:cycle_gan/horse2zebra."
@@ -96,20 +103,27 @@ def _parameters(system):
         _parameter("out", pathlib.Path, typer.Option(help="Folder that the run is written to.")),
         _parameter(
             "system",
-            systems,
-            typer.Option(help="What is trained.", show_default=_DEFAULT),
-            systems(system),
+            str,
+            typer.Option(
+                help="What is trained.",
+                metavar=f"<{'|'.join(SYSTEMS)}>",
+                show_default=_DEFAULT,
+            ),
+            system,
         ),
         _parameter(
             "preset",
-            choice("Preset", presets) | None,
-            option(f"A set of options of the system; others override it (default: {presets[0]})."),
+            str | None,
+            option(
+                f"A set of options of the system; others override it (default: {presets[0]}).",
+                metavar=f"<{'|'.join(presets)}>",
+            ),
             None,
         ),
-        *_of_section(DataOptions, "Images"),
+        *_of_section(DataOptions, "Images", recipe),
         _parameter("image_size", int | None, option(f"{size} (default: 256).", "Images"), None),
-        *_of_section(recipe.build, f"System {system}"),
-        *_of_section(TrainingOptions, "Training"),
+        *_of_section(recipe.build, f"System {system}", recipe),
+        *_of_section(TrainingOptions, "Training", recipe),
         _parameter(
             "restart",
             bool,
@@ -134,13 +148,14 @@ def _parameter(name, kind, of_typer, default=inspect.Parameter.empty):
     )
 
 
-def _of_section(section, panel):
+def _of_section(section, panel, recipe):
     """Parameters of declared options; all are None unless given, so that a preset can be seen."""
+    usual = next(iter(recipe.presets.values()))
     return [
         _parameter(
             name,
             _kind(one) | None,
-            option(f"{one.option.help} (default: {_default(one)}).", panel),
+            option(f"{one.option.help} (default: {_default(one, usual)}).", panel),
             None,
         )
         for name, one in declared(section).items()
@@ -157,10 +172,10 @@ def _kind(one):
     return one.type
 
 
-def _default(one):
-    if one.default is None:
-        return one.option.default_help
-    if isinstance(one.default, bool):
+def _default(one, preset):
+    """What help says of an option that is not given, with the usual preset."""
+    default = preset.get(one.name, one.default)
+    if isinstance(default, bool):
         flag = one.name.replace("_", "-")
-        return flag if one.default else f"no-{flag}"
-    return f"{one.default:g}" if isinstance(one.default, float) else str(one.default)
+        return flag if default else f"no-{flag}"
+    return one.said(default)

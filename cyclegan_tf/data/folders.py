@@ -115,6 +115,11 @@ def domain_folders(root_or_a, b=None, split="train"):
     expected = [root / f"{split}{domain}" for domain in "AB"]
     if root.is_dir() and not all(path.is_dir() for path in expected):
         missing = next(path for path in expected if not path.is_dir())
+        if (root / split).is_dir():
+            raise InputError(
+                f"{missing} does not exist, but {root / split} does; if each of its files holds "
+                "both images of a pair, give --side-by-side (cyclegan_tf.data.side_by_side)."
+            )
         raise InputError(
             f"{missing} does not exist; expected {root} to hold the folders {split}A and "
             f"{split}B, or a second folder to be given for domain B (--domain-b)."

@@ -63,6 +63,14 @@ class Declared:
         """Its name on the command line."""
         return f"--{self.name.replace('_', '-')}"
 
+    def said(self, value):
+        """A value in words; what `None` means is declared."""
+        if value is None:
+            return self.option.default_help
+        if isinstance(value, bool):
+            return "yes" if value else "no"
+        return f"{value:g}" if isinstance(value, float) else str(value)
+
     def check(self, value):
         """Raises an `InputError` that names the option if it cannot have this value."""
         kinds = typing.get_args(self.type) or (self.type,)

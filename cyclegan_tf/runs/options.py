@@ -88,7 +88,11 @@ class TrainingOptions:
     ] = 1
     remat: Annotated[
         bool,
-        Option("Compute the networks twice to use less memory", may_change=True),
+        Option(
+            "Compute the networks twice to use less memory; not with batch normalization or "
+            "dropout, as in a U-Net",
+            may_change=True,
+        ),
     ] = False
     seed: Annotated[int, Option("Seed of all randomness", least=0, below=2**31)] = 0
     precision: Annotated[
@@ -191,7 +195,7 @@ def resolve(source, *, system="cyclegan", preset=None, image_size=None, **option
     check("system", system, SYSTEMS)
     presets = SYSTEMS[system].presets
     preset = next(iter(presets)) if preset is None else preset
-    check("preset", preset, presets)
+    _check_preset(preset, system)
     given = {name: value for name, value in options.items() if value is not None}
     if image_size is not None and {"load_size", "crop_size"} & set(given):
         raise InputError("Give either image_size or load_size and crop_size, not both.")
@@ -225,6 +229,17 @@ def check_names(names, system):
             if others:
                 raise InputError(f"{flag} is an option of {', '.join(others)}, not of {system}.")
             raise InputError(f"{flag} is no option of {system}, nor of any other system.")
+
+
+def _check_preset(preset, system):
+    """Raises an `InputError` for a preset of another system; it names that system."""
+    others = [other for other in SYSTEMS if preset in SYSTEMS[other].presets]
+    if others and system not in others:
+        raise InputError(
+            f"{preset} is a preset of {', '.join(others)}, not of {system}, which has "
+            f"{', '.join(SYSTEMS[system].presets)}."
+        )
+    check("preset", preset, SYSTEMS[system].presets)
 
 
 def _sectioned(source, system, values):

@@ -7,7 +7,9 @@ import json
 import numpy as np
 
 from cyclegan_tf import files
+from cyclegan_tf.directions import from_domain, to_domain
 from cyclegan_tf.runs.folder import RunFolder
+from cyclegan_tf.runs.options import declared_options
 
 
 def write_page(folder, title, panels, section=""):
@@ -60,6 +62,8 @@ def _summary(options, rows):
     domains = " and ".join(
         f"<b>{html.escape(folder)}</b>" for folder in (data.source, data.domain_b) if folder
     )
+    if direction := options.model.get("direction"):
+        domains += f", from {from_domain(direction).upper()} to {to_domain(direction).upper()},"
     done = int(rows[-1]["epoch"]) + 1 if rows else 0
     return (
         f"<p>A {options.system} trained on {domains} at {data.crop_size} x {data.crop_size} "
@@ -130,8 +134,10 @@ def _losses(rows, panels):
 def _options(options):
     if options is None:
         return ""
+    known = declared_options(options.system)
     rows = "".join(
-        f"<tr><th>{html.escape(name)}</th><td>{html.escape(str(value))}</td></tr>"
+        f"<tr><th>{html.escape(name)}</th>"
+        f"<td>{html.escape(known[name].said(value) if name in known else value)}</td></tr>"
         for name, value in options.values().items()
     )
     return f"<details><summary>Options</summary><table>{rows}</table></details>"

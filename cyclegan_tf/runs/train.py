@@ -77,7 +77,7 @@ def train(
         if chief:
             log(
                 f"Precision: {training.precision} ({why}). "
-                f"Strategy: {devices}, {batch_size} per step."
+                f"Strategy: {devices}, {batch_size} per step. {_counted(sources, options)}"
             )
             if before or state:
                 log(_standing(folder.path, state, finished))
@@ -115,6 +115,14 @@ def _as_in_run(options, before, strategy):
             "The machines would train in different precisions; give --precision to all of them."
         )
     return options, "as in this run before" if of_run else why
+
+
+def _counted(sources, options):
+    """How many images there are, in a sentence."""
+    numbers = [len(source) for source in sources]
+    if SYSTEMS[options.system].paired:
+        return f"{numbers[0]} pairs of images."
+    return f"{numbers[0]} images of A, {numbers[1]} of B."
 
 
 def _standing(out, state, finished):
@@ -159,7 +167,7 @@ def _callbacks(folder, options, samples, chief):
         SampleSheet(folder.samples, *samples),
         ScalarBoard(folder.tensorboard, folder.log, folder.samples),
         *save,
-        RunPage(folder.path, title=f"{source} → {folder.path.name}"),
+        RunPage(folder.path, title=f"{folder.path.name}: {options.system} on {source}"),
     ]
 
 

@@ -49,6 +49,7 @@ def run(root, tmp_path_factory):
     assert "1 of 3 images cannot be read" in result.stderr
     assert "cut.jpg" in result.stderr
     assert "Precision: float32 (as asked for)." in result.stdout
+    assert "images of A, " in result.stdout
     return out
 
 
@@ -196,6 +197,25 @@ def test_help_says_defaults_and_units():
     text = cyclegan_tf("train", "--help", env={**os.environ, "COLUMNS": "200"}).stdout
     for part in ("--lambda-identity", "default: 0.5", "in pixels", "--steps-per-epoch", "--seed"):
         assert part in text
+
+
+def test_help_says_the_defaults_of_the_usual_preset():
+    """Of pix2pix's, one rate in all epochs."""
+    wide = {**os.environ, "COLUMNS": "300"}
+    for system, default in (("cyclegan", "half of --epochs"), ("pix2pix", "0")):
+        text = cyclegan_tf("train", "--system", system, "--help", env=wide).stdout
+        assert f"in which the rate falls (default: {default})" in text
+
+
+def test_names_of_other_systems_are_explained():
+    for arguments, sentence in (
+        (("--system", "unet"), "system must be one of cyclegan, pix2pix"),
+        (("--system", "pix2pix", "--preset", "labels"), "labels is a preset of cyclegan, not of "),
+        (("--preset", "fast"), "preset must be one of paper, labels"),
+    ):
+        result = cyclegan_tf("train", "scenes", "--out", "x", *arguments)
+        assert result.returncode == 2
+        assert result.stderr.startswith(f"cyclegan-tf: {sentence}")
 
 
 @pytest.fixture

@@ -205,6 +205,12 @@ def test_folders_name_what_is_missing(root):
         data.folders(root / "trainA", root / "missing")
 
 
+def test_a_folder_of_pairs_side_by_side_is_recognized(tmp_path):
+    (tmp_path / "train").mkdir()
+    with pytest.raises(InputError, match=r"trainA does not exist, but .*train does; .*side-by-s"):
+        data.folders(tmp_path)
+
+
 def test_a_file_that_vanishes_is_named_where_it_is_read(root):
     dataset = data.folders(root, image_size=16)
     for path in (root / "trainB").iterdir():

@@ -41,6 +41,16 @@ def test_it_says_what_was_trained_and_what_the_losses_mean(run):
     assert "should fall" in meanings["cycle_a"]
 
 
+def test_it_says_the_direction_and_what_options_left_out_mean(tmp_path):
+    options = resolve("scenes", system="pix2pix", direction="ba", crop_size=64)
+    (tmp_path / "options.json").write_text(options.as_json())
+    write_page(tmp_path, "a run", {})
+    page = (tmp_path / "index.html").read_text()
+    assert "A pix2pix trained on <b>scenes</b>, from B to A, at 64 x 64" in page
+    assert "<th>blocks</th><td>6 below 256 pixels, 9 from there</td>" in page
+    assert "<td>None</td>" not in page
+
+
 def test_rows_that_are_cut_short_are_left_out(tmp_path):
     rows = ["epoch,d_a,g_ab,cycle_a", "0,1,2,3", "1", "2,1,2,3,4", "3,0.25,0.5,0.875"]
     (tmp_path / "log.csv").write_text("\n".join(rows) + "\n")

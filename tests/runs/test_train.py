@@ -238,7 +238,7 @@ def test_a_source_is_a_folder_whatever_its_spelling(tmp_path, monkeypatch):
     path = tmp_path / "run" / "options.json"
     written = json.loads(path.read_text())
     assert written["data"]["source"] == str(tmp_path / "data" / "small")
-    assert "<h1>small → run</h1>" in (tmp_path / "run" / "index.html").read_text()
+    assert "<h1>run: cyclegan on small</h1>" in (tmp_path / "run" / "index.html").read_text()
     written["data"]["source"] = "data/small"
     path.write_text(json.dumps(written))
     said = []
@@ -344,6 +344,7 @@ def test_default_options_are_those_of_the_model_and_the_paper():
     ("options", "message"),
     [
         ({"preset": "fast"}, "'fast'"),
+        ({"preset": "cyclegan"}, "cyclegan is a preset of pix2pix, not of cyclegan, which has"),
         ({"epochs": 0}, "epochs must be at least 1"),
         ({"decay_epochs": 300}, "between 0 and the 200"),
         ({"lambda_a": -1.0}, "lambda_a must be at least 0"),

@@ -164,7 +164,7 @@ def test_either_direction_translates_what_it_is_given():
     losses = model.train_on_batch(images[0][..., :1], images[1], return_dict=True)
     assert list(losses) == ["d", "g", "l1"]
     assert model.translate(images[1]).shape == (1, 32, 32, 1)
-    with pytest.raises(InputError, match=r"direction must be one of ba\. Received: 'ab'"):
+    with pytest.raises(InputError, match=r"in the direction ba only.*Received: 'ab'"):
         model.translate(images[0], "ab")
     titles = [title for title, _ in model.sample_columns({"a": [], "b": []})]
     assert titles == ["B", "B → A", "A, true"]
