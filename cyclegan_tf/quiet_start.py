@@ -14,6 +14,8 @@ _NOTES = (
     "^I0000 ",
     "^[0-9-]{10} [0-9:.]+: I ",
     "^To enable the following instructions: ",
+    "Unable to register cu[A-Z]+ factory: Attempting to register factory",
+    "computation placer already registered",
 )
 # The driver could not be started; relevant only if there is one.
 _NO_DRIVER = "failed call to cuInit"
