@@ -201,7 +201,8 @@ def test_fine_discriminators_train_save_and_load(settings, tmp_path):
         assert np.isfinite(list(model.train_on_batch(a, b, return_dict=True).values())).all()
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
-    np.testing.assert_array_equal(loaded.test_on_batch(a, b), model.test_on_batch(a, b))
+    image = tf.constant(a)  # Keras 3.10 warns if a loaded network is given an array
+    np.testing.assert_array_equal(loaded.discriminator_a(image), model.discriminator_a(image))
 
 
 def test_identity_0_is_neither_computed_nor_logged():
