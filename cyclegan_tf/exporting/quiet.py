@@ -8,7 +8,13 @@ import tensorflow as tf
 from cyclegan_tf.quiet_start import stderr_without
 
 # The converter's remarks on what it was not asked for.
-_NOTES = ("Ignored output_format", "Ignored drop_control_dependency")
+_NOTES = (
+    "Ignored output_format",
+    "Ignored drop_control_dependency",
+    # Of TensorFlow 2.19, and what its logger says before its first line.
+    "MLIR V1 optimization pass is not enabled",
+    "^WARNING: All log messages before absl::InitializeLog",
+)
 
 
 @contextlib.contextmanager
