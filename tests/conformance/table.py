@@ -15,8 +15,11 @@ TINY = {
 }
 
 
-def build(system, *, noise=True, pool=True):
-    """A small one of a system, compiled; on wish without what two computations draw differently."""
+def build(system, *, noise=True, pool=True, run_eagerly=False):
+    """A small one of a system, compiled; on wish without what two computations draw differently.
+
+    Tracing takes longer than a few steps without it; the steps are the same.
+    """
     known = declared(SYSTEMS[system].build)
     given = dict(TINY[system])
     if not noise and "dropout" in known:
@@ -24,7 +27,7 @@ def build(system, *, noise=True, pool=True):
     if not pool and "pool_size" in known:
         given["pool_size"] = 0
     model = SYSTEMS[system].build((SIZE, SIZE, 3), seed=0, **given)
-    model.compile()
+    model.compile(run_eagerly=run_eagerly)
     return model
 
 

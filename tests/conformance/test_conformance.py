@@ -48,7 +48,7 @@ def _trained(system):
 
     Who trains it on asks nothing of it but that it has been trained.
     """
-    model = build(system, noise=False)
+    model = build(system, noise=False, run_eagerly=True)
     before = [np.array(v) for v in model.trainable_weights]
     losses = model.train_on_batch(*images(), return_dict=True)
     return model, losses, before, [np.array(v) for v in model.trainable_weights]
@@ -90,17 +90,18 @@ def test_resumes_bit_for_bit_within_an_epoch(system, tmp_path):
         model.fit(scenes(system), epochs=1, verbose=0, callbacks=[checkpoints, *callbacks])
         return state(model)
 
-    unbroken = fit(build(system), "unbroken")
+    unbroken, broken, resumed = (build(system, run_eagerly=True) for _ in range(3))
+    expected = fit(unbroken, "unbroken")
     with pytest.raises(Stopped):
-        fit(build(system), "broken", StopAfter(4))
-    assert_same(fit(build(system), "broken"), unbroken)
+        fit(broken, "broken", StopAfter(4))
+    assert_same(fit(resumed, "broken"), expected)
 
 
 @of_each_system
 def test_two_replicas_train_as_one_device(system):
-    alone = build(system, noise=False, pool=False)
+    alone = build(system, noise=False, pool=False, run_eagerly=True)
     with two_replicas().scope():
-        shared = build(system, noise=False, pool=False)
+        shared = build(system, noise=False, pool=False, run_eagerly=True)
     first, second = images(count=2)
     # Statistics of a batch are those of each replica's share: equal for equal images alone.
     if not all(map(acts_per_image, alone.networks.values())):
@@ -119,7 +120,7 @@ def test_two_replicas_train_as_one_device(system):
 def test_half_precision_gives_nearly_the_same_losses(system, policy):
     _, expected, *_ = _trained(system)
     keras.config.set_dtype_policy(policy)
-    model = build(system, noise=False)
+    model = build(system, noise=False, run_eagerly=True)
     if policy == "mixed_float16":  # the default scale is so large that the first steps overflow
         scaled = {
             f"{group}_optimizer": keras.optimizers.LossScaleOptimizer(
@@ -127,7 +128,7 @@ def test_half_precision_gives_nearly_the_same_losses(system, policy):
             )
             for group in model.groups
         }
-        model.compile(**scaled)
+        model.compile(**scaled, run_eagerly=True)
     before = [np.array(v) for v in model.trainable_weights]
     losses = model.train_on_batch(*images(), return_dict=True)
     for name, value in expected.items():

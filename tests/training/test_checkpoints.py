@@ -343,7 +343,7 @@ def test_half_precision_goes_on(policy, tmp_path):
 
 def test_two_replicas_go_on_with_a_pool_each(tmp_path):
     with two_replicas().scope():
-        unbroken, resumed = (tiny_model() for _ in range(2))
+        unbroken, resumed = (_eager() for _ in range(2))
 
     def pairs():
         images = np.random.default_rng(0).integers(0, 255, (2, 6, *SHAPE), dtype=np.uint8)
