@@ -4,6 +4,8 @@ TensorFlow's stateless floats and `stateless_fold_in` differ, because they choos
 device.
 """
 
+import math
+
 import tensorflow as tf
 
 
@@ -12,6 +14,15 @@ def random_integers(shape, seed, below):
     return tf.random.stateless_uniform(
         shape, seed, minval=0, maxval=below, dtype=tf.int32, alg="philox"
     )
+
+
+def random_normal(shape, seed, dtype=tf.float32):
+    """N(0, 1) by the transform of Box and Muller; `seed` is an int32 tensor of shape (2,)."""
+    radius, angle = (
+        (tf.cast(random_integers(shape, seed + stream, 2**24), dtype) + 0.5) / 2**24
+        for stream in (0, 1)
+    )
+    return tf.sqrt(-2.0 * tf.math.log(radius)) * tf.cos(2.0 * math.pi * angle)
 
 
 def fold_in(seed, number):

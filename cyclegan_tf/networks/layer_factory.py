@@ -31,12 +31,22 @@ class LayerFactory:
             PyTorch's transposed convolutions. `"same"`: TensorFlow's, which on even sizes pads
             only below and on the right, which shifts the image by half a pixel.
         seed: of the initial weights.
+        initializers: an iterator of those of the convolutions; the paper's N(0, 0.02) if `None`.
 
     Raises:
         ValueError: an argument out of range; the message names it.
     """
 
-    def __init__(self, *, normalization, affine, epsilon, padding, seed):
+    def __init__(
+        self,
+        *,
+        normalization="instance",
+        affine=False,
+        epsilon=1e-5,
+        padding="torch",
+        seed=None,
+        initializers=None,
+    ):
         for name, value, allowed in (
             ("normalization", normalization, NORMALIZATIONS),
             ("padding", padding, PADDINGS),
@@ -49,14 +59,15 @@ class LayerFactory:
         self.affine = affine
         self.epsilon = epsilon
         self.padding = padding
-        self._initializers = normal_initializers(seed)
+        self._initializers = initializers or normal_initializers(seed)
         self._scale_initializers = normal_initializers(seed, mean=1.0)
         self._dropout_seeds = np.random.default_rng(seed)
 
-    def convolution(self, x, filters, size, strides=1, *, reflect=0, use_bias=False):
+    def convolution(self, x, filters, size, strides=1, *, reflect=0, zeros=1, use_bias=False):
         """A convolution of `size` by `size`, reflecting at the border if `reflect` is set.
 
         A convolution before a normalization has no bias, which the normalization would cancel.
+        Without `reflect`, `zeros` are added on every side.
         """
         padding = "valid"
         if reflect:
@@ -64,7 +75,7 @@ class LayerFactory:
         elif self.padding == "same":
             padding = "same"
         elif size > 1:
-            x = layers.ZeroPadding2D(1)(x)
+            x = layers.ZeroPadding2D(zeros)(x)
         return Conv2D(
             filters,
             size,

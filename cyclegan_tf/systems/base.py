@@ -3,6 +3,7 @@
 import inspect
 import zlib
 from functools import partial
+from types import MappingProxyType
 from typing import ClassVar
 
 import keras
@@ -133,10 +134,12 @@ class System(GroupedModel):
                     "another result. Use remat=False, or networks without it."
                 )
 
+    # Keras saves what it finds in the dictionaries among a model's attributes, but not in these.
+
     @property
     def networks(self):
         """All networks by name."""
-        return {name: getattr(self, name) for name in self._network_names}
+        return MappingProxyType({name: getattr(self, name) for name in self._network_names})
 
     @property
     def generators(self):
@@ -152,7 +155,7 @@ class System(GroupedModel):
                 f"{type(self).__name__} translates in the directions {', '.join(names)} and has no "
                 f"network {missing[0]!r}; give it one, other directions, or override `generators`."
             )
-        return {each: getattr(self, name) for each, name in names.items()}
+        return MappingProxyType({each: getattr(self, name) for each, name in names.items()})
 
     @property
     def image_shape(self):

@@ -1,5 +1,7 @@
 """Pix2pix: image-to-image translation learned from pairs (Isola et al. 2017, arXiv 1611.07004)."""
 
+from types import MappingProxyType
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -123,7 +125,7 @@ class Pix2Pix(System):
 
     @property
     def generators(self):
-        return {self.direction: self.generator}
+        return MappingProxyType({self.direction: self.generator})
 
     def train_step(self, data):
         source, target = self._source_and_target(data)

@@ -19,15 +19,20 @@ class Adam(keras.optimizers.Adam):
         learning_rate: a number or a schedule; by default the paper's 2e-4.
         beta_1, beta_2: decay of the two moments.
         epsilon: added to the square root of the corrected second moment.
+        l2: this multiple of the weights is added to their gradients, as PyTorch's `weight_decay`
+            does in Adam. Keras's own `weight_decay` shrinks the weights beside Adam's step.
         **kwargs: of `keras.optimizers.Adam`; with `use_ema=True` the networks end `fit` with a
             moving average of their weights (Yazıcı et al. 2019, arXiv 1806.04498), which evens
             out a GAN's oscillation from step to step.
     """
 
-    def __init__(self, learning_rate=2e-4, beta_1=0.5, beta_2=0.999, epsilon=1e-8, **kwargs):
+    def __init__(
+        self, learning_rate=2e-4, beta_1=0.5, beta_2=0.999, epsilon=1e-8, l2=0.0, **kwargs
+    ):
         if kwargs.get("amsgrad"):
             raise ValueError("This Adam has no AMSGrad variant; use keras.optimizers.Adam for it.")
         super().__init__(learning_rate, beta_1, beta_2, epsilon, **kwargs)
+        self.l2 = l2
 
     def finalize_variable_values(self, var_list):
         """With `use_ema`, gives this optimizer's variables their averages.
@@ -39,6 +44,8 @@ class Adam(keras.optimizers.Adam):
 
     def update_step(self, gradient, variable, learning_rate):
         gradient = ops.cast(gradient, variable.dtype)
+        if self.l2:
+            gradient += self.l2 * variable
         step = ops.cast(self.iterations + 1, variable.dtype)
         beta_1, beta_2, rate, epsilon = (
             ops.cast(x, variable.dtype)
@@ -60,3 +67,6 @@ class Adam(keras.optimizers.Adam):
             epsilon=epsilon * ops.sqrt(1 - beta_2_power),
             grad=gradient,
         )
+
+    def get_config(self):
+        return {**super().get_config(), "l2": self.l2}
