@@ -16,6 +16,7 @@ from cyclegan_tf.runs.load import load
 from cyclegan_tf.systems.base import System
 from cyclegan_tf.systems.cyclegan import CycleGAN
 from cyclegan_tf.systems.pix2pix import Pix2Pix
+from cyclegan_tf.systems.unit import UNIT
 from cyclegan_tf.training.checkpoints import Checkpoints
 from cyclegan_tf.training.optimizers import Adam
 from cyclegan_tf.training.replay_pool import ReplayPool

@@ -5,6 +5,9 @@ from cyclegan_tf.errors import InputError
 DIRECTIONS = ("ab", "ba")
 PREPROCESS = ("resize_and_crop", "crop", "scale_width", "scale_width_and_crop", "none")
 ADVERSARIAL_OBJECTIVES = ("lsgan", "vanilla", "wgangp")
+UNIT_OBJECTIVES = ("vanilla", "lsgan")
+UNIT_NORMALIZATIONS = ("none", "instance")
+UNIT_VARIANTS = ("paper", "2018")
 PAIRED_GENERATORS = ("unet", "resnet")  # of pix2pix
 FINE_DISCRIMINATORS = ("none", "a", "b", "both")
 SIDE_BY_SIDE = ("none", *DIRECTIONS)  # the order of two images in one file

@@ -13,6 +13,16 @@ def is_plain_functional(model):
     return type(model).call.__qualname__ == "Functional.call"
 
 
+def run_graph(model, inputs, replace):
+    """The outputs of a model for `inputs`, with `replace(operation)` called for each operation.
+
+    The model is a functional or a built Sequential one.
+    """
+    if isinstance(model, keras.Sequential):
+        model = model._functional
+    return model._run_through_graph(inputs, operation_fn=replace)
+
+
 def operation_before(tensor):
     """The layer or operation that a symbolic tensor comes from."""
     return tensor._keras_history.operation

@@ -80,6 +80,11 @@ def l1(images, targets):
     return _global_mean(tf.abs(_at_least_float32(images) - _at_least_float32(targets)))
 
 
+def mean_square(values):
+    """E[values^2], such as the divergence of codes from N(0, 1) in UNIT."""
+    return _global_mean(tf.square(_at_least_float32(values)))
+
+
 def local_value(loss):
     """`loss` as a mean over only this replica; a metric averages it over the replicas."""
     return loss * _replicas(loss.dtype)

@@ -3,11 +3,13 @@
 import contextlib
 import pathlib
 import re
+from functools import partial
 
 import keras
 import tensorflow as tf
 
 from cyclegan_tf.choices import POLICIES, PRECISIONS, check
+from cyclegan_tf.keras_internals import is_plain_functional, run_graph
 
 # Processors with bfloat16 arithmetic report one of these. It may still be slower, if TensorFlow
 # lacks a kernel.
@@ -100,19 +102,41 @@ def in_precision(network, precision):
         precision: `"float32"`, `"bfloat16"` or `"float16"`.
 
     Returns:
-        A copy.
+        A copy; the layers of models within the network are its own.
     """
     policy_name = POLICIES[precision]
+    last = _last_layer(network)
+    copies = {}
 
-    def converted(layer):
-        if isinstance(layer, keras.Model):
-            return keras.models.clone_model(layer, clone_function=converted)
-        dtype = "float32" if layer is network.layers[-1] else policy_name
-        return type(layer).from_config({**layer.get_config(), "dtype": dtype})
+    def converted(operation, prefix=""):
+        """What is to be called in the place of an operation of the network."""
+        if isinstance(operation, keras.Sequential) or _is_functional(operation):
+            inside = partial(converted, prefix=f"{prefix}{operation.name}_")
+            return lambda x, **call: run_graph(operation, x, inside)
+        if not isinstance(operation, keras.layers.Layer):
+            return operation
+        if operation not in copies:
+            dtype = "float32" if operation is last else policy_name
+            config = {**operation.get_config(), "dtype": dtype}
+            config["name"] = f"{prefix}{operation.name}"
+            copies[operation] = type(operation).from_config(config)
+        return copies[operation]
 
-    clone = keras.models.clone_model(network, clone_function=converted)
-    clone.set_weights(network.get_weights())
+    inputs = keras.Input(network.input_shape[1:], name=network.input.name)
+    clone = keras.Model(inputs, run_graph(network, inputs, converted), name=network.name)
+    for layer, copy in copies.items():
+        copy.set_weights(layer.get_weights())
     return clone
+
+
+def _is_functional(operation):
+    return isinstance(operation, keras.Model) and is_plain_functional(operation)
+
+
+def _last_layer(network):
+    """The layer that makes the image, also if it lies in a model within the network."""
+    last = network.layers[-1]
+    return _last_layer(last) if isinstance(last, keras.Model) else last
 
 
 def _processor_flags(cpuinfo):

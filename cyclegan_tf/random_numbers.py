@@ -18,10 +18,8 @@ def random_integers(shape, seed, below):
 
 def random_normal(shape, seed, dtype=tf.float32):
     """N(0, 1) by the transform of Box and Muller; `seed` is an int32 tensor of shape (2,)."""
-    radius, angle = (
-        (tf.cast(random_integers(shape, seed + stream, 2**24), dtype) + 0.5) / 2**24
-        for stream in (0, 1)
-    )
+    integers = random_integers(tf.concat([[2], shape], 0), seed, 2**24)
+    radius, angle = tf.unstack((tf.cast(integers, dtype) + 0.5) / 2**24)
     return tf.sqrt(-2.0 * tf.math.log(radius)) * tf.cos(2.0 * math.pi * angle)
 
 

@@ -36,7 +36,9 @@ def settings(reference):
 
 def assign(network, arrays, name):
     """Gives a Keras network the weights `NAME/layer/array`, in the order of their layers."""
-    names = [key.split("/", 1)[1].rsplit("/", 1)[0] for key in arrays if key.split("/")[0] == name]
+    prefix = f"{name}/"
+    own = [key.removeprefix(prefix) for key in arrays if key.startswith(prefix)]
+    names = [key.rsplit("/", 1)[0] for key in own]
     kinds = {"norm": [], "convolution": []}
     for layer in dict.fromkeys(names):
         kinds["norm" if "norm" in layer else "convolution"].append(layer)

@@ -7,6 +7,7 @@ import tensorflow as tf
 from cyclegan_tf import InputError, Translator, pixels, resnet_generator
 from cyclegan_tf.directions import from_domain, generator_of, number_of, to_domain
 from cyclegan_tf.extras import required
+from cyclegan_tf.random_numbers import random_normal
 
 
 def test_pixels_are_scaled_by_hand_computed_values_alike_in_numpy_and_tensorflow():
@@ -26,6 +27,22 @@ def test_every_pixel_comes_back():
     np.testing.assert_array_equal(pixels.to_uint8(pixels.to_float(every)), every)
     tensor = tf.constant(every)
     np.testing.assert_array_equal(pixels.to_uint8(pixels.to_float(tensor)), every)
+
+
+@pytest.mark.parametrize("dtype", [tf.float32, tf.float64])
+def test_normal_numbers_have_the_moments_of_the_normal_distribution(dtype):
+    seed = tf.constant([1, 2], tf.int32)
+    drawn = random_normal((200_000,), seed, dtype)
+    assert drawn.dtype == dtype
+    for power, expected in ((1, 0), (2, 1), (3, 0), (4, 3)):
+        moment = float(tf.reduce_mean(drawn**power))
+        assert moment == pytest.approx(expected, abs=0.05), power  # 2 standard errors of the last
+    assert float(tf.reduce_mean(tf.cast(tf.abs(drawn) > 1.959964, dtype))) == pytest.approx(
+        0.05, abs=0.002
+    )
+    compiled = tf.function(random_normal, jit_compile=True)((200_000,), seed, dtype)
+    np.testing.assert_allclose(compiled, drawn, atol=1e-5)
+    assert np.any(random_normal((200_000,), seed + 1, dtype) != drawn)
 
 
 def test_directions():

@@ -28,6 +28,16 @@ def test_graphs_of_layers():
     assert node.input_tensors[0] is dropout.input
 
 
+def test_graphs_are_run_with_other_operations():
+    model = _model()
+    for kind in (model, keras.Sequential(model.layers)):
+        zeros = keras_internals.run_graph(
+            kind, keras.ops.ones((1, 4)), lambda layer: lambda x, **call: 0 * x
+        )
+        assert zeros.shape == (1, 4)
+        assert not keras.ops.any(zeros)
+
+
 def test_random_layers():
     model = _model()
     (state,) = keras_internals.seed_states(model)

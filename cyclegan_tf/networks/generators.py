@@ -91,7 +91,7 @@ def resnet_generator(
         x = layers.ReLU()(make.normalize(x))  # (B, H/2, W/2, 128), then (B, H, W, 64)
 
     x = make.convolution(x, output_channels or image_shape[-1], 7, reflect=3, use_bias=True)
-    return keras.Model(inputs, _to_image(x), name=name)
+    return keras.Model(inputs, to_image(x), name=name)
 
 
 def unet_generator(
@@ -172,7 +172,7 @@ def unet_generator(
         x = layers.Concatenate()([skips.pop(), x])
 
     x = make.upsampling(layers.ReLU()(x), output_channels or image_shape[-1], 4, use_bias=True)
-    return keras.Model(inputs, _to_image(x), name=name)
+    return keras.Model(inputs, to_image(x), name=name)
 
 
 def size_multiple(generator):
@@ -249,7 +249,7 @@ def _reflected_indices(size, multiple):
     return tf.minimum(position, period - position), before
 
 
-def _to_image(x):
+def to_image(x):
     """tanh in float32 under every dtype policy: images lose visible steps in bfloat16."""
     return layers.Activation("tanh", dtype="float64" if x.dtype == "float64" else "float32")(x)
 

@@ -265,9 +265,13 @@ class LeakyReLU(keras.layers.LeakyReLU):
     Their signs are the same. TensorFlow fuses a convolution, its bias and a LeakyReLU into one
     kernel. Keras's gradient needs the values in between, so the fusion fails in every training
     run and logs an error.
+
+    In float64 the slope is one of float64 too; TensorFlow's kernel rounds it to float32.
     """
 
     def call(self, inputs):
+        if inputs.dtype == tf.float64:
+            return tf.where(inputs > 0, inputs, self.negative_slope * inputs)
         if portable() or self.negative_slope <= 0:  # where the signs are not the same
             return super().call(inputs)
         return _leaky_relu(inputs, self.negative_slope)
@@ -361,6 +365,7 @@ _PER_IMAGE = {
     keras.layers.Conv2D,
     keras.layers.Conv2DTranspose,
     keras.layers.Cropping2D,
+    keras.layers.Identity,
     keras.layers.InputLayer,
     keras.layers.LeakyReLU,
     keras.layers.ReLU,

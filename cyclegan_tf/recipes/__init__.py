@@ -3,6 +3,6 @@
 The class of a system lies in the module of the same name in `cyclegan_tf.systems`.
 """
 
-from cyclegan_tf.recipes import cyclegan, pix2pix
+from cyclegan_tf.recipes import cyclegan, pix2pix, unit
 
-SYSTEMS = {"cyclegan": cyclegan.RECIPE, "pix2pix": pix2pix.RECIPE}
+SYSTEMS = {"cyclegan": cyclegan.RECIPE, "pix2pix": pix2pix.RECIPE, "unit": unit.RECIPE}

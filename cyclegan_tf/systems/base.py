@@ -302,7 +302,9 @@ class System(GroupedModel):
         if self.remat or not (known and acts_per_image(network)):
             return [self._forward(network, images, training) for images in (first, second)]
         outputs = self._forward(network, tf.concat([first, second], 0), training)
-        return tf.split(outputs, [shape[0] for shape in shapes])
+        sizes = [shape[0] for shape in shapes]
+        parts = [tf.split(each, sizes) for each in tf.nest.flatten(outputs)]
+        return [tf.nest.pack_sequence_as(outputs, each) for each in zip(*parts)]
 
     def _minimize(self, group, compute):
         """One step of a group's optimizer.

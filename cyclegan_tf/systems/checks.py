@@ -96,8 +96,9 @@ def _multiples(generator, shape):
 def check_gives_logits(discriminator, image_shape):
     """Images that are too small leave a PatchGAN without logits."""
     try:
-        logits = discriminator.compute_output_shape((1, *image_shape))[1:]
-        fits = all(size is None or size > 0 for size in logits)
+        shapes = discriminator.compute_output_shape((1, *image_shape))
+        shapes = shapes if isinstance(shapes, list) else [shapes]  # a list for several scales
+        fits = all(size is None or size > 0 for logits in shapes for size in logits)
     except NotImplementedError as error:
         raise ValueError(
             f"The discriminator '{discriminator.name}' does not know the shape of its logits; "

@@ -1,27 +1,40 @@
 """What losses measure and which values are good, for those who know Keras but not GANs."""
 
+import math
+
 # The halved loss of a discriminator that cannot tell real images from translated ones; its
 # generator's loss is then the same.
-_UNDECIDED = {"lsgan": "0.25", "vanilla": "0.69"}
+_UNDECIDED = {"lsgan": 0.25, "vanilla": math.log(2)}
 
 
-def of_discriminator(domain, adversarial):
+def of_discriminator(domain, adversarial, factor=1):
+    """`factor`: of the halved loss in the objective."""
     text = f"discriminator of {domain.upper()}, which tells real images from translated ones"
     if adversarial not in _UNDECIDED:
         return text
-    return f"{text}; {_UNDECIDED[adversarial]} if it cannot, near 0 if it always can"
+    return f"{text}; {_UNDECIDED[adversarial] * factor:.2g} if it cannot, near 0 if it always can"
 
 
-def of_generator(direction, adversarial):
+def of_generator(direction, adversarial, factor=1):
     text = f"generator {' → '.join(direction.upper())} against the discriminator"
     if adversarial not in _UNDECIDED:
         return text
-    return f"{text}; {_UNDECIDED[adversarial]} if that is undecided, more if it is not fooled"
+    value = f"{_UNDECIDED[adversarial] * factor:.2g}"
+    return f"{text}; {value} if that is undecided, more if it is not fooled"
 
 
 def of_cycle(domain):
     name = domain.upper()
     return f"images of {name} translated there and back, against the originals; it should fall"
+
+
+def of_reconstruction(domain):
+    name = domain.upper()
+    return f"images of {name} encoded and decoded, against the originals; it should fall"
+
+
+def of_divergence(of):
+    return f"divergence of the codes of {of} from N(0, 1)"
 
 
 def of_identity(domain):
@@ -37,7 +50,7 @@ def of_pair_discriminator(direction, adversarial):
     )
     if adversarial not in _UNDECIDED:
         return text
-    return f"{text}; {_UNDECIDED[adversarial]} if it cannot, near 0 if it always can"
+    return f"{text}; {_UNDECIDED[adversarial]:.2g} if it cannot, near 0 if it always can"
 
 
 def of_distance(direction):

@@ -47,9 +47,10 @@ class Adam(keras.optimizers.Adam):
         if self.l2:
             gradient += self.l2 * variable
         step = ops.cast(self.iterations + 1, variable.dtype)
-        beta_1, beta_2, rate, epsilon = (
-            ops.cast(x, variable.dtype)
-            for x in (self.beta_1, self.beta_2, learning_rate, self.epsilon)
+        rate = ops.cast(learning_rate, variable.dtype)
+        beta_1, beta_2, epsilon = (  # `ops.cast` would round them to float32 on the way to float64
+            ops.convert_to_tensor(x, variable.dtype)
+            for x in (self.beta_1, self.beta_2, self.epsilon)
         )
         beta_1_power, beta_2_power = ops.power(beta_1, step), ops.power(beta_2, step)
         first, second = moments_of(self, variable)

@@ -13,7 +13,17 @@ from tiny import StopAfter, Stopped
 from two_replicas import two_replicas
 from typer.testing import CliRunner
 
-from conformance.table import SIZE, TINY, assert_same, build, images, scenes, state
+from conformance.table import (
+    BALANCED,
+    SIZE,
+    TINY,
+    assert_same,
+    build,
+    images,
+    scenes,
+    state,
+    without_noise,
+)
 from cyclegan_tf import Checkpoints, load
 from cyclegan_tf.commands.main import app
 from cyclegan_tf.errors import InputError
@@ -72,7 +82,7 @@ def test_saves_and_loads_bit_for_bit(system, tmp_path):
         model.train_on_batch(*images(seed=seed))
     model.reset_metrics()
     model.save(tmp_path / "model.keras")
-    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    loaded = without_noise(keras.saving.load_model(tmp_path / "model.keras"))
     assert_same(state(model), state(loaded))
     assert loaded.settings() == model.settings()
     for each in (model, loaded):
@@ -136,7 +146,9 @@ def test_half_precision_gives_nearly_the_same_losses(system, policy):
     for variable, value in zip(model.trainable_weights, before):
         assert variable.dtype == "float32"
         # Adam's first step, whatever the gradient is, if it is no underflow.
-        assert 1e-5 < np.abs(np.array(variable) - value).max() < 2e-3, variable.path
+        change = np.abs(np.array(variable) - value).max()
+        assert change < 2e-3, variable.path
+        assert change > 1e-5 or (system in BALANCED and variable.shape == (1,)), variable.path
 
 
 @of_each_system

@@ -93,7 +93,7 @@ def test_the_system_is_known_before_the_command_line_is_parsed(another_system):
     assert system_asked(["train", "x", "--system", "other"]) == "other"
     assert system_asked(["train", "x", "--system", "cyclegan", "--system=other"]) == "other"
     assert system_asked(["train", "x", "--system"]) == "cyclegan"
-    with pytest.raises(InputError, match=r"one of cyclegan, pix2pix, other\. Received: 'n'"):
+    with pytest.raises(InputError, match=r"one of cyclegan, .*, other\. Received: 'n'"):
         system_asked(["train", "x", "--system", "n"])
     options = resolve("scenes", system="other", kl_weight=0.5)
     assert (options.model, options.training.epochs) == ({"kl_weight": 0.5}, 7)

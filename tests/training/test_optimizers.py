@@ -27,8 +27,19 @@ def test_follows_algorithm_1_where_epsilon_weighs_too(size):
     np.testing.assert_allclose(float(variable.numpy()), expected, rtol=1e-6)
 
 
+def test_l2_is_added_to_the_gradient():
+    """As PyTorch's Adam does, whose first step is of the size of the rate whatever the gradient."""
+    variables = [keras.Variable(x, dtype="float64") for x in (1.0, -2.0, 1.0)]
+    optimizer = Adam(0.1, l2=0.5)
+    optimizer.build(variables)
+    gradients = (0.0, 0.0, -0.8)  # with l2 0.5, -1 and -0.3
+    optimizer.apply([keras.ops.convert_to_tensor(each, "float64") for each in gradients])
+    values = [float(variable.numpy()) for variable in variables]
+    np.testing.assert_allclose(values, [0.9, -1.9, 1.1], rtol=1e-6)
+
+
 def test_config_round_trip():
-    adam = Adam(1e-3, beta_1=0.9)
+    adam = Adam(1e-3, beta_1=0.9, l2=1e-4)
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(adam))
     assert isinstance(again, Adam)
     assert again.get_config() == adam.get_config()
