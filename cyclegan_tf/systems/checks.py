@@ -6,6 +6,7 @@ import numbers
 import keras
 import tensorflow as tf
 
+from cyclegan_tf.keras_internals import shapes_are_computed_in_vain
 from cyclegan_tf.networks.generators import size_multiple
 
 
@@ -70,11 +71,7 @@ def check_makes(generator, from_shape, to_shape):
             "functional model, or a Sequential one that begins with keras.Input."
         )
     if None in from_shape or None in generator.output_shape[1:3]:
-        try:  # not `compute_output_shape`, which passes over skip connections that do not fit
-            spec = generator.compute_output_spec(keras.KerasTensor((1, *from_shape)))
-            made = tuple(spec.shape[1:])
-        except ValueError:
-            made = None
+        made = _shape_made(generator, from_shape)
     else:
         made = tuple(generator.output_shape[1:])
     if made != to_shape:
@@ -83,6 +80,20 @@ def check_makes(generator, from_shape, to_shape):
             f"The generator '{generator.name}' makes {shape} from images of shape {from_shape}; "
             f"expected {to_shape}.{_multiples(generator, from_shape)}"
         )
+
+
+def _shape_made(generator, from_shape):
+    """The shape of a generator's images; `None` if it makes none of this shape."""
+    try:
+        if shapes_are_computed_in_vain():
+            run = tf.function(lambda image: generator(image, training=False), autograph=False)
+            traced = run.get_concrete_function(tf.TensorSpec((1, *from_shape), tf.float32))
+            return tuple(traced.output_shapes[1:])
+        # Not `compute_output_shape`, which passes over skip connections that do not fit.
+        spec = generator.compute_output_spec(keras.KerasTensor((1, *from_shape)))
+        return tuple(spec.shape[1:])
+    except ValueError:
+        return None
 
 
 def _multiples(generator, shape):
