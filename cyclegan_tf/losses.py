@@ -16,7 +16,7 @@ from cyclegan_tf.random_numbers import random_integers
 from cyclegan_tf.replicas import of_any_share
 
 
-def generator_adversarial(fake_logits, objective="lsgan"):
+def generator_adversarial(fake_logits, objective="lsgan", *, label=1.0, summed=False):
     """Adversarial loss of a generator, from the discriminator's logits for its images.
 
     `lsgan` is E[(D(G(x)) - 1)^2] (CycleGAN 4; Mao et al. 2017), `vanilla` the non-saturating
@@ -25,14 +25,17 @@ def generator_adversarial(fake_logits, objective="lsgan"):
     Args:
         fake_logits: float tensor of any shape.
         objective: `"lsgan"`, `"vanilla"` or `"wgangp"`.
+        label: the answer that the generator wants: 1, or 0 if the discriminator learns to give 1
+            for its images, as in BiGAN.
+        summed: add up the values of each image, as SimGAN does, instead of their mean.
     """
     logits = _at_least_float32(fake_logits)
     if objective == "wgangp":
-        return _global_mean(-logits)
-    return _global_mean(_distance_to(logits, 1.0, objective))
+        return _global_mean((1.0 - 2.0 * label) * logits, summed)
+    return _global_mean(_distance_to(logits, label, objective), summed)
 
 
-def discriminator_adversarial(real_logits, fake_logits, objective="lsgan"):
+def discriminator_adversarial(real_logits, fake_logits, objective="lsgan", *, summed=False):
     """Loss of a discriminator, halved "to slow down the rate at which D learns" (7.1).
 
     ½ E[(D(y) - 1)^2] + ½ E[D(G(x))^2] for `lsgan`, likewise for the others.
@@ -40,13 +43,14 @@ def discriminator_adversarial(real_logits, fake_logits, objective="lsgan"):
     Args:
         real_logits, fake_logits: float tensors of any shape.
         objective: `"lsgan"`, `"vanilla"` or `"wgangp"`; add `gradient_penalty` for the last.
+        summed: add up the values of each image, as SimGAN does, instead of their mean.
     """
     real, fake = _at_least_float32(real_logits), _at_least_float32(fake_logits)
     if objective == "wgangp":
-        return 0.5 * (_global_mean(fake) - _global_mean(real))
+        return 0.5 * (_global_mean(fake, summed) - _global_mean(real, summed))
     return 0.5 * (
-        _global_mean(_distance_to(real, 1.0, objective))
-        + _global_mean(_distance_to(fake, 0.0, objective))
+        _global_mean(_distance_to(real, 1.0, objective), summed)
+        + _global_mean(_distance_to(fake, 0.0, objective), summed)
     )
 
 
@@ -75,9 +79,12 @@ def gradient_penalty(discriminator, real, fake, seed, weight=10.0):
     return 0.5 * weight * _global_mean(tf.square(norm - 1.0))
 
 
-def l1(images, targets):
-    """E[|images - targets|], of the cycle (eq. 2) and identity (5.2) losses."""
-    return _global_mean(tf.abs(_at_least_float32(images) - _at_least_float32(targets)))
+def l1(images, targets, *, summed=False):
+    """E[|images - targets|], of the cycle (eq. 2) and identity (5.2) losses.
+
+    `summed` adds up the values of each image, as SimGAN does, instead of their mean.
+    """
+    return _global_mean(tf.abs(_at_least_float32(images) - _at_least_float32(targets)), summed)
 
 
 def mean_square(values):
@@ -102,8 +109,10 @@ def _distance_to(logits, target, objective):
     )
 
 
-def _global_mean(values):
+def _global_mean(values, summed=False):
     values = tf.convert_to_tensor(values)
+    if summed:
+        values = tf.reduce_sum(values, axis=tuple(range(1, values.shape.rank)))
     mean = tf.reduce_mean(values)
     if not values.shape.num_elements():  # none, or an unknown number
         # A replica may be left without a share of a short batch; the mean of nothing is NaN.

@@ -1,7 +1,12 @@
-"""The initial weights of the paper: N(0, 0.02) for every convolution."""
+"""The initial weights of the paper, N(0, 0.02) for every convolution, and their seeds."""
 
 import keras
 import numpy as np
+
+
+def seeds_of(seed, count):
+    """As many independent seeds, one for each network of a system."""
+    return [int(number) for number in np.random.SeedSequence(seed).generate_state(count)]
 
 
 def normal_initializers(seed=None, mean=0.0):

@@ -306,6 +306,22 @@ class System(GroupedModel):
         parts = [tf.split(each, sizes) for each in tf.nest.flatten(outputs)]
         return [tf.nest.pack_sequence_as(outputs, each) for each in zip(*parts)]
 
+    def _adversarial_loss(
+        self, discriminator, real, fake, objective, training, *, stream="penalty", summed=False
+    ):
+        """The loss of a discriminator, with the gradient penalty if the objective has one.
+
+        Args:
+            real, fake: batches of what it judges.
+            objective, summed: as in `losses.discriminator_adversarial`.
+            stream: the name by which the penalty draws, unique within a step.
+        """
+        logits = self._forward_both(discriminator, real, fake, training)
+        loss = losses.discriminator_adversarial(*logits, objective, summed=summed)
+        if objective == "wgangp":
+            loss += losses.gradient_penalty(discriminator, real, fake, self._seed(stream))
+        return loss
+
     def _minimize(self, group, compute):
         """One step of a group's optimizer.
 

@@ -1,7 +1,6 @@
 """CycleGAN: unpaired image-to-image translation (Zhu et al. 2017, arXiv 1703.10593)."""
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from cyclegan_tf import losses
@@ -9,6 +8,7 @@ from cyclegan_tf.choices import ADVERSARIAL_OBJECTIVES
 from cyclegan_tf.choices import check as check_choice
 from cyclegan_tf.networks.discriminators import patchgan, two_scale_patchgan
 from cyclegan_tf.networks.generators import resnet_generator
+from cyclegan_tf.networks.initializers import seeds_of
 from cyclegan_tf.precision import dtype_policy
 from cyclegan_tf.systems import meanings
 from cyclegan_tf.systems.base import System
@@ -175,11 +175,9 @@ class CycleGAN(System):
             ("d_a", self.discriminator_a, image_a, fake_a),
             ("d_b", self.discriminator_b, image_b, fake_b),
         ):
-            logits = self._forward_both(discriminator, real, fake, training)
-            terms[name] = losses.discriminator_adversarial(*logits, self.adversarial)
-            if self.adversarial == "wgangp":
-                seed = self._seed(f"penalty of {name}")
-                terms[name] += losses.gradient_penalty(discriminator, real, fake, seed)
+            terms[name] = self._adversarial_loss(
+                discriminator, real, fake, self.adversarial, training, stream=f"penalty of {name}"
+            )
         return terms
 
     def settings(self):
@@ -219,7 +217,7 @@ def paper_networks(
     """
     blocks = paper_blocks(image_shape) if blocks is None else blocks
     any_size = (None, None, image_shape[-1])
-    seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(4)]
+    seeds = seeds_of(seed, 4)
     networks = {}
     for name, own_seed in zip(("generator_ab", "generator_ba"), seeds[:2]):
         networks[name] = resnet_generator(

@@ -1,34 +1,21 @@
 """Pix2pix: image-to-image translation learned from pairs (Isola et al. 2017, arXiv 1611.07004)."""
 
-from types import MappingProxyType
-
 import keras
-import numpy as np
-import tensorflow as tf
 
 from cyclegan_tf import losses
-from cyclegan_tf.choices import ADVERSARIAL_OBJECTIVES, DIRECTIONS, PAIRED_GENERATORS
+from cyclegan_tf.choices import PAIRED_GENERATORS
 from cyclegan_tf.choices import check as check_choice
-from cyclegan_tf.directions import from_domain, number_of, to_domain
 from cyclegan_tf.networks.discriminators import patchgan
 from cyclegan_tf.networks.generators import resnet_generator, unet_generator
-from cyclegan_tf.precision import dtype_policy
+from cyclegan_tf.networks.initializers import seeds_of
 from cyclegan_tf.systems import meanings
-from cyclegan_tf.systems.base import System, shapes_by_domain
-from cyclegan_tf.systems.checks import (
-    check_gives_logits,
-    check_image_shape,
-    check_makes,
-    check_seed,
-    check_takes,
-    check_weights,
-)
+from cyclegan_tf.systems.checks import check_weights
 from cyclegan_tf.systems.cyclegan import paper_blocks
-from cyclegan_tf.training.replay_pool import ReplayPool
+from cyclegan_tf.systems.one_way import OneWay
 
 
 @keras.saving.register_keras_serializable(package="cyclegan_tf")
-class Pix2Pix(System):
+class Pix2Pix(OneWay):
     """A generator and a discriminator of pairs, trained on paired images.
 
     The objective is eq. 4 of the paper: a conditional GAN and an L1 distance to the true image. A
@@ -68,7 +55,7 @@ class Pix2Pix(System):
     """
 
     paired = True
-    accumulates = False  # the discriminator's step lies within the generator's
+    judges_pairs = True
 
     def __init__(
         self,
@@ -84,95 +71,31 @@ class Pix2Pix(System):
         remat=False,
         **kwargs,
     ):
-        check_choice("direction", direction, DIRECTIONS)
-        shapes = shapes_by_domain(image_shape)
-        for shape in shapes.values():
-            check_image_shape(shape)
         check_weights(lambda_l1=lambda_l1)
-        check_choice("adversarial", adversarial, ADVERSARIAL_OBJECTIVES)
-        check_seed(seed)
-        source, target = shapes[from_domain(direction)], shapes[to_domain(direction)]
-        pair_shape = (*source[:2], source[2] + target[2])
-        with dtype_policy(keras.dtype_policies.get(kwargs.get("dtype"))):
-            if generator is None or discriminator is None:
-                built = paper_networks(source, target[2], seed=seed)
-                generator = generator or built["generator"]
-                discriminator = discriminator or built["discriminator"]
-            pool = ReplayPool(pool_size, pair_shape, name="pool")
-        check_takes(generator, source)
-        check_makes(generator, source, target)
-        check_takes(discriminator, pair_shape)
-        check_gives_logits(discriminator, pair_shape)
         super().__init__(
-            {"generator": generator, "discriminator": discriminator},
-            directions=(direction,),
-            groups={"generator": ("generator",), "discriminator": ("discriminator",)},
-            loss_panels=_loss_panels(direction, adversarial),
-            image_shapes=shapes,
-            pools={"pool": pool},
+            generator,
+            discriminator,
+            build=lambda source, target, seed: paper_networks(source, target[2], seed=seed),
+            panels=_loss_panels,
+            direction=direction,
+            image_shape=image_shape,
+            adversarial=adversarial,
+            pool_size=pool_size,
             seed=seed,
             remat=remat,
             **kwargs,
         )
         self.lambda_l1 = lambda_l1
-        self.adversarial = adversarial
-        self.pool_size = pool_size
-
-    @property
-    def direction(self):
-        """`"ab"` or `"ba"`."""
-        return self.directions[0]
-
-    @property
-    def generators(self):
-        return MappingProxyType({self.direction: self.generator})
-
-    def train_step(self, data):
-        source, target = self._source_and_target(data)
-
-        def generator_losses():
-            fake = self._forward(self.generator, source, training=True)
-            # The discriminator's step lies between the translation and the generator's losses.
-            shown = self.pool(
-                tf.stop_gradient(tf.concat([source, fake], -1)), seed=self._seed("pool")
-            )
-            d_losses = self._minimize(
-                "discriminator",
-                lambda: self._discriminator_losses(source, target, shown, training=True),
-            )
-            return self._generator_losses(source, target, fake, training=True), d_losses
-
-        g_losses, d_losses = self._minimize("generator", generator_losses)
-        return self._log({**g_losses, **d_losses}, source)
-
-    def test_step(self, data):
-        """The same losses without an update; the discriminator sees the current fakes."""
-        source, target = self._source_and_target(data)
-        fake = self._forward(self.generator, source, training=False)
-        pair = tf.concat([source, fake], -1)
-        g_losses = self._generator_losses(source, target, fake, training=False)
-        d_losses = self._discriminator_losses(source, target, pair, training=False)
-        return self._log({**g_losses, **d_losses}, source)
-
-    def _source_and_target(self, data):
-        images = self._images(data)
-        return tuple(images[number_of(domain)] for domain in self.direction)
 
     def _generator_losses(self, source, target, fake, training):
-        pair = tf.concat([source, fake], -1)
-        logits = self._forward(self.discriminator, pair, training)
+        logits = self._forward(self.discriminator, self._judged(source, fake), training)
         return {
             "g": losses.generator_adversarial(logits, self.adversarial),
             "l1": self.lambda_l1 * losses.l1(fake, target),
         }
 
-    def _discriminator_losses(self, source, target, fake_pair, training):
-        real_pair = tf.concat([source, target], -1)
-        logits = self._forward_both(self.discriminator, real_pair, fake_pair, training)
-        loss = losses.discriminator_adversarial(*logits, self.adversarial)
-        if self.adversarial == "wgangp":
-            seed = self._seed("penalty")
-            loss += losses.gradient_penalty(self.discriminator, real_pair, fake_pair, seed)
+    def _discriminator_losses(self, real, fake, training):
+        loss = self._adversarial_loss(self.discriminator, real, fake, self.adversarial, training)
         return {"d": loss}
 
     def sample_columns(self, images):
@@ -186,15 +109,7 @@ class Pix2Pix(System):
         ]
 
     def settings(self):
-        shapes = self.image_shapes
-        return {
-            **super().settings(),
-            "direction": self.direction,
-            "image_shape": shapes["a"] if shapes["a"] == shapes["b"] else shapes,
-            "lambda_l1": self.lambda_l1,
-            "adversarial": self.adversarial,
-            "pool_size": self.pool_size,
-        }
+        return {**super().settings(), "lambda_l1": self.lambda_l1}
 
 
 def paper_networks(
@@ -229,7 +144,7 @@ def paper_networks(
     check_choice("generator", generator, PAIRED_GENERATORS)
     any_size = (None, None, image_shape[-1])
     output_channels = output_channels or image_shape[-1]
-    seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(2)]
+    seeds = seeds_of(seed, 2)
     common = {"output_channels": output_channels, "base_filters": base_filters, "seed": seeds[0]}
     if generator == "unet":
         normalization = "test_batch"

@@ -21,9 +21,12 @@ class ReplayPool(keras.layers.Layer):
     Args:
         size: images held; 0 turns the pool off. 50 in the paper.
         image_shape: `(height, width, channels)`, all known unless `size` is 0.
+        half_history: do without the coin, as SimGAN's own form does: the first half of a batch,
+            rounded up, is returned as it is and not stored; each image of the second half is
+            exchanged for a stored one.
     """
 
-    def __init__(self, size=50, image_shape=(256, 256, 3), **kwargs):
+    def __init__(self, size=50, image_shape=(256, 256, 3), *, half_history=False, **kwargs):
         # Images are stored as they come from the generator, in float32 (or float64).
         super().__init__(**{"autocast": False, "trainable": False, **kwargs})
         if size < 0:
@@ -36,6 +39,7 @@ class ReplayPool(keras.layers.Layer):
             )
         self.size = size
         self.image_shape = tuple(image_shape)
+        self.half_history = bool(half_history)
         self.images = self.count = None
         if size:
             self._add_variables()
@@ -64,9 +68,18 @@ class ReplayPool(keras.layers.Layer):
         if not self.size:
             return images
         batch = tf.shape(images)[0]
-        coins = random_integers((batch,), seed, 2**24)
         slots = random_integers((batch,), seed + 1, self.size)
+        if self.half_history:
+            return self._with_half_of_history(images, slots)
+        coins = random_integers((batch,), seed, 2**24)
         return self.exchange(images, tf.cast(coins, tf.float32) / 2**24, slots)
+
+    def _with_half_of_history(self, images, slots):
+        older = tf.shape(images)[0] // 2
+        latest = tf.shape(images)[0] - older
+        shown = self.exchange(images[latest:], tf.ones((older,)), slots[latest:])
+        mixed = tf.concat([tf.cast(images[:latest], shown.dtype), shown], 0)
+        return tf.ensure_shape(mixed, images.shape)
 
     def exchange(self, images, coins, slots):
         """`call` with its random numbers given.
@@ -123,7 +136,12 @@ class ReplayPool(keras.layers.Layer):
         return {"pictures": self.images, "count": self.count} if self.size else {}
 
     def get_config(self):
-        return {**super().get_config(), "size": self.size, "image_shape": self.image_shape}
+        return {
+            **super().get_config(),
+            "size": self.size,
+            "image_shape": self.image_shape,
+            "half_history": self.half_history,
+        }
 
     @classmethod
     def from_config(cls, config):
