@@ -8,14 +8,21 @@ from cyclegan_tf.exporting.onnx import export_onnx
 from cyclegan_tf.exporting.tflite.export import export_tflite
 from cyclegan_tf.exporting.web import export_web
 from cyclegan_tf.interop import keras2_weights, torch_weights
-from cyclegan_tf.networks.discriminators import patchgan, pixelgan, two_scale_patchgan
-from cyclegan_tf.networks.generators import resnet_generator, unet_generator
+from cyclegan_tf.networks.discriminators import (
+    local_discriminator,
+    patchgan,
+    pixelgan,
+    two_scale_patchgan,
+)
+from cyclegan_tf.networks.generators import refiner, resnet_generator, unet_generator
 from cyclegan_tf.networks.layers import InstanceNormalization, ReflectionPadding2D
 from cyclegan_tf.runs.callbacks import KeepEpochs, RunPage, SampleSheet, SaveModel
 from cyclegan_tf.runs.load import load
 from cyclegan_tf.systems.base import System
+from cyclegan_tf.systems.bigan import BiGAN
 from cyclegan_tf.systems.cyclegan import CycleGAN
 from cyclegan_tf.systems.pix2pix import Pix2Pix
+from cyclegan_tf.systems.simgan import SimGAN
 from cyclegan_tf.systems.unit import UNIT
 from cyclegan_tf.training.checkpoints import Checkpoints
 from cyclegan_tf.training.optimizers import Adam

@@ -1,5 +1,6 @@
 """The published implementation's numbers, and how its weights enter a Keras model."""
 
+import itertools
 import json
 import pathlib
 
@@ -79,6 +80,30 @@ def recorded_draws(draws, are_slots, pool_size, count):
     return pairs
 
 
+def train(model, reference, names, within, steps=None):
+    """Takes the steps of a reference, holding the losses of each to it, relatively.
+
+    Args:
+        names: the reference's name of each loss.
+        steps: how many of them; all if `None`.
+
+    Returns:
+        The largest relative difference of a loss.
+    """
+    columns = list(reference["loss_names"])
+    images = [to_nhwc(reference[f"images_{domain}"])[:steps] for domain in "ab"]
+    worst = 0.0
+    for step, image_a, image_b, expected in zip(itertools.count(), *images, reference["losses"]):
+        losses = model.train_on_batch(image_a, image_b, return_dict=True)
+        model.reset_metrics()
+        for name, value in losses.items():
+            published = expected[columns.index(names[name])]
+            worst = max(worst, abs(float(value) / published - 1))
+            message = f"{name} of step {step}"
+            np.testing.assert_allclose(value, published, rtol=within, err_msg=message)
+    return worst
+
+
 # The reference's name of each loss; its D_A judges images of B.
 REFERENCE_NAMES = {
     "d_b": "D_A",
@@ -105,21 +130,35 @@ def cyclegan(reference):
     )
 
 
-def replay_draws(reference, install):
-    """Has the pools exchange images by the random numbers that the published ones drew."""
-    if not reference["pool_size"]:
+_CYCLEGAN_POOLS = {"pool_a": "pool_A", "pool_b": "pool_B"}
+
+
+def replay_draws(reference, install, pools=_CYCLEGAN_POOLS):
+    """Has the pools exchange images by the random numbers that the published ones drew.
+
+    Args:
+        reference: arrays by name.
+        install: called with what is to be `ReplayPool.call`.
+        pools: the reference's names of the pools by ours.
+
+    Returns:
+        What each pool has still to draw, by its name.
+    """
+    described = reference if "pool_size" in reference else settings(reference)
+    pool_size = int(described["pool_size"])
+    if not pool_size:
         return {}
     count, batch = reference["images_a"].shape[:2]
     draws = {
-        f"pool_{domain.lower()}": iter(
+        name: iter(
             recorded_draws(
-                reference[f"pool_{domain}_draws"],
-                reference[f"pool_{domain}_is_randint"],
-                int(reference["pool_size"]),
+                reference[f"{reference_name}_draws"],
+                reference[f"{reference_name}_is_randint"],
+                pool_size,
                 count * batch,
             )
         )
-        for domain in "AB"
+        for name, reference_name in pools.items()
     }
 
     def call(pool, images, seed):

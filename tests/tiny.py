@@ -65,6 +65,25 @@ def traced_model(steps_per_execution=1, **arguments):
     return model
 
 
+def one_weight(channels, value):
+    """A network of one weight, by which it multiplies the sum of its channels."""
+    inputs = keras.Input((1, 1, channels))
+    initializer = keras.initializers.Constant(value)
+    outputs = keras.layers.Conv2D(1, 1, use_bias=False, kernel_initializer=initializer)(
+        _Sum()(inputs)
+    )
+    return keras.Model(inputs, outputs)
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class _Sum(keras.layers.Layer):
+    def call(self, inputs):
+        return tf.reduce_sum(inputs, -1, keepdims=True)
+
+    def compute_output_shape(self, input_shape):
+        return *input_shape[:-1], 1
+
+
 def tiny_images(count=6, seed=0, shape=SHAPE):
     return np.random.default_rng(seed).uniform(-1, 1, (2, count, *shape)).astype("float32")
 

@@ -3,6 +3,7 @@
 import keras
 from keras import layers
 
+from cyclegan_tf.networks.initializers import glorot_initializers
 from cyclegan_tf.networks.layer_factory import LayerFactory
 from cyclegan_tf.networks.layers import LeakyReLU, LocalContrast, NearestResizing
 
@@ -118,6 +119,47 @@ def _patches(make, x, base_filters, strided_layers):
         x = make.convolution(x, base_filters * min(2**layer, 8), 4, strides)
         x = LeakyReLU(negative_slope=0.2)(make.normalize(x))
     return make.convolution(x, 1, 4, use_bias=True)
+
+
+def local_discriminator(
+    image_shape=(None, None, 3), *, base_filters=64, seed=None, name="local_discriminator"
+):
+    """SimGAN's discriminator of local patches (Shrivastava et al. 2017, arXiv 1612.07828).
+
+    3x3 convolutions of stride 2 to 96 and 64 channels, a maximum over 3x3, a 3x3 convolution to
+    32, and 1x1 convolutions to 32 and to the logits. The published one has two logits a
+    location, with a softmax; that is the sigmoid of their difference, which is the one logit
+    here. A ReLU follows each convolution but the last. Strided ones pad as TensorFlow's "same";
+    the initial weights are Glorot's (Keras's default), because the published ones are not known
+    here.
+
+    Args:
+        image_shape: `(height, width, channels)`; height and width may be `None` for any size.
+        base_filters: two thirds of the filters of the first layer, to which the others keep
+            their proportion; 64 in the paper.
+        seed: of the initial weights.
+
+    Returns:
+        A `keras.Model` from `(batch, height, width, channels)` in [-1, 1] to logits of shape
+        `(batch, rows, columns, 1)`, a quarter as many rows and columns.
+
+    Raises:
+        ValueError: fewer than two filters.
+    """
+    if base_filters < 2:
+        raise ValueError(
+            "A discriminator of local patches needs at least two filters. "
+            f"Received: base_filters={base_filters}"
+        )
+    make = LayerFactory(padding="same", seed=seed, initializers=glorot_initializers(seed))
+    inputs = keras.Input(image_shape, name="image")
+    x = make.convolution(inputs, base_filters * 3 // 2, 3, strides=2, use_bias=True)
+    x = layers.ReLU()(x)  # (B, H/2, W/2, 96)
+    x = layers.ReLU()(make.convolution(x, base_filters, 3, strides=2, use_bias=True))
+    x = layers.MaxPooling2D(3, strides=1, padding="same")(x)  # (B, H/4, W/4, 64)
+    for size in (3, 1):
+        x = layers.ReLU()(make.convolution(x, base_filters // 2, size, use_bias=True))
+    return keras.Model(inputs, make.convolution(x, 1, 1, use_bias=True), name=name)
 
 
 def pixelgan(

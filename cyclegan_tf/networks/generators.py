@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
+from cyclegan_tf.networks.initializers import glorot_initializers
 from cyclegan_tf.networks.layer_factory import LayerFactory
 from cyclegan_tf.networks.layers import LeakyReLU
 
@@ -172,6 +173,47 @@ def unet_generator(
         x = layers.Concatenate()([skips.pop(), x])
 
     x = make.upsampling(layers.ReLU()(x), output_channels or image_shape[-1], 4, use_bias=True)
+    return keras.Model(inputs, to_image(x), name=name)
+
+
+def refiner(
+    image_shape=(None, None, 3),
+    output_channels=None,
+    *,
+    base_filters=64,
+    blocks=4,
+    seed=None,
+    name="refiner",
+):
+    """SimGAN's refiner (Shrivastava et al. 2017, arXiv 1612.07828): no normalization, no strides.
+
+    A 3x3 convolution, residual blocks of two 3x3 convolutions, a 1x1 convolution to the image,
+    tanh. A ReLU follows the first, the first of each block, and each sum. The published codes
+    pad with zeros; their initial weights are not known here, so these are Glorot's (Keras's
+    default).
+
+    Args:
+        image_shape, output_channels, seed: as in `resnet_generator`; the output has the size of
+            the input, whatever that is.
+        base_filters: filters of all layers but the last (64 in the paper).
+        blocks: residual blocks; 4 in the paper.
+
+    Returns:
+        A `keras.Model` from `(batch, height, width, channels)` in [-1, 1] to the same, tanh.
+
+    Raises:
+        ValueError: an argument out of range.
+    """
+    _check_counts(base_filters=base_filters, blocks=blocks)
+    make = LayerFactory(seed=seed, initializers=glorot_initializers(seed))
+    inputs = keras.Input(image_shape, name="image")
+    x = layers.ReLU()(make.convolution(inputs, base_filters, 3, use_bias=True))
+    for _ in range(blocks):
+        shortcut = x
+        x = layers.ReLU()(make.convolution(x, base_filters, 3, use_bias=True))
+        x = make.convolution(x, base_filters, 3, use_bias=True)
+        x = layers.ReLU()(layers.Add()([shortcut, x]))
+    x = make.convolution(x, output_channels or image_shape[-1], 1, use_bias=True)
     return keras.Model(inputs, to_image(x), name=name)
 
 

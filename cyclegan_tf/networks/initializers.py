@@ -18,6 +18,17 @@ def normal_initializers(seed=None, mean=0.0):
     Args:
         seed: an integer >= 0; `None` draws fresh entropy.
     """
+    for own_seed in _endless(seed):
+        yield keras.initializers.RandomNormal(mean, stddev=0.02, seed=own_seed)
+
+
+def glorot_initializers(seed=None):
+    """The same of Keras's default, Glorot's uniform numbers."""
+    for own_seed in _endless(seed):
+        yield keras.initializers.GlorotUniform(seed=own_seed)
+
+
+def _endless(seed):
     numbers = np.random.default_rng(seed)
     while True:
-        yield keras.initializers.RandomNormal(mean, stddev=0.02, seed=int(numbers.integers(2**31)))
+        yield int(numbers.integers(2**31))

@@ -368,6 +368,7 @@ _PER_IMAGE = {
     keras.layers.Identity,
     keras.layers.InputLayer,
     keras.layers.LeakyReLU,
+    keras.layers.MaxPooling2D,
     keras.layers.ReLU,
     keras.layers.UpSampling2D,
     keras.layers.ZeroPadding2D,

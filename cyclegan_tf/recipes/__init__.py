@@ -3,6 +3,12 @@
 The class of a system lies in the module of the same name in `cyclegan_tf.systems`.
 """
 
-from cyclegan_tf.recipes import cyclegan, pix2pix, unit
+from cyclegan_tf.recipes import bigan, cyclegan, pix2pix, simgan, unit
 
-SYSTEMS = {"cyclegan": cyclegan.RECIPE, "pix2pix": pix2pix.RECIPE, "unit": unit.RECIPE}
+SYSTEMS = {
+    "cyclegan": cyclegan.RECIPE,
+    "pix2pix": pix2pix.RECIPE,
+    "unit": unit.RECIPE,
+    "bigan": bigan.RECIPE,
+    "simgan": simgan.RECIPE,
+}

@@ -9,10 +9,11 @@ _UNDECIDED = {"lsgan": 0.25, "vanilla": math.log(2)}
 
 def of_discriminator(domain, adversarial, factor=1):
     """`factor`: of the halved loss in the objective."""
-    text = f"discriminator of {domain.upper()}, which tells real images from translated ones"
-    if adversarial not in _UNDECIDED:
-        return text
-    return f"{text}; {_UNDECIDED[adversarial] * factor:.2g} if it cannot, near 0 if it always can"
+    return _of_judge(
+        f"discriminator of {domain.upper()}, which tells real images from translated ones",
+        adversarial,
+        factor,
+    )
 
 
 def of_generator(direction, adversarial, factor=1):
@@ -44,15 +45,32 @@ def of_identity(domain):
 
 def of_pair_discriminator(direction, adversarial):
     source, target = direction.upper()
-    text = (
+    return _of_judge(
         f"discriminator of pairs, which tells true images of {target} from translated ones beside "
-        f"their image of {source}"
+        f"their image of {source}",
+        adversarial,
     )
-    if adversarial not in _UNDECIDED:
-        return text
-    return f"{text}; {_UNDECIDED[adversarial]:.2g} if it cannot, near 0 if it always can"
+
+
+def of_joint_discriminator(adversarial):
+    return _of_judge(
+        "discriminator of pairs, which tells images of A beside their translations from images of "
+        "B beside theirs",
+        adversarial,
+    )
 
 
 def of_distance(direction):
     source, target = direction.upper()
     return f"images of {source} translated to {target}, against the true ones; it should fall"
+
+
+def of_change(direction):
+    source, target = direction.upper()
+    return f"images of {source} translated to {target}, against the originals; it should stay small"
+
+
+def _of_judge(text, adversarial, factor=1):
+    if adversarial not in _UNDECIDED:
+        return text
+    return f"{text}; {_UNDECIDED[adversarial] * factor:.2g} if it cannot, near 0 if it always can"

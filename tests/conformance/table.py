@@ -14,6 +14,8 @@ TINY = {
     "cyclegan": {"base_filters": 2, "blocks": 1, "strided_layers": 1, "pool_size": 2},
     "pix2pix": {"base_filters": 2, "halvings": 3, "strided_layers": 1, "pool_size": 2},
     "unit": {"base_filters": 2, "blocks": 1, "strided_layers": 2},
+    "bigan": {"base_filters": 2, "blocks": 1, "strided_layers": 1, "pool_size": 2},
+    "simgan": {"base_filters": 2, "blocks": 1, "strided_layers": 1, "pool_size": 2},
 }
 
 

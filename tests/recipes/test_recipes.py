@@ -5,9 +5,9 @@ from typing import Annotated
 
 import pytest
 
-from cyclegan_tf import CycleGAN, InputError, Pix2Pix
+from cyclegan_tf import BiGAN, CycleGAN, InputError, Pix2Pix, SimGAN
 from cyclegan_tf.commands.train import check_flags, system_asked, train_function
-from cyclegan_tf.recipes import SYSTEMS, cyclegan, pix2pix
+from cyclegan_tf.recipes import SYSTEMS, bigan, cyclegan, pix2pix, simgan
 from cyclegan_tf.recipes.option import Option, declared
 from cyclegan_tf.recipes.recipe import Recipe
 from cyclegan_tf.runs.options import (
@@ -28,7 +28,13 @@ def another_system(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("build", "system", "count"), [(cyclegan.build, CycleGAN, 5), (pix2pix.build, Pix2Pix, 4)]
+    ("build", "system", "count"),
+    [
+        (cyclegan.build, CycleGAN, 5),
+        (pix2pix.build, Pix2Pix, 4),
+        (bigan.build, BiGAN, 2),
+        (simgan.build, SimGAN, 5),
+    ],
 )
 def test_defaults_of_the_recipe_are_those_of_the_class(build, system, count):
     of_class = inspect.signature(system).parameters

@@ -41,19 +41,6 @@ def test_checkpoints_give_the_published_outputs(path):
     np.testing.assert_allclose(output, expected, rtol=0, atol=within)
 
 
-def _train(model, reference, steps, within):
-    """Takes the steps of a reference, holding the losses of each to it, relatively."""
-    reference_names = list(reference["loss_names"])
-    images = (references.to_nhwc(reference[key]) for key in ("images_a", "images_b"))
-    for step, image_a, image_b, expected in zip(range(steps), *images, reference["losses"]):
-        losses = model.train_on_batch(image_a, image_b, return_dict=True)
-        model.reset_metrics()
-        for name, value in losses.items():
-            published = expected[reference_names.index(references.REFERENCE_NAMES[name])]
-            message = f"{name} of step {step}"
-            np.testing.assert_allclose(value, published, rtol=within, err_msg=message)
-
-
 def _check_probes(model, reference, within):
     probe = references.to_nhwc(reference["probe"])
     for generator, key in ((model.generator_ab, "probe_G_A"), (model.generator_ba, "probe_G_B")):
@@ -66,7 +53,7 @@ def test_float64_training_gives_the_published_losses_and_images():
     reference = references.load("train_lsgan_identity")
     model = references.cyclegan(reference)
     model.compile()
-    _train(model, reference, steps=10, within=1e-6)
+    references.train(model, reference, references.REFERENCE_NAMES, within=1e-6, steps=10)
     _check_probes(model, reference, within=1e-5)
 
 
@@ -75,7 +62,7 @@ def test_float32_training_gives_the_published_losses():
     reference = references.load("train_lsgan_identity")
     model = references.cyclegan(reference)
     model.compile()
-    _train(model, reference, steps=4, within=1e-4)
+    references.train(model, reference, references.REFERENCE_NAMES, within=1e-4, steps=4)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +77,7 @@ def test_training_with_pools_gives_the_published_losses(policy, steps, losses_wi
     )
     model = references.cyclegan(reference)
     model.compile(run_eagerly=True)  # so that each step draws anew
-    _train(model, reference, steps, losses_within)
+    references.train(model, reference, references.REFERENCE_NAMES, losses_within, steps)
     if policy == "float64":
         _check_probes(model, reference, within=1e-5)
         assert not any(list(rest) for rest in draws.values())
@@ -118,4 +105,4 @@ def test_bfloat16_gives_the_published_losses_of_the_first_step_to_its_precision(
     reference = references.load(name)
     model = references.cyclegan(reference)
     model.compile()
-    _train(model, reference, steps=1, within=2**-6)
+    references.train(model, reference, references.REFERENCE_NAMES, within=2**-6, steps=1)

@@ -9,6 +9,7 @@ import onnxruntime
 import pytest
 import references
 import tensorflow as tf
+from tiny import one_weight
 from two_replicas import two_replicas
 
 from cyclegan_tf import Pix2Pix, ReplayPool, data, export_tflite, torch_weights, unet_generator
@@ -50,18 +51,6 @@ def _published(name):
     return reference, model
 
 
-def _train(model, reference, within, steps=None):
-    names = list(reference["loss_names"])
-    images = (references.to_nhwc(reference[key]) for key in ("images_a", "images_b"))
-    for step, image_a, image_b, expected in zip(range(steps or 99), *images, reference["losses"]):
-        losses = model.train_on_batch(image_a, image_b, return_dict=True)
-        model.reset_metrics()
-        for name, value in losses.items():
-            published = expected[names.index(RELEASE_NAMES[name])]
-            message = f"{name} of step {step}"
-            np.testing.assert_allclose(value, published, rtol=within, err_msg=message)
-
-
 def test_the_papers_form_gives_the_published_losses_and_images():
     keras.config.set_dtype_policy("float64")
     reference, model = _published("pix2pix_train")
@@ -73,7 +62,7 @@ def test_the_papers_form_gives_the_published_losses_and_images():
     np.testing.assert_allclose(logits, references.to_nhwc(reference["first_D"]), atol=1e-6)
 
     model.compile()
-    _train(model, reference, within=1e-6)
+    references.train(model, reference, RELEASE_NAMES, within=1e-6)
     # Recorded with the statistics of a batch of two, which are those of training here.
     probe = model.generator(references.to_nhwc(reference["probe_a"]), training=True)
     np.testing.assert_allclose(probe, references.to_nhwc(reference["probe_ab"]), atol=1e-6)
@@ -82,21 +71,14 @@ def test_the_papers_form_gives_the_published_losses_and_images():
 def test_the_cyclegan_papers_form_gives_the_published_losses_and_images(monkeypatch):
     keras.config.set_dtype_policy("float64")
     reference, model = _published("pix2pix_cyclegan_train")
-    size, count = model.pool_size, len(reference["images_a"])
-    draws = iter(
-        references.recorded_draws(
-            reference["pool_draws"], reference["pool_is_randint"], size, count
-        )
+    draws = references.replay_draws(
+        reference,
+        lambda call: monkeypatch.setattr(ReplayPool, "call", call),
+        pools={"pool": "pool"},
     )
-
-    def call(pool, pairs, seed):
-        coin, slot = next(draws)
-        return pool.exchange(pairs, np.array([coin]), np.array([slot], np.int32))
-
-    monkeypatch.setattr(ReplayPool, "call", call)
     model.compile(run_eagerly=True)  # so that each step draws anew
-    _train(model, reference, within=1e-6)
-    assert not list(draws)
+    references.train(model, reference, RELEASE_NAMES, within=1e-6)
+    assert not list(draws["pool"])
     probe = model.translate(references.to_nhwc(reference["probe_a"]))
     np.testing.assert_allclose(probe, references.to_nhwc(reference["probe_ab"]), atol=2e-6)
 
@@ -106,12 +88,14 @@ def test_half_and_single_precision_give_the_published_losses_of_the_first_step(p
     keras.config.set_dtype_policy(policy)
     reference, model = _published("pix2pix_train")
     model.compile()
-    _train(model, reference, within=1e-5 if policy == "float32" else 2**-7, steps=1)
+    references.train(
+        model, reference, RELEASE_NAMES, within=1e-5 if policy == "float32" else 2**-7, steps=1
+    )
 
 
 def test_the_discriminators_loss_and_step_come_before_the_generators():
     """With networks of one number each, all of a step is computed by hand."""
-    generator, discriminator = _one_weight(1, 0.5), _one_weight(2, 0.25)
+    generator, discriminator = one_weight(1, 0.5), one_weight(2, 0.25)
     model = Pix2Pix(
         generator,
         discriminator,
@@ -134,25 +118,6 @@ def test_the_discriminators_loss_and_step_come_before_the_generators():
     assert losses["l1"] == pytest.approx(3 * (fake - target), rel=1e-5)
     g_gradient = (2 * (logit - 1) * weight + 3) * source
     np.testing.assert_allclose(generator.weights[0].numpy().sum(), 0.5 - 0.1 * g_gradient, 1e-5)
-
-
-def _one_weight(channels, value):
-    """A network of one weight, by which it multiplies the sum of its channels."""
-    inputs = keras.Input((1, 1, channels))
-    initializer = keras.initializers.Constant(value)
-    outputs = keras.layers.Conv2D(1, 1, use_bias=False, kernel_initializer=initializer)(
-        _Sum()(inputs)
-    )
-    return keras.Model(inputs, outputs)
-
-
-@keras.saving.register_keras_serializable(package="tests")
-class _Sum(keras.layers.Layer):
-    def call(self, inputs):
-        return tf.reduce_sum(inputs, -1, keepdims=True)
-
-    def compute_output_shape(self, input_shape):
-        return *input_shape[:-1], 1
 
 
 def test_either_direction_translates_what_it_is_given():

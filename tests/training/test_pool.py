@@ -134,3 +134,29 @@ def test_configurations_of_earlier_versions_are_read():
     earlier = {**config, "picture_shape": config["image_shape"]}
     del earlier["image_shape"]
     assert ReplayPool.from_config(earlier).get_config() == config
+
+
+def test_half_of_a_batch_is_from_history_without_a_coin():
+    """The first half, rounded up, passes; each of the rest is exchanged once the pool is full."""
+    pool = ReplayPool(2, (1, 1, 1), half_history=True)
+    assert ReplayPool.from_config(pool.get_config()).half_history
+    numbers = iter(range(1, 100))
+
+    def step(count, seed):
+        given = [next(numbers) for _ in range(count)]
+        images = np.reshape(np.float32(given), (count, 1, 1, 1))
+        shown = pool(images, seed=tf.constant([seed, 0], tf.int32)).numpy().ravel().tolist()
+        return given, shown
+
+    given, shown = step(5, seed=0)  # fills it with 4 and 5
+    assert shown == given
+    stored = set(given[3:])
+    for seed in range(1, 9):
+        given, shown = step(3, seed)
+        assert shown[:2] == given[:2]
+        assert shown[2] in stored
+        stored = stored - {shown[2]} | {given[2]}
+        assert set(pool.images.numpy().ravel()) == stored
+    given, shown = step(1, seed=9)
+    assert shown == given
+    assert set(pool.images.numpy().ravel()) == stored
