@@ -139,6 +139,22 @@ def _recording(call, seen):
     return recorded
 
 
+def test_simgans_own_form_is_saved_with_its_history(tmp_path):
+    model = _own_form()
+    model.compile()
+    images = np.random.default_rng(0).uniform(-1, 1, (2, 8, 12, 20, 3)).astype(np.float32)
+    model.fit(*images, batch_size=3, shuffle=False, verbose=0)  # and one of 2
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert loaded.settings() == model.settings()
+    assert int(loaded.pool.count) == 2
+    for each in (model, loaded):
+        each.fit(*images, batch_size=3, shuffle=False, verbose=0)
+    for ours, theirs in zip(model.get_weights(), loaded.get_weights()):
+        np.testing.assert_array_equal(ours, theirs)
+    np.testing.assert_array_equal(model.pool.images, loaded.pool.images)
+
+
 def test_the_refiner_and_its_discriminator_are_those_of_the_paper():
     network = refiner((35, 55, 1))
     assert network.output_shape == (None, 35, 55, 1)
