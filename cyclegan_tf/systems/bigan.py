@@ -50,8 +50,8 @@ class BiGAN(System):
     - It halves D's loss only where it prints it; the text (7.1) halves the objective, as here.
       Under Adam this changes next to nothing.
     - It asks for `lambda_A` and `lambda_B` and ignores them; there are none here.
-    - Its convolutions differ in paddings and biases from the later release in PyTorch, whose
-      networks are those of all systems here.
+    - Its networks differ from those of the later release in PyTorch, which all systems here have:
+      in D's padding, in biases, and in learned scales and offsets of the normalization.
 
     The original papers' noise, ALI's random encoder and its single step for all networks are not
     part of that comparison, nor of this class. `adversarial="vanilla"` gives their cross-entropy.

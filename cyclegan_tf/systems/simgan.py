@@ -41,12 +41,11 @@ class SimGAN(OneWay):
     each local patch and |R(x) - x|, both summed over an image, means over the batch, nothing
     halved; of the images that D sees as refined, one half are from the step and one half from
     the pool, so that a batch of one image never has older ones. The optimizer is SGD at 1e-3.
-    This is written from others' accounts of the paper and its reimplementations. Not verified:
-    λ (the paper gives none; a reimplementation has 0.5), how the pool's images are replaced (here
-    each that is shown is replaced by the new one in whose place it is shown), the ReLUs of D,
-    the initial weights, and the paddings. Left out: the steps before, of R by its
-    L1 distance and of D alone, and the several steps of R (2 or 50, by version of the paper) for
-    one of D.
+    This is written from accounts of the paper and two reimplementations, which differ. Not
+    verified: λ (the paper gives none; one of them has 0.5), how the pool's images are replaced
+    (here each that is shown, by the one in whose place it is shown), the ReLUs of D, the initial
+    weights, and the paddings. Left out: training R by its L1 distance, and D alone, beforehand,
+    and several steps of R (2 or 50, by version of the paper) for each of D.
 
     ```python
     model = cyclegan_tf.SimGAN(image_shape=(128, 128, 3))
