@@ -20,6 +20,7 @@ from cyclegan_tf.commands.train import TrainCommand, train_function
 from cyclegan_tf.commands.translate import translate
 from cyclegan_tf.errors import InputError, TrainingDiverged
 from cyclegan_tf.quiet_start import import_tensorflow
+from cyclegan_tf.recipes import SYSTEMS
 
 app = typer.Typer(
     help="Image-to-image translation: two folders of images in, a translator out.",
@@ -51,6 +52,17 @@ app.command("train", cls=TrainCommand)(train_function())
 app.command("translate")(translate)
 app.command("export")(export)
 app.command("import")(import_checkpoints)
+
+
+@app.command()
+def systems():
+    """List the systems that `train --system` takes."""
+    for name, recipe in SYSTEMS.items():
+        typer.echo(f"{name}: {recipe.summary}")
+        typer.echo(f"    paper       {recipe.paper}")
+        typer.echo(f"    images      {'paired' if recipe.paired else 'unpaired'}")
+        typer.echo(f"    translates  {'one way, --direction' if recipe.one_way else 'both ways'}")
+        typer.echo(f"    presets     {', '.join(recipe.presets)}")
 
 
 @app.command(

@@ -5,12 +5,12 @@ Liu, Breuel and Kautz 2017 (arXiv 1703.00848); the layers are those of the autho
 """
 
 import keras
-import numpy as np
 from keras import layers
 
 from cyclegan_tf.choices import UNIT_NORMALIZATIONS as NORMALIZATIONS
 from cyclegan_tf.choices import check
 from cyclegan_tf.networks.generators import to_image
+from cyclegan_tf.networks.initializers import seeds_of
 from cyclegan_tf.networks.layer_factory import LayerFactory
 from cyclegan_tf.networks.layers import LeakyReLU
 from cyclegan_tf.networks.multi_scale import multi_scale
@@ -136,9 +136,9 @@ def discriminator(
 
 def multi_scale_discriminator(image_shape, scales, *, seed=None, name="discriminator", **of_each):
     """Such discriminators of images at several scales (`COCOMsDis`): see `multi_scale`."""
-    seeds = np.random.SeedSequence(seed).generate_state(scales)
+    seeds = seeds_of(seed, scales)
     scaled = [
-        discriminator(image_shape, **of_each, seed=int(each), name=f"scale_{number}")
+        discriminator(image_shape, **of_each, seed=each, name=f"scale_{number}")
         for number, each in enumerate(seeds, 1)
     ]
     return multi_scale(scaled, BlurDownsampling2D((1, 2, 1), border="replicate"), name=name)

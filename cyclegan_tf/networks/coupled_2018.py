@@ -5,6 +5,7 @@ import numpy as np
 from keras import layers
 
 from cyclegan_tf.networks.generators import to_image
+from cyclegan_tf.networks.initializers import seeds_of
 from cyclegan_tf.networks.layer_factory import LayerFactory
 from cyclegan_tf.networks.layer_normalization import ImageLayerNormalization
 from cyclegan_tf.networks.layers import LeakyReLU
@@ -105,9 +106,9 @@ def discriminator(
         A `keras.Model` from images to a list of logits `(batch, rows, columns, 1)`, the finest
         first.
     """
-    seeds = np.random.SeedSequence(seed).generate_state(scales)
+    seeds = seeds_of(seed, scales)
     scaled = [
-        _discriminator(image_shape, base_filters, strided_layers, int(each), f"scale_{number}")
+        _discriminator(image_shape, base_filters, strided_layers, each, f"scale_{number}")
         for number, each in enumerate(seeds, 1)
     ]
     return multi_scale(scaled, BlurDownsampling2D((1, 1, 1), border="uncounted"), name=name)

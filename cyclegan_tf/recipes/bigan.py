@@ -42,6 +42,7 @@ def build(
 RECIPE = Recipe(
     build,
     "two generators and one discriminator of pairs, for unpaired images, without a cycle",
+    "Donahue et al. 2017, arXiv 1605.09782",
     presets={
         #        The CycleGAN paper's: its networks, 256 pixels, 200 epochs.
         "paper": {},

@@ -63,6 +63,7 @@ def build(
 RECIPE = Recipe(
     build,
     "two generators and two discriminators for unpaired images",
+    "Zhu et al. 2017, arXiv 1703.10593",
     presets={
         #         The paper: 256 pixels, 200 epochs.
         "paper":  {},

@@ -89,6 +89,7 @@ def _check_of_generator(generator, **given):
 RECIPE = Recipe(
     build,
     "a generator and a discriminator of pairs, for paired images",
+    "Isola et al. 2017, arXiv 1611.07004",
     presets={
         #           The paper: 200 epochs at one rate.
         "paper":    {"decay_epochs": 0},
@@ -97,4 +98,5 @@ RECIPE = Recipe(
                      "pool_size": 50},
     },
     paired=True,
+    one_way=True,
 )  # fmt: skip

@@ -14,12 +14,16 @@ class Recipe:
         build: `build(image_shape, *, seed, remat, …) -> System`. Its other keyword arguments are
             the options of the system, declared as `cyclegan_tf.recipes.option` says.
         summary: what the system is, in a line, for the command line.
+        paper: its authors, year and number at arxiv.org.
         presets: by name, the differences from the defaults of all options; the first one is the
             default.
         paired: it trains on paired images.
+        one_way: it translates in one direction, `--direction`.
     """
 
     build: Callable
     summary: str
+    paper: str
     presets: Mapping[str, Mapping]
     paired: bool = False
+    one_way: bool = False

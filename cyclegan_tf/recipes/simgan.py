@@ -76,6 +76,7 @@ def build(
 RECIPE = Recipe(
     build,
     "a generator and a discriminator for unpaired images, which stays near its input",
+    "Shrivastava et al. 2017, arXiv 1612.07828",
     presets={
         #          The CycleGAN paper's: its networks, 256 pixels, 200 epochs.
         "paper":   {},
@@ -88,4 +89,5 @@ RECIPE = Recipe(
         #          stay as they are.
         "demo":    {"crop_size": 64, "base_filters": 32, "epochs": 12, "steps_per_epoch": 100},
     },
+    one_way=True,
 )  # fmt: skip

@@ -110,6 +110,7 @@ def build(
 RECIPE = Recipe(
     build,
     "two variational autoencoders with a shared latent space, for unpaired images",
+    "Liu et al. 2017, arXiv 1703.00848",
     presets={
         #        The paper: one rate to the end.
         "paper": {"learning_rate": 1e-4, "decay_epochs": 0},

@@ -3,7 +3,6 @@
 from types import MappingProxyType
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from cyclegan_tf import losses
@@ -12,6 +11,7 @@ from cyclegan_tf.choices import UNIT_OBJECTIVES as OBJECTIVES
 from cyclegan_tf.choices import check as check_choice
 from cyclegan_tf.directions import from_domain, to_domain
 from cyclegan_tf.networks import coupled, coupled_2018
+from cyclegan_tf.networks.initializers import seeds_of
 from cyclegan_tf.precision import dtype_policy
 from cyclegan_tf.random_numbers import random_normal
 from cyclegan_tf.systems import meanings
@@ -319,7 +319,7 @@ def paper_networks(
     """
     _check_shares(blocks, shared_blocks, strided_layers, shared_layers, scales)
     any_size = (None, None, image_shape[-1])
-    seeds = iter(int(s) for s in np.random.SeedSequence(seed).generate_state(9))
+    seeds = iter(seeds_of(seed, 9))
     own = {"base_filters": base_filters, "blocks": blocks - shared_blocks}
     own["normalization"] = normalization
     inner = 4 * base_filters
@@ -368,7 +368,7 @@ def networks_of_2018(
         A dictionary of models, by the names of `UNIT`'s arguments.
     """
     any_size = (None, None, image_shape[-1])
-    seeds = iter(int(s) for s in np.random.SeedSequence(seed).generate_state(6))
+    seeds = iter(seeds_of(seed, 6))
     own = {"base_filters": base_filters, "blocks": blocks}
     judges = {"base_filters": base_filters, "strided_layers": strided_layers, "scales": scales}
     networks = {

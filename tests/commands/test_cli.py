@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -14,9 +15,12 @@ import pytest
 import typer
 from PIL import Image
 from tiny import COMMAND, cyclegan_tf, options, refused, small_disk, smooth
+from typer.testing import CliRunner
 
 from cyclegan_tf import InputError
 from cyclegan_tf.commands import main
+from cyclegan_tf.recipes import SYSTEMS
+from cyclegan_tf.recipes.option import declared
 from cyclegan_tf.runs.load import load
 
 
@@ -257,6 +261,25 @@ def test_wrong_options_are_refused_before_anything_heavy(arguments, script):
     packages, status = imported([*script, *arguments])
     assert status == 2
     assert not packages & HEAVY
+
+
+def test_every_system_is_listed_with_its_paper_and_presets():
+    result = CliRunner().invoke(main.app, ["systems"])
+    assert result.exit_code == 0
+    blocks = re.split(r"\n(?=\w)", result.output.strip())
+    assert [block.split(":")[0] for block in blocks] == list(SYSTEMS)
+    for block, recipe in zip(blocks, SYSTEMS.values()):
+        assert re.search(r"paper       .* 20\d\d, arXiv \d{4}\.\d{5}\n", block)
+        assert f"presets     {', '.join(recipe.presets)}" in block
+    assert "images      paired" in blocks[1]
+    assert "one way, --direction" in blocks[1]
+    assert "images      unpaired" in blocks[0]
+    assert "both ways" in blocks[0]
+
+
+def test_a_system_of_one_way_has_an_option_for_it():
+    for recipe in SYSTEMS.values():
+        assert recipe.one_way == ("direction" in declared(recipe.build))
 
 
 def test_python_m_is_the_command_line_too():

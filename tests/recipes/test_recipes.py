@@ -5,9 +5,9 @@ from typing import Annotated
 
 import pytest
 
-from cyclegan_tf import BiGAN, CycleGAN, InputError, Pix2Pix, SimGAN
+from cyclegan_tf import UNIT, BiGAN, CycleGAN, InputError, Pix2Pix, SimGAN
 from cyclegan_tf.commands.train import check_flags, system_asked, train_function
-from cyclegan_tf.recipes import SYSTEMS, bigan, cyclegan, pix2pix, simgan
+from cyclegan_tf.recipes import SYSTEMS, bigan, cyclegan, pix2pix, simgan, unit
 from cyclegan_tf.recipes.option import Option, declared
 from cyclegan_tf.recipes.recipe import Recipe
 from cyclegan_tf.runs.options import (
@@ -24,7 +24,9 @@ def another_system(monkeypatch):
     def build(image_shape, *, kl_weight: Annotated[float, Option("Weight of KL", least=0)] = 0.1):
         raise NotImplementedError
 
-    monkeypatch.setitem(SYSTEMS, "other", Recipe(build, "another system", {"own": {"epochs": 7}}))
+    monkeypatch.setitem(
+        SYSTEMS, "other", Recipe(build, "another system", "its paper", {"own": {"epochs": 7}})
+    )
 
 
 @pytest.mark.parametrize(
@@ -34,6 +36,7 @@ def another_system(monkeypatch):
         (pix2pix.build, Pix2Pix, 4),
         (bigan.build, BiGAN, 2),
         (simgan.build, SimGAN, 5),
+        (unit.build, UNIT, 6),
     ],
 )
 def test_defaults_of_the_recipe_are_those_of_the_class(build, system, count):
