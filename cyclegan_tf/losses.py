@@ -92,9 +92,30 @@ def mean_square(values):
     return _global_mean(tf.square(_at_least_float32(values)))
 
 
+def patch_nce(queries, keys, temperature=0.07):
+    """E[-log(exp(q·k⁺/τ) / Σ exp(q·k/τ))], the sum over all patches k of the image of q.
+
+    The loss of CUT (Park et al. 2020, arXiv 2007.15651, eq. 2 and 3) for one layer. k⁺ is the key
+    at the position of q; the others are the negatives.
+
+    Args:
+        queries: features of the translated image, `(batch, patches, width)`, of length 1 each.
+        keys: those of the original image, at the same positions.
+        temperature: τ.
+    """
+    return _global_mean(_patch_cross_entropies(queries, keys, temperature))
+
+
 def local_value(loss):
     """`loss` as a mean over only this replica; a metric averages it over the replicas."""
     return loss * _replicas(loss.dtype)
+
+
+def _patch_cross_entropies(queries, keys, temperature):
+    """Of each patch, `(batch, patches)`."""
+    queries, keys = _at_least_float32(queries), _at_least_float32(keys)
+    logits = tf.matmul(queries, keys, transpose_b=True) / temperature  # (B, q, k)
+    return tf.reduce_logsumexp(logits, -1) - tf.linalg.diag_part(logits)
 
 
 def _distance_to(logits, target, objective):

@@ -5,21 +5,12 @@ import numpy as np
 from keras import layers
 
 from cyclegan_tf.networks.generators import to_image
-from cyclegan_tf.networks.initializers import seeds_of
+from cyclegan_tf.networks.initializers import kaiming_initializers, seeds_of
 from cyclegan_tf.networks.layer_factory import LayerFactory
 from cyclegan_tf.networks.layer_normalization import ImageLayerNormalization
 from cyclegan_tf.networks.layers import LeakyReLU
 from cyclegan_tf.networks.multi_scale import multi_scale
 from cyclegan_tf.networks.resampling import BlurDownsampling2D
-
-
-def _kaiming(seed):
-    """An endless iterator of PyTorch's `kaiming_normal_`, each with its own seed."""
-    numbers = np.random.default_rng(seed)
-    while True:
-        yield keras.initializers.VarianceScaling(
-            2.0, "fan_in", "untruncated_normal", seed=int(numbers.integers(2**31))
-        )
 
 
 def encoder(image_shape=(None, None, 3), *, base_filters=64, blocks=4, seed=None, name="encoder"):
@@ -38,7 +29,7 @@ def encoder(image_shape=(None, None, 3), *, base_filters=64, blocks=4, seed=None
         A `keras.Model` from `(batch, height, width, channels)` in [-1, 1] to
         `(batch, height / 4, width / 4, 4 * base_filters)`.
     """
-    make = LayerFactory(initializers=_kaiming(seed))
+    make = LayerFactory(initializers=kaiming_initializers(seed))
     inputs = keras.Input(image_shape, name="image")
     x = make.convolution(inputs, base_filters, 7, reflect=3)
     x = layers.ReLU()(make.normalize(x))
@@ -62,7 +53,7 @@ def decoder(output_channels=3, *, base_filters=64, blocks=4, seed=None, name="de
         A `keras.Model` from `(batch, rows, columns, 4 * base_filters)` to images `(batch, 4 * rows,
         4 * columns, output_channels)` in [-1, 1].
     """
-    make = LayerFactory(initializers=_kaiming(seed))
+    make = LayerFactory(initializers=kaiming_initializers(seed))
     seeds = np.random.default_rng(seed)
     inputs = keras.Input((None, None, 4 * base_filters), name="code")
     x = _residual_blocks(make, inputs, blocks)

@@ -3,9 +3,10 @@
 import keras
 from keras import layers
 
-from cyclegan_tf.networks.initializers import glorot_initializers
+from cyclegan_tf.networks.initializers import glorot_initializers, initializers_of
 from cyclegan_tf.networks.layer_factory import LayerFactory
 from cyclegan_tf.networks.layers import LeakyReLU, LocalContrast, NearestResizing
+from cyclegan_tf.networks.resampling import BlurDownsampling2D
 
 
 def patchgan(
@@ -17,6 +18,8 @@ def patchgan(
     affine=False,
     epsilon=1e-5,
     padding="torch",
+    antialias=False,
+    initialization="normal",
     seed=None,
     name="patchgan",
 ):
@@ -33,6 +36,8 @@ def patchgan(
         strided_layers: 3 in the paper ("n_layers" of the reference implementation).
         normalization, affine, epsilon, padding: as in `cyclegan_tf.resnet_generator`. With the
             padding "same" a 256x256 image gives 32x32 logits.
+        antialias: a blur after the LeakyReLU instead of each stride of 2, as CUT has it.
+        initialization: as in `cyclegan_tf.resnet_generator`.
         seed: of the initial weights.
 
     Returns:
@@ -55,11 +60,17 @@ def patchgan(
             f"{least} pixels. Received: image_shape={tuple(image_shape)}"
         )
     make = LayerFactory(
-        normalization=normalization, affine=affine, epsilon=epsilon, padding=padding, seed=seed
+        normalization=normalization,
+        affine=affine,
+        epsilon=epsilon,
+        padding=padding,
+        seed=seed,
+        initializers=initializers_of(initialization, seed),
     )
 
     inputs = keras.Input(image_shape, name="image")
-    return keras.Model(inputs, _patches(make, inputs, base_filters, strided_layers), name=name)
+    logits = _patches(make, inputs, base_filters, strided_layers, antialias)
+    return keras.Model(inputs, logits, name=name)
 
 
 def two_scale_patchgan(
@@ -110,14 +121,17 @@ def two_scale_patchgan(
     return keras.Model(inputs, logits, name=name)
 
 
-def _patches(make, x, base_filters, strided_layers):
+def _patches(make, x, base_filters, strided_layers, antialias=False):
     """From images to the logits of their patches."""
-    x = make.convolution(x, base_filters, 4, strides=2, use_bias=True)
-    x = LeakyReLU(negative_slope=0.2)(x)
-    for layer in range(1, strided_layers + 1):
-        strides = 2 if layer < strided_layers else 1
-        x = make.convolution(x, base_filters * min(2**layer, 8), 4, strides)
-        x = LeakyReLU(negative_slope=0.2)(make.normalize(x))
+    for layer in range(strided_layers):
+        filters = base_filters * min(2**layer, 8)
+        first = layer == 0
+        x = make.convolution(x, filters, 4, strides=1 if antialias else 2, use_bias=first)
+        x = LeakyReLU(negative_slope=0.2)(x if first else make.normalize(x))
+        if antialias:
+            x = BlurDownsampling2D()(x)
+    x = make.convolution(x, base_filters * min(2**strided_layers, 8), 4)
+    x = LeakyReLU(negative_slope=0.2)(make.normalize(x))
     return make.convolution(x, 1, 4, use_bias=True)
 
 

@@ -6,9 +6,10 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from cyclegan_tf.networks.initializers import glorot_initializers
+from cyclegan_tf.networks.initializers import glorot_initializers, initializers_of
 from cyclegan_tf.networks.layer_factory import LayerFactory
 from cyclegan_tf.networks.layers import LeakyReLU
+from cyclegan_tf.networks.resampling import BlurDownsampling2D, BlurUpsampling2D
 
 _size_multiples = (
     weakref.WeakKeyDictionary()
@@ -26,6 +27,8 @@ def resnet_generator(
     affine=False,
     epsilon=1e-5,
     padding="torch",
+    antialias=False,
+    initialization="normal",
     seed=None,
     name="resnet_generator",
 ):
@@ -52,6 +55,11 @@ def resnet_generator(
         padding: `"torch"` for zeros on every side, as published; `"same"` for TensorFlow's, which
             shifts the image. Generators trained with tensorflow-addons, as in the Keras example
             of 2020, have `padding="same", affine=True, epsilon=1e-3`.
+        antialias: change the size by blurs instead of strides, as CUT does (Park et al. 2020,
+            arXiv 2007.15651): one follows each of d128 and d256, one precedes each of u128 and
+            u64. The convolutions of d128 and d256 then have biases, because CUT compares what
+            they give before it is normalized.
+        initialization: `"normal"`, N(0, 0.02); or `"xavier"`, Xavier's of gain 0.02, as CUT has.
         seed: of the initial weights.
 
     Returns:
@@ -67,7 +75,12 @@ def resnet_generator(
             f"Received: image_shape={tuple(image_shape)}"
         )
     make = LayerFactory(
-        normalization=normalization, affine=affine, epsilon=epsilon, padding=padding, seed=seed
+        normalization=normalization,
+        affine=affine,
+        epsilon=epsilon,
+        padding=padding,
+        seed=seed,
+        initializers=initializers_of(initialization, seed),
     )
 
     inputs = x = keras.Input(image_shape, name="image")
@@ -75,8 +88,10 @@ def resnet_generator(
     x = layers.ReLU()(make.normalize(x))  # (B, H, W, 64)
 
     for filters in (2 * base_filters, 4 * base_filters):
-        x = make.convolution(x, filters, 3, strides=2)
-        x = layers.ReLU()(make.normalize(x))  # (B, H/2, W/2, 128), then (B, H/4, W/4, 256)
+        x = make.convolution(x, filters, 3, strides=1 if antialias else 2, use_bias=antialias)
+        x = layers.ReLU()(make.normalize(x))
+        if antialias:
+            x = BlurDownsampling2D()(x)  # (B, H/2, W/2, 128), then (B, H/4, W/4, 256)
 
     for _ in range(blocks):
         shortcut = x
@@ -88,7 +103,10 @@ def resnet_generator(
         x = layers.Add()([shortcut, make.normalize(x)])  # no ReLU after the sum
 
     for filters in (2 * base_filters, base_filters):
-        x = make.upsampling(x, filters, 3)
+        if antialias:
+            x = make.convolution(BlurUpsampling2D()(x), filters, 3)
+        else:
+            x = make.upsampling(x, filters, 3)
         x = layers.ReLU()(make.normalize(x))  # (B, H/2, W/2, 128), then (B, H, W, 64)
 
     x = make.convolution(x, output_channels or image_shape[-1], 7, reflect=3, use_bias=True)

@@ -1,4 +1,4 @@
-"""The initial weights of the paper, N(0, 0.02) for every convolution, and their seeds."""
+"""The initial weights of the papers, and their seeds."""
 
 import keras
 import numpy as np
@@ -18,14 +18,46 @@ def normal_initializers(seed=None, mean=0.0):
     Args:
         seed: an integer >= 0; `None` draws fresh entropy.
     """
-    for own_seed in _endless(seed):
-        yield keras.initializers.RandomNormal(mean, stddev=0.02, seed=own_seed)
+    for number in _endless(seed):
+        yield keras.initializers.RandomNormal(mean, stddev=0.02, seed=number)
 
 
 def glorot_initializers(seed=None):
     """The same of Keras's default, Glorot's uniform numbers."""
-    for own_seed in _endless(seed):
-        yield keras.initializers.GlorotUniform(seed=own_seed)
+    for number in _endless(seed):
+        yield keras.initializers.GlorotUniform(seed=number)
+
+
+def kaiming_initializers(seed=None):
+    """The same of N(0, 2 / fan in), PyTorch's `kaiming_normal_`; Keras's is truncated."""
+    for number in _endless(seed):
+        yield keras.initializers.VarianceScaling(2.0, "fan_in", "untruncated_normal", seed=number)
+
+
+def xavier_initializers(seed=None, gain=0.02):
+    """The same of N(0, `gain`² · 2 / (fan in + fan out)), as CUT starts all of its networks.
+
+    PyTorch's `xavier_normal_`; that of Keras, `GlorotNormal`, is truncated and has no gain.
+    """
+    for number in _endless(seed):
+        yield keras.initializers.VarianceScaling(
+            gain**2, "fan_avg", "untruncated_normal", seed=number
+        )
+
+
+def initializers_of(initialization, seed=None):
+    """Those of `"normal"` or `"xavier"`.
+
+    Raises:
+        ValueError: another name.
+    """
+    known = {"normal": normal_initializers, "xavier": xavier_initializers}
+    if initialization not in known:
+        raise ValueError(
+            f"initialization must be one of {', '.join(known)}. "
+            f"Received: initialization={initialization!r}"
+        )
+    return known[initialization](seed)
 
 
 def _endless(seed):

@@ -16,25 +16,25 @@ def rematerialize(network, images):
         images: `(batch, height, width, channels)`.
 
     Returns:
-        The network's output.
+        The network's output, or outputs.
     """
 
     @tf.custom_gradient
     def call(images):
         last = _of_last_call()
         outputs = network(_after(images, last), training=True)
-        last[:] = [outputs]
+        last[:] = tf.nest.flatten(outputs)
 
-        def gradient(upstream, variables=()):
+        def gradient(*upstream, variables=()):
             last = _of_last_call()
             with tf.GradientTape() as tape:
-                again = _after(images, [upstream, *last])
+                again = _after(images, [*upstream, *last])
                 tape.watch(again)
                 outputs = network(again, training=True)
             of_images, *of_variables = tape.gradient(
                 outputs,
                 [again, *variables],
-                upstream,
+                tf.nest.pack_sequence_as(outputs, upstream),
                 unconnected_gradients=tf.UnconnectedGradients.ZERO,
             )
             # The gradient of the images is computed only if it is needed.

@@ -65,6 +65,14 @@ def of_distance(direction):
     return f"images of {source} translated to {target}, against the true ones; it should fall"
 
 
+def of_patches(domain, target):
+    name, into = domain.upper(), target.upper()
+    return (
+        f"patches of images of {name} translated to {into}, against those of the originals; it "
+        "should fall"
+    )
+
+
 def of_change(direction):
     source, target = direction.upper()
     return f"images of {source} translated to {target}, against the originals; it should stay small"

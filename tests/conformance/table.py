@@ -14,6 +14,7 @@ TINY = {
     "cyclegan": {"base_filters": 2, "blocks": 1, "strided_layers": 1, "pool_size": 2},
     "pix2pix": {"base_filters": 2, "halvings": 3, "strided_layers": 1, "pool_size": 2},
     "unit": {"base_filters": 2, "blocks": 1, "strided_layers": 2},
+    "cut": {"base_filters": 2, "blocks": 1, "strided_layers": 1, "patches": 32},
     "bigan": {"base_filters": 2, "blocks": 1, "strided_layers": 1, "pool_size": 2},
     "simgan": {"base_filters": 2, "blocks": 1, "strided_layers": 1, "pool_size": 2},
 }
@@ -33,6 +34,8 @@ def build(system, *, noise=True, pool=True, run_eagerly=False):
     given = dict(TINY[system])
     if not noise and "dropout" in known:
         given["dropout"] = 0.0
+    if not noise and "patches" in known:
+        given["patches"] = 1000  # all, in an order that does not matter
     if not pool and "pool_size" in known:
         given["pool_size"] = 0
     model = SYSTEMS[system].build((SIZE, SIZE, 3), seed=0, **given)
