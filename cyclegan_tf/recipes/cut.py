@@ -64,7 +64,7 @@ RECIPE = Recipe(
     "a generator that contrasts patches and a discriminator, for unpaired images, one direction",
     presets={
         #          CUT: 200 epochs at one rate, then 200 in which it falls.
-        "paper":   {"epochs": 400, "decay_epochs": 200},
+        "paper":   {"epochs": 400},
         #          FastCUT: 150 and 50.
         "fastcut": {"lambda_nce": 10.0, "nce_identity": False, "flip_equivariance": True,
                     "epochs": 200, "decay_epochs": 50},

@@ -140,9 +140,9 @@ class CUT(System):
         self.temperature = temperature
         self.adversarial = adversarial
         # Hidden in functions: of models among the attributes Keras would save the layers twice.
-        encoder = keras.Model(generator.input, maps)
-        self._encode = partial(self._forward, encoder)
-        both = keras.Model(generator.input, [*generator.outputs, *maps])
+        images = generator.inputs[0]
+        self._encoder = partial(self._forward, keras.Model(images, maps))
+        both = keras.Model(images, [*generator.outputs, *maps])
         self._translate_and_encode = partial(self._forward, both)
 
     @property
@@ -197,6 +197,10 @@ class CUT(System):
             pairs[name] = made, maps
         return pairs
 
+    def _encode(self, images, training):
+        """The maps of `nce_layers`."""
+        return tf.nest.flatten(self._encoder(images, training))
+
     def _generator_losses(self, pairs, flipped, training):
         """The terms that generator and features minimize."""
         logits = self._forward(self.discriminator, pairs["nce"][0], training)
@@ -212,8 +216,10 @@ class CUT(System):
     def _patch_nce(self, maps, original_maps, seed, training):
         """The mean over the layers, at the same positions of both."""
         positions = drawn_positions(maps, self.patches, seed)
-        queries = self.features(patches_at(maps, positions), training=training)
-        keys = self.features(patches_at(original_maps, positions), training=training)
+        queries, keys = (
+            tf.nest.flatten(self.features(patches_at(each, positions), training=training))
+            for each in (maps, original_maps)
+        )
         # The keys are constants: the features learn by the queries only.
         terms = [
             losses.patch_nce(query, tf.stop_gradient(key), self.temperature)
