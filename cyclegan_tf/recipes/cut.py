@@ -62,6 +62,7 @@ def build(
 RECIPE = Recipe(
     build,
     "a generator that contrasts patches and a discriminator, for unpaired images, one direction",
+    "Park et al. 2020, arXiv 2007.15651",
     presets={
         #          CUT: 200 epochs at one rate, then 200 in which it falls.
         "paper":   {"epochs": 400},
@@ -73,4 +74,5 @@ RECIPE = Recipe(
         "demo":    {"crop_size": 64, "base_filters": 32, "learning_rate": 1e-3,
                     "ema_momentum": 0.997, "epochs": 24, "steps_per_epoch": 100},
     },
+    one_way=True,
 )  # fmt: skip
