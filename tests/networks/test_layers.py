@@ -248,8 +248,18 @@ def test_leaky_relu_and_its_gradients_are_those_of_keras(policy):
             first = inner.gradient(y, x)
         return [tf.cast(t, tf.float64) for t in (y, first, outer.gradient(first, x))]
 
+    within = 1e-7 if policy == "float64" else 0.0  # where that of Keras rounds its slope to float32
     for own, keras_own in zip(derivatives(ours), derivatives(theirs)):
-        np.testing.assert_array_equal(own, keras_own)
+        np.testing.assert_allclose(own, keras_own, rtol=within, atol=0)
+
+
+def test_leaky_relu_is_exact_in_float64():
+    x = tf.constant([-3.0, 0.0, 2.0], tf.float64)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = LeakyReLU(negative_slope=0.01, dtype="float64")(x)
+    np.testing.assert_array_equal(y, [0.01 * -3.0, 0.0, 2.0])
+    np.testing.assert_array_equal(tape.gradient(y, x), [0.01, 0.01, 1.0])
 
 
 def test_tensorflow_can_fuse_the_convolution_before_a_leaky_relu():
