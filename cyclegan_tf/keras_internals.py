@@ -41,7 +41,10 @@ def operation_before(tensor):
 
 
 def node_before(tensor):
-    """The use of that operation, with its `input_tensors`, that the tensor comes from."""
+    """The use of that operation that the tensor comes from.
+
+    It has its `operation`, `input_tensors` and `outputs`.
+    """
     history = tensor._keras_history
     return history.operation._inbound_nodes[history.node_index]
 

@@ -26,6 +26,8 @@ def test_graphs_of_layers():
     (node,) = keras_internals.nodes_of(dropout)
     assert node is keras_internals.node_before(dropout.output)
     assert node.input_tensors[0] is dropout.input
+    assert node.operation is dropout
+    assert node.outputs[0] is dropout.output
 
 
 def test_graphs_are_run_with_other_operations():
