@@ -11,7 +11,7 @@ from cyclegan_tf.choices import UNIT_NORMALIZATIONS as NORMALIZATIONS
 from cyclegan_tf.choices import check
 from cyclegan_tf.networks.generators import to_image
 from cyclegan_tf.networks.initializers import seeds_of
-from cyclegan_tf.networks.layer_factory import LayerFactory
+from cyclegan_tf.networks.layer_factory import LayerFactory, network_input
 from cyclegan_tf.networks.layers import LeakyReLU
 from cyclegan_tf.networks.multi_scale import multi_scale
 from cyclegan_tf.networks.resampling import BlurDownsampling2D
@@ -47,7 +47,7 @@ def encoder(
     """
     check("normalization", normalization, NORMALIZATIONS)
     make = LayerFactory(seed=seed)
-    inputs = keras.Input(image_shape, name="image")
+    inputs = network_input(image_shape)
     x = make.convolution(inputs, base_filters, 7, zeros=3, use_bias=True)
     x = LeakyReLU(negative_slope=_SLOPE)(x)
     for filters in (2 * base_filters, 4 * base_filters):
@@ -65,7 +65,7 @@ def shared_blocks(channels, blocks=1, *, seed=None, name="shared_blocks"):
         blocks: how many, from 0 on.
         seed: of the initial weights.
     """
-    inputs = keras.Input((None, None, channels), name="features")
+    inputs = network_input((None, None, channels), "features")
     outputs = _residual_blocks(LayerFactory(seed=seed), inputs, blocks)
     return keras.Model(inputs, outputs if blocks else layers.Identity()(inputs), name=name)
 
@@ -85,7 +85,7 @@ def decoder(
     """
     check("normalization", normalization, NORMALIZATIONS)
     make = LayerFactory(seed=seed)
-    inputs = keras.Input((None, None, 4 * base_filters), name="features")
+    inputs = network_input((None, None, 4 * base_filters), "features")
     x = _residual_blocks(make, inputs, blocks)
     for filters in (2 * base_filters, base_filters):
         x = make.upsampling(x, filters, 3, use_bias=normalization == "none")
@@ -129,7 +129,7 @@ def discriminator(
         A `keras.Model` from images to logits `(batch, rows, columns, 1)`.
     """
     make = LayerFactory(seed=seed)
-    inputs = keras.Input(image_shape, name="image")
+    inputs = network_input(image_shape)
     x = _strided(make, inputs, [base_filters * 2**n for n in range(strided_layers)])
     return keras.Model(inputs, make.convolution(x, 1, 1, use_bias=True), name=name)
 
@@ -158,7 +158,7 @@ def discriminator_front(
     images to features of base_filters * 2^(strided_layers - 1) channels.
     """
     make = LayerFactory(seed=seed)
-    inputs = keras.Input(image_shape, name="image")
+    inputs = network_input(image_shape)
     x = make.convolution(inputs, base_filters, 7, strides=2, zeros=3, use_bias=True)
     x = LeakyReLU(negative_slope=_SLOPE)(x)
     x = _strided(make, x, [base_filters * 2**n for n in range(1, strided_layers)])
@@ -174,7 +174,7 @@ def discriminator_back(channels, *, strided_layers=4, seed=None, name="discrimin
         seed: of the initial weights.
     """
     make = LayerFactory(seed=seed)
-    inputs = keras.Input((None, None, channels), name="features")
+    inputs = network_input((None, None, channels), "features")
     x = _strided(make, inputs, [channels * 2**n for n in range(1, strided_layers + 1)])
     return keras.Model(inputs, make.convolution(x, 1, 1, use_bias=True), name=name)
 

@@ -6,7 +6,7 @@ from keras import layers
 
 from cyclegan_tf.networks.generators import to_image
 from cyclegan_tf.networks.initializers import kaiming_initializers, seeds_of
-from cyclegan_tf.networks.layer_factory import LayerFactory
+from cyclegan_tf.networks.layer_factory import LayerFactory, network_input
 from cyclegan_tf.networks.layer_normalization import ImageLayerNormalization
 from cyclegan_tf.networks.layers import LeakyReLU
 from cyclegan_tf.networks.multi_scale import multi_scale
@@ -30,7 +30,7 @@ def encoder(image_shape=(None, None, 3), *, base_filters=64, blocks=4, seed=None
         `(batch, height / 4, width / 4, 4 * base_filters)`.
     """
     make = LayerFactory(initializers=kaiming_initializers(seed))
-    inputs = keras.Input(image_shape, name="image")
+    inputs = network_input(image_shape)
     x = make.convolution(inputs, base_filters, 7, reflect=3)
     x = layers.ReLU()(make.normalize(x))
     for filters in (2 * base_filters, 4 * base_filters):
@@ -55,7 +55,7 @@ def decoder(output_channels=3, *, base_filters=64, blocks=4, seed=None, name="de
     """
     make = LayerFactory(initializers=kaiming_initializers(seed))
     seeds = np.random.default_rng(seed)
-    inputs = keras.Input((None, None, 4 * base_filters), name="code")
+    inputs = network_input((None, None, 4 * base_filters), "code")
     x = _residual_blocks(make, inputs, blocks)
     for filters in (2 * base_filters, base_filters):
         x = layers.UpSampling2D()(x)
@@ -107,7 +107,7 @@ def discriminator(
 
 def _discriminator(image_shape, base_filters, strided_layers, seed, name):
     make = LayerFactory(seed=seed)
-    inputs = x = keras.Input(image_shape, name="image")
+    inputs = x = network_input(image_shape)
     for layer in range(strided_layers):
         x = make.convolution(x, base_filters * 2**layer, 4, strides=2, reflect=1, use_bias=True)
         x = LeakyReLU(negative_slope=0.2)(x)

@@ -4,7 +4,7 @@ import keras
 from keras import layers
 
 from cyclegan_tf.networks.initializers import glorot_initializers, initializers_of
-from cyclegan_tf.networks.layer_factory import LayerFactory
+from cyclegan_tf.networks.layer_factory import LayerFactory, network_input
 from cyclegan_tf.networks.layers import LeakyReLU, LocalContrast, NearestResizing
 from cyclegan_tf.networks.resampling import BlurDownsampling2D
 
@@ -68,7 +68,7 @@ def patchgan(
         initializers=initializers_of(initialization, seed),
     )
 
-    inputs = keras.Input(image_shape, name="image")
+    inputs = network_input(image_shape)
     logits = _patches(make, inputs, base_filters, strided_layers, antialias)
     return keras.Model(inputs, logits, name=name)
 
@@ -113,7 +113,7 @@ def two_scale_patchgan(
         padding="torch",
         seed=None if seed is None else seed + 1,
     )
-    inputs = keras.Input(image_shape, name="image")
+    inputs = network_input(image_shape)
     dtype = "float64" if keras.config.dtype_policy().name == "float64" else "float32"
     x = layers.Concatenate()([inputs, LocalContrast(contrast, dtype=dtype)(inputs)])
     fine = _patches(make, x, base_filters, strided_layers=1)
@@ -166,7 +166,7 @@ def local_discriminator(
             f"Received: base_filters={base_filters}"
         )
     make = LayerFactory(padding="same", seed=seed, initializers=glorot_initializers(seed))
-    inputs = keras.Input(image_shape, name="image")
+    inputs = network_input(image_shape)
     x = make.convolution(inputs, base_filters * 3 // 2, 3, strides=2, use_bias=True)
     x = layers.ReLU()(x)  # (B, H/2, W/2, 96)
     x = layers.ReLU()(make.convolution(x, base_filters, 3, strides=2, use_bias=True))
@@ -204,7 +204,7 @@ def pixelgan(
     make = LayerFactory(
         normalization=normalization, affine=affine, epsilon=epsilon, padding="torch", seed=seed
     )
-    inputs = keras.Input(image_shape, name="image")
+    inputs = network_input(image_shape)
     x = make.convolution(inputs, base_filters, 1, use_bias=True)
     x = LeakyReLU(negative_slope=0.2)(x)
     x = make.normalize(make.convolution(x, 2 * base_filters, 1))

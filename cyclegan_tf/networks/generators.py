@@ -7,7 +7,7 @@ import tensorflow as tf
 from keras import layers
 
 from cyclegan_tf.networks.initializers import glorot_initializers, initializers_of
-from cyclegan_tf.networks.layer_factory import LayerFactory
+from cyclegan_tf.networks.layer_factory import LayerFactory, network_input
 from cyclegan_tf.networks.layers import LeakyReLU
 from cyclegan_tf.networks.resampling import BlurDownsampling2D, BlurUpsampling2D
 
@@ -83,7 +83,7 @@ def resnet_generator(
         initializers=initializers_of(initialization, seed),
     )
 
-    inputs = x = keras.Input(image_shape, name="image")
+    inputs = x = network_input(image_shape)
     x = make.convolution(x, base_filters, 7, reflect=3)
     x = layers.ReLU()(make.normalize(x))  # (B, H, W, 64)
 
@@ -166,7 +166,7 @@ def unet_generator(
     )
     widths = [base_filters * min(2**level, 8) for level in range(halvings)]
 
-    inputs = x = keras.Input(image_shape, name="image")
+    inputs = x = network_input(image_shape)
     skips = []
     for level, filters in enumerate(widths):
         if level > 0:
@@ -224,7 +224,7 @@ def refiner(
     """
     _check_counts(base_filters=base_filters, blocks=blocks)
     make = LayerFactory(seed=seed, initializers=glorot_initializers(seed))
-    inputs = keras.Input(image_shape, name="image")
+    inputs = network_input(image_shape)
     x = layers.ReLU()(make.convolution(inputs, base_filters, 3, use_bias=True))
     for _ in range(blocks):
         shortcut = x

@@ -1,5 +1,6 @@
 """Convolutions and normalization of all networks here: as published, or as in older TF code."""
 
+import keras
 import numpy as np
 from keras import layers
 
@@ -15,6 +16,15 @@ from cyclegan_tf.networks.noise import NoiseDropout
 
 NORMALIZATIONS = ("instance", "batch", "test_batch")
 PADDINGS = ("torch", "same")
+
+
+def network_input(shape, name="image"):
+    """The symbolic input of a network: float64 under this policy, else float32.
+
+    Keras's own would be float32 under every policy, and round what comes in.
+    """
+    in_float64 = keras.config.dtype_policy().name == "float64"
+    return keras.Input(shape, name=name, dtype="float64" if in_float64 else "float32")
 
 
 class LayerFactory:

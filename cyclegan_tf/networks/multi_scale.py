@@ -2,6 +2,8 @@
 
 import keras
 
+from cyclegan_tf.networks.layer_factory import network_input
+
 
 def multi_scale(discriminators, halving, *, name="discriminator"):
     """A network that gives the logits of each; every later one sees images half as large.
@@ -13,7 +15,7 @@ def multi_scale(discriminators, halving, *, name="discriminator"):
     Returns:
         A `keras.Model` from images to a list of logits; to logits, if it is only one.
     """
-    inputs = x = keras.Input(discriminators[0].input_shape[1:], name="image")
+    inputs = x = network_input(discriminators[0].input_shape[1:])
     logits = [discriminators[0](x)]
     for discriminator in discriminators[1:]:
         x = halving(x)

@@ -4,7 +4,6 @@ from functools import partial
 from types import MappingProxyType
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from cyclegan_tf import losses
@@ -13,6 +12,7 @@ from cyclegan_tf.choices import check as check_choice
 from cyclegan_tf.directions import number_of
 from cyclegan_tf.networks.discriminators import patchgan
 from cyclegan_tf.networks.generators import resnet_generator
+from cyclegan_tf.networks.initializers import seeds_of
 from cyclegan_tf.networks.patch_features import maps_of, patch_features
 from cyclegan_tf.precision import dtype_policy
 from cyclegan_tf.random_numbers import fold_in, random_integers
@@ -228,11 +228,7 @@ class CUT(System):
         return sum(terms) / len(terms)
 
     def _discriminator_losses(self, target, fake, training):
-        logits = self._forward_both(self.discriminator, target, fake, training)
-        loss = losses.discriminator_adversarial(*logits, self.adversarial)
-        if self.adversarial == "wgangp":
-            seed = self._seed("penalty")
-            loss += losses.gradient_penalty(self.discriminator, target, fake, seed)
+        loss = self._adversarial_loss(self.discriminator, target, fake, self.adversarial, training)
         return {"d": loss}
 
     def settings(self):
@@ -306,7 +302,7 @@ def paper_networks(
         `{"generator": …, "discriminator": …}`.
     """
     any_size = (None, None, image_shape[-1])
-    seeds = _seeds(seed)
+    seeds = seeds_of(seed, 3)  # the third is of the features
     common = {"base_filters": base_filters, "antialias": True, "initialization": "xavier"}
     blocks = paper_blocks(image_shape) if blocks is None else blocks
     generator = resnet_generator(any_size, blocks=blocks, seed=seeds[0], name="generator", **common)
@@ -319,12 +315,7 @@ def paper_networks(
 def paper_features(generator, nce_layers=NCE_LAYERS, *, width=256, seed=0):
     """The paper's features of patches in the layers of a generator."""
     channels = [each.shape[-1] for each in maps_of(generator, nce_layers)]
-    return patch_features(channels, width=width, seed=_seeds(seed)[2], name="features")
-
-
-def _seeds(seed):
-    """One for each network."""
-    return [int(s) for s in np.random.SeedSequence(seed).generate_state(3)]
+    return patch_features(channels, width=width, seed=seeds_of(seed, 3)[2], name="features")
 
 
 def _check_translation(generator, discriminator, image_shape):

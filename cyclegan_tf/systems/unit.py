@@ -12,6 +12,7 @@ from cyclegan_tf.choices import check as check_choice
 from cyclegan_tf.directions import from_domain, to_domain
 from cyclegan_tf.networks import coupled, coupled_2018
 from cyclegan_tf.networks.initializers import seeds_of
+from cyclegan_tf.networks.layer_factory import network_input
 from cyclegan_tf.precision import dtype_policy
 from cyclegan_tf.random_numbers import random_normal
 from cyclegan_tf.systems import meanings
@@ -409,7 +410,7 @@ def _generators(networks):
     for direction in DIRECTIONS:
         encoder = networks[f"encoder_{from_domain(direction)}"]
         decoder = networks[f"decoder_{to_domain(direction)}"]
-        x = inputs = keras.Input(encoder.input_shape[1:], name="image")
+        x = inputs = network_input(encoder.input_shape[1:])
         for part in (encoder, networks["shared_encoder"], networks["shared_decoder"], decoder):
             x = part(x)
         generators[direction] = keras.Model(inputs, x, name=f"generator_{direction}")
