@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from cyclegan_tf.choices import POLICIES, PRECISIONS, check
+from cyclegan_tf.errors import InputError
 from cyclegan_tf.keras_internals import is_plain_functional, run_graph
 
 # Processors with bfloat16 arithmetic report one of these. It may still be slower, if TensorFlow
@@ -112,7 +113,7 @@ def in_precision(network, precision):
         """What is to be called in the place of an operation of the network."""
         if isinstance(operation, keras.Sequential) or _is_functional(operation):
             inside = partial(converted, prefix=f"{prefix}{operation.name}_")
-            return lambda x, **call: run_graph(operation, x, inside)
+            return partial(_inlined, operation, inside)
         if not isinstance(operation, keras.layers.Layer):
             return operation
         if operation not in copies:
@@ -127,6 +128,16 @@ def in_precision(network, precision):
     for layer, copy in copies.items():
         copy.set_weights(layer.get_weights())
     return clone
+
+
+def _inlined(model, replace, inputs, training=None, mask=None):
+    # Images have no mask.
+    if training is not None:
+        raise InputError(
+            f"'{model.name}' is called with training={training} within the network; call it "
+            "without, so that it can be exported."
+        )
+    return run_graph(model, inputs, replace)
 
 
 def _is_functional(operation):

@@ -1,10 +1,11 @@
 """The small modules that everything stands on: scales, directions, optional packages."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from cyclegan_tf import InputError, Translator, pixels, resnet_generator
+from cyclegan_tf import InputError, Translator, pixels, precision, resnet_generator
 from cyclegan_tf.directions import from_domain, generator_of, number_of, to_domain
 from cyclegan_tf.extras import required
 from cyclegan_tf.random_numbers import random_normal
@@ -43,6 +44,19 @@ def test_normal_numbers_have_the_moments_of_the_normal_distribution(dtype):
     compiled = tf.function(random_normal, jit_compile=True)((200_000,), seed, dtype)
     np.testing.assert_allclose(compiled, drawn, atol=1e-5)
     assert np.any(random_normal((200_000,), seed + 1, dtype) != drawn)
+
+
+def test_models_within_a_network_are_inlined():
+    inner = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(3, 1)], name="inner")
+    image = np.random.default_rng(0).uniform(-1, 1, (1, 8, 8, 3)).astype(np.float32)
+    inputs = keras.Input((8, 8, 3), name="image")
+    network = keras.Model(inputs, keras.layers.ReLU()(inner(inner(inputs))))
+    copy = precision.in_precision(network, "float32")
+    assert not any(isinstance(layer, keras.Model) for layer in copy.layers)
+    np.testing.assert_allclose(copy(image), network(image), atol=1e-6)
+    in_training = keras.Model(inputs, inner(inputs, training=True))
+    with pytest.raises(InputError, match="'inner' is called with training=True within"):
+        precision.in_precision(in_training, "float32")
 
 
 def test_directions():

@@ -1,7 +1,7 @@
 """The networks of UNIT: encoders, decoders and discriminators whose inner layers are shared.
 
 Liu, Breuel and Kautz 2017 (arXiv 1703.00848); the layers are those of the authors' code, branch
-`version_02`, which leaves out nothing of what the paper describes.
+`version_02`.
 """
 
 import keras

@@ -22,6 +22,8 @@ class ImageLayerNormalization(keras.layers.Layer):
 
     def __init__(self, epsilon=1e-5, gamma_initializer=None, **kwargs):
         super().__init__(**kwargs)
+        if epsilon <= 0:
+            raise ValueError(f"epsilon must be positive. Received: epsilon={epsilon}")
         self.epsilon = epsilon
         self.gamma_initializer = keras.initializers.get(
             gamma_initializer or keras.initializers.RandomUniform(0.0, 1.0)

@@ -7,6 +7,7 @@ import tensorflow as tf
 from cyclegan_tf.keras_internals import is_plain_functional
 from cyclegan_tf.networks import kernels
 from cyclegan_tf.networks.kernels import by_two_by_two, plain_convolution, portable, reflected
+from cyclegan_tf.networks.layer_normalization import ImageLayerNormalization
 from cyclegan_tf.networks.resampling import BlurDownsampling2D, BlurUpsampling2D
 
 # The fused kernel is called for one image at a time. On two cores, in float32, forward and back:
@@ -369,6 +370,7 @@ _ACTIVATIONS = (None, *map(keras.activations.get, ("linear", "relu", "tanh", "si
 _PER_IMAGE = {
     BlurDownsampling2D,
     BlurUpsampling2D,
+    ImageLayerNormalization,
     InstanceNormalization,
     Conv2D,
     LeakyReLU,

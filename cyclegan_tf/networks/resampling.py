@@ -97,7 +97,8 @@ class BlurUpsampling2D(keras.layers.Layer):
         if inputs.dtype == tf.float64:  # of which the kernel gives float32
             return _doubled(_doubled(inputs, 1), 2)
         sizes = self._sizes(inputs)
-        outputs = tf.image.resize(inputs, sizes, "bilinear")
+        # In float32: XLA has no gradient of it in half precision.
+        outputs = tf.image.resize(tf.cast(inputs, tf.float32), sizes, "bilinear")
         outputs = tf.ensure_shape(outputs, self.compute_output_shape(inputs.shape))
         return tf.cast(outputs, inputs.dtype)
 

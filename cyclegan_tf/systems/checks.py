@@ -6,7 +6,7 @@ import numbers
 import keras
 import tensorflow as tf
 
-from cyclegan_tf.keras_internals import shapes_are_computed_in_vain
+from cyclegan_tf.keras_internals import computes_impossible_shapes
 from cyclegan_tf.networks.generators import size_multiple
 
 
@@ -85,7 +85,7 @@ def check_makes(generator, from_shape, to_shape):
 def _shape_made(generator, from_shape):
     """The shape of a generator's images; `None` if it makes none of this shape."""
     try:
-        if shapes_are_computed_in_vain():
+        if computes_impossible_shapes():
             run = tf.function(lambda image: generator(image, training=False), autograph=False)
             traced = run.get_concrete_function(tf.TensorSpec((1, *from_shape), tf.float32))
             return tuple(traced.output_shapes[1:])
@@ -104,11 +104,16 @@ def _multiples(generator, shape):
     return ""
 
 
-def check_gives_logits(discriminator, image_shape):
-    """Images that are too small leave a PatchGAN without logits."""
+def check_gives_logits(discriminator, image_shape, several=False):
+    """Images that are too small leave a PatchGAN without logits; some systems take `several`."""
+    if len(getattr(discriminator, "outputs", ())) > 1 and not several:
+        raise ValueError(
+            f"The discriminator '{discriminator.name}' gives {len(discriminator.outputs)} outputs; "
+            "this system takes one of a single output."
+        )
     try:
         shapes = discriminator.compute_output_shape((1, *image_shape))
-        shapes = shapes if isinstance(shapes, list) else [shapes]  # a list for several scales
+        shapes = shapes if isinstance(shapes, list) else [shapes]
         fits = all(size is None or size > 0 for logits in shapes for size in logits)
     except NotImplementedError as error:
         raise ValueError(

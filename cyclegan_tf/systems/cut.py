@@ -103,6 +103,11 @@ class CUT(System):
         **kwargs,
     ):
         check_choice("direction", direction, DIRECTIONS)
+        if isinstance(image_shape, dict):
+            raise ValueError(
+                "The generator of CUT encodes images of both domains, which must have one shape; "
+                f"give it alone, such as (256, 256, 3). Received: image_shape={image_shape}"
+            )
         image_shape = tuple(image_shape)
         check_image_shape(image_shape)
         check_weights(lambda_nce=lambda_nce)
@@ -337,7 +342,7 @@ def _check_features(features, maps):
 
 
 def _check_contrast(nce_layers, patches, temperature):
-    if isinstance(nce_layers, str) or not len(nce_layers):
+    if not isinstance(nce_layers, (tuple, list)) or not nce_layers:
         raise ValueError(
             f"nce_layers must be a tuple of one or more layers. Received: {nce_layers!r}"
         )

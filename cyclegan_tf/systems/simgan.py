@@ -43,9 +43,9 @@ class SimGAN(OneWay):
     the pool, so that a batch of one image never has older ones. The optimizer is SGD at 1e-3.
     This is written from accounts of the paper and two reimplementations, which differ. Not
     verified: λ (the paper gives none; one of them has 0.5), how the pool's images are replaced
-    (here each that is shown, by the one in whose place it is shown), the ReLUs of D, the initial
-    weights, and the paddings. Left out: training R by its L1 distance, and D alone, beforehand,
-    and several steps of R (2 or 50, by version of the paper) for each of D.
+    (here each stored image that is shown, by the new one that it stands in for), the ReLUs of D,
+    the initial weights, and the paddings. Left out: training R by its L1 distance, and D alone,
+    beforehand, and several steps of R (2 or 50, by version of the paper) for each of D.
 
     ```python
     model = cyclegan_tf.SimGAN(image_shape=(128, 128, 3))

@@ -56,7 +56,11 @@ class UNIT(System):
 
     KL(z) is the mean of z²: of a Gaussian of unit variance, the divergence from N(0, 1) but for a
     factor of ½ and a constant, which the weight takes in. Discriminators are trained first; each
-    of both steps draws noise of its own. Images are translated without noise.
+    of both steps draws noise of its own. Images are translated, and evaluated, without noise.
+
+    Left out are the dropout in residual blocks that the authors used for one data set, and the
+    networks for domain adaptation. Biases start at 0, as in the other systems; the published ones
+    at PyTorch's default.
 
     ```python
     model = cyclegan_tf.UNIT(image_shape=(256, 256, 3))
@@ -67,7 +71,7 @@ class UNIT(System):
 
     Args:
         encoder_a, encoder_b: models from images of a domain to features; see
-            `cyclegan_tf.networks.coupled`. All networks are the paper's if none is given.
+            `cyclegan_tf.networks.coupled`. A network that is not given is the paper's.
         shared_encoder: a model from features to the mean of the code.
         shared_decoder: a model from codes to features.
         decoder_a, decoder_b: models from features to images of a domain in [-1, 1].
@@ -94,6 +98,9 @@ class UNIT(System):
     `reconstruction_b`; `cycle_a`, `cycle_b`; and `kl_a`, `kl_b`, `kl_ab`, `kl_ba`, of the codes of
     the images and of their translations.
     """
+
+    # The discriminators' step lies before the generators' losses, which a batch computes at once.
+    accumulates = False
 
     def __init__(
         self,
@@ -138,8 +145,9 @@ class UNIT(System):
                 networks = {name: given or built[name] for name, given in networks.items()}
         if shared_discriminator is not None:
             networks["shared_discriminator"] = shared_discriminator
+        _check_parts(networks, tuple(image_shape))
         generators = _generators(networks)
-        _check_networks(networks, generators, tuple(image_shape))
+        _check_whole(networks, generators, tuple(image_shape))
         # Not an attribute of Keras's, which would save the networks in it once more.
         self.__dict__["_generators"] = generators
         super().__init__(
@@ -148,7 +156,9 @@ class UNIT(System):
                 "generator": NETWORKS[:6],
                 "discriminator": tuple(name for name in networks if "discriminator" in name),
             },
-            loss_panels=_loss_panels(adversarial, lambda_adversarial),
+            loss_panels=_loss_panels(
+                adversarial, lambda_adversarial * len(networks["discriminator_a"].outputs)
+            ),
             image_shapes=image_shape,
             seed=seed,
             remat=remat,
@@ -417,15 +427,27 @@ def _generators(networks):
     return MappingProxyType(generators)
 
 
-def _check_networks(networks, generators, image_shape):
+def _check_parts(networks, image_shape):
     for kind in ("encoder", "decoder", "discriminator"):
         check_are_two("UNIT", kind, networks[f"{kind}_a"], networks[f"{kind}_b"])
     for name in ("encoder_a", "encoder_b", "discriminator_a", "discriminator_b"):
         check_takes(networks[name], image_shape)
+    shared = networks.get("shared_discriminator")
+    for name in ("discriminator_a", "discriminator_b") if shared else ():
+        given = networks[name].output_shape
+        if isinstance(given, list) or given[-1] != shared.input_shape[-1]:
+            raise ValueError(
+                f"The shared discriminator takes {shared.input_shape[-1]} channels, and "
+                f"'{networks[name].name}' gives the shape {given}; give discriminators of one "
+                "output with as many channels."
+            )
+
+
+def _check_whole(networks, generators, image_shape):
     for generator in generators.values():
         check_makes(generator, image_shape, image_shape)
     for name in ("discriminator_a", "discriminator_b"):
-        check_gives_logits(networks[name], image_shape)
+        check_gives_logits(networks[name], image_shape, several=True)
 
 
 def _loss_panels(adversarial, weight):

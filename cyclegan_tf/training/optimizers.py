@@ -31,6 +31,8 @@ class Adam(keras.optimizers.Adam):
     ):
         if kwargs.get("amsgrad"):
             raise ValueError("This Adam has no AMSGrad variant; use keras.optimizers.Adam for it.")
+        if not 0 <= l2 < float("inf"):  # written so that NaN is refused too
+            raise ValueError(f"l2 must be a finite number from 0 on. Received: l2={l2}")
         super().__init__(learning_rate, beta_1, beta_2, epsilon, **kwargs)
         self.l2 = l2
 

@@ -30,7 +30,7 @@ ELSEWHERE = {
     ),
     "export of a run from another folder": "test_a_run_finds_its_images_from_another_folder",
     "two trainings into one folder": "test_two_processes_do_not_train_in_one_folder",
-    "SIGKILL at 5 moments": "test_a_run_killed_20_times_ends_as_the_unbroken_one",
+    "SIGKILL at 5 moments": "test_a_run_killed_12_times_ends_as_the_unbroken_one",
     "SIGTERM": "test_a_machine_that_is_taken_away_leaves_a_checkpoint",
     "Ctrl-C while TensorFlow is imported": "test_interruption_while_tensorflow_is_imported",
 }

@@ -6,7 +6,9 @@ import pytest
 import references
 import tensorflow as tf
 
-from cyclegan_tf import UNIT, Adam
+from cyclegan_tf import UNIT, Adam, CycleGAN
+from cyclegan_tf.losses import discriminator_adversarial
+from cyclegan_tf.networks.layer_normalization import ImageLayerNormalization
 from cyclegan_tf.recipes import unit
 from cyclegan_tf.runs.options import resolve
 from cyclegan_tf.systems.unit import networks_of_2018, paper_networks
@@ -311,6 +313,64 @@ def test_the_paper_trains_with_l2_and_a_rate_of_its_own():
 def test_options_that_do_not_go_together_are_named(options, sentence):
     with pytest.raises(ValueError, match=sentence):
         _tiny(**options)
+
+
+def test_gradients_are_not_accumulated_over_steps():
+    optimizers = [Adam(gradient_accumulation_steps=2) for _ in range(2)]
+    with pytest.raises(ValueError, match="UNIT updates one group of networks within the step"):
+        _tiny().compile(*optimizers)
+
+
+@pytest.mark.parametrize(("options", "undecided"), [({}, ("14", "6.9")), ({"scales": 2}, ("28",))])
+def test_the_page_knows_what_undecided_discriminators_have(options, undecided):
+    panels = _tiny(**options).loss_panels
+    texts = (panels["Discriminators"]["d_a"], panels["Generators"]["g_ab"])
+    for text, value in zip(texts, undecided):
+        assert f"; {value} if " in text
+    logits = np.zeros((1, 2, 2, 1))  # of which the loss is -log ½ for real and for translated ones
+    of_both = 2 * discriminator_adversarial(logits, logits, "vanilla")
+    assert 10 * float(of_both) == pytest.approx(10 * 2 * np.log(2))
+
+
+@pytest.mark.parametrize("variant", ["paper", "2018"])
+def test_recomputed_activations_give_the_same_step(variant):
+    keras.config.set_dtype_policy("float64")
+    images = np.random.default_rng(0).uniform(-1, 1, (2, 1, 16, 16, 3))
+    weights = []
+    for remat in (False, True):
+        model = _tiny(variant=variant, remat=remat)
+        model.compile(run_eagerly=True)
+        for _ in range(2):
+            model.train_on_batch(*images)
+        weights.append(model.get_weights())
+    for plain, again in zip(*weights, strict=True):
+        np.testing.assert_allclose(again, plain, atol=1e-8)
+
+
+def test_discriminators_without_the_part_that_is_shared_are_named():
+    networks = dict(_tiny(shared_layers=1).networks)
+    del networks["discriminator_a"], networks["discriminator_b"]
+    with pytest.raises(ValueError, match=r"shared discriminator takes 2 channels, and .* gives"):
+        UNIT(**networks, image_shape=(64, 64, 3))
+
+
+def test_several_scales_are_for_unit_alone():
+    networks = dict(_tiny(scales=2).networks)
+    judges = {name: networks[name] for name in ("discriminator_a", "discriminator_b")}
+    with pytest.raises(ValueError, match="gives 2 outputs; this system takes one of a single"):
+        CycleGAN(**judges, image_shape=(16, 16, 3))
+
+
+def test_layer_normalization_is_that_of_the_formula():
+    x = np.random.default_rng(0).normal(2, 3, (2, 4, 5, 3))
+    layer = ImageLayerNormalization(dtype="float64")
+    outputs = layer(x)
+    for image, output in zip(x, outputs):
+        expected = (image - image.mean()) / (image.std(ddof=1) + 1e-5)
+        np.testing.assert_allclose(output, layer.gamma * expected + layer.beta, atol=1e-12)
+    assert 0 <= np.min(layer.gamma) < np.max(layer.gamma) <= 1
+    with pytest.raises(ValueError, match="epsilon must be positive"):
+        ImageLayerNormalization(0.0)
 
 
 def test_networks_that_do_not_fit_are_named():

@@ -45,6 +45,12 @@ def test_config_round_trip():
     assert again.get_config() == adam.get_config()
 
 
+@pytest.mark.parametrize("l2", [-1.0, float("nan")])
+def test_l2_out_of_range_is_refused(l2):
+    with pytest.raises(ValueError, match="l2 must be a finite number from 0 on"):
+        Adam(l2=l2)
+
+
 def test_amsgrad_is_refused():
     with pytest.raises(ValueError, match="AMSGrad"):
         Adam(amsgrad=True)
