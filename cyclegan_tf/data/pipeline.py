@@ -158,7 +158,17 @@ def _in_order(sources, shapes, preprocessing, batch_size):
 
     numbers = tf.data.Dataset.range(max(counts))
     dataset = numbers.map(element, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return dataset.batch(batch_size).prefetch(tf.data.AUTOTUNE)
+    return _prefetched(dataset.batch(batch_size))
+
+
+def _prefetched(dataset):
+    """Makes batches ahead, on all cores but without tf.data's autotuning.
+
+    Whoever frees an iterator waits for the thread of that, which sleeps for up to a minute.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.prefetch(2).with_options(options)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -242,7 +252,7 @@ class Elements:
 
         numbers = tf.data.Dataset.from_tensors(0).flat_map(this_epoch)
         dataset = self._batches(numbers).apply(tf.data.experimental.assert_cardinality(steps))
-        dataset = dataset.prefetch(tf.data.AUTOTUNE)
+        dataset = _prefetched(dataset)
         dataset.epoch = epoch  # a data set does not keep captured variables alive
         return dataset
 
@@ -256,7 +266,7 @@ class Elements:
         """
         steps = self.steps_per_epoch
         numbers = tf.data.Dataset.range(first_epoch * steps + first_step, tf.int64.max)
-        return self._batches(numbers, worker, workers, replicas).prefetch(tf.data.AUTOTUNE)
+        return _prefetched(self._batches(numbers, worker, workers, replicas))
 
     def _batches(self, numbers, worker=0, workers=1, replicas=1):
         """Batches of the steps with the given numbers, counted from the beginning of training."""
