@@ -21,6 +21,7 @@ from cyclegan_tf.replicas import of_any_share, process_count
 from cyclegan_tf.systems.checks import check_own_layers, check_seed, check_structure
 from cyclegan_tf.systems.elements import checked_call, checked_data, images_of
 from cyclegan_tf.systems.grouped import GroupedModel
+from cyclegan_tf.training.conditional import apply_if
 from cyclegan_tf.training.resume import resumed, with_skips
 from cyclegan_tf.translation.translator import Translator
 
@@ -322,13 +323,15 @@ class System(GroupedModel):
             loss += losses.gradient_penalty(discriminator, real, fake, self._seed(stream))
         return loss
 
-    def _minimize(self, group, compute):
+    def _minimize(self, group, compute, when=None):
         """One step of a group's optimizer.
 
         Args:
             group: whose variables are updated; a tuple of groups for one objective of several.
             compute: called under a gradient tape, without arguments; returns the terms of the
                 objective by name, or a tuple that starts with them.
+            when: a boolean tensor, the same in all replicas: whether there is a step at all. If
+                not, neither gradients nor moments are touched, and `compute` runs for its values.
 
         Returns:
             What `compute` returned.
@@ -346,7 +349,11 @@ class System(GroupedModel):
             scaled = {each: self.optimizers[each].scale_loss(objective) for each in groups}
         for each in groups:
             variables = self.variables_of(each)
-            self.optimizers[each].apply(tape.gradient(scaled[each], variables), variables)
+            gradients = partial(tape.gradient, scaled[each], variables)
+            if when is None:
+                self.optimizers[each].apply(gradients(), variables)
+            else:
+                apply_if(when, self.optimizers[each], gradients, variables)
         return computed
 
     def _seed(self, stream):

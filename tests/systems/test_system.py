@@ -1,5 +1,6 @@
 """The base of all systems, by two small ones that are unlike those of the package."""
 
+import itertools
 import textwrap
 
 import keras
@@ -10,6 +11,7 @@ from two_replicas import two_replicas
 
 from cyclegan_tf import InputError, System, losses
 from cyclegan_tf.exporting.export import export
+from cyclegan_tf.keras_internals import step_counter
 
 SHAPE = (8, 8, 1)
 
@@ -57,6 +59,24 @@ class Regression(System):
         return self._log(terms, image_a)
 
 
+class EverySecond(Regression):
+    """The teacher learns in every second step only, by Adam, from the second on."""
+
+    def default_optimizer(self, group):
+        return keras.optimizers.Adam(0.01)
+
+    def train_step(self, data):
+        image_a, image_b = self._images(data)
+        turn = tf.equal(step_counter(self.generator_optimizer) % 2, 1)
+
+        def distance(network, name):
+            return {name: losses.l1(self._forward(network, image_a, training=True), image_b)}
+
+        terms = self._minimize("teacher", lambda: distance(self.teacher, "l1_teacher"), turn)
+        terms |= self._minimize("generator", lambda: distance(self.generator_ab, "l1"))
+        return self._log(terms, image_a)
+
+
 @keras.saving.register_keras_serializable(package="tests")
 class BySearch(System):
     """A system that translates without a network that takes images."""
@@ -94,6 +114,32 @@ def test_each_group_has_its_optimizer():
     assert changed == [True, True, False, False]  # the generator's come first
     with pytest.raises(TypeError, match=r"takes generator_optimizer=… and teacher_optimizer=…"):
         model.compile(discriminator_optimizer="sgd")
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_a_group_learns_in_some_steps_only(policy, replicas):
+    strategy = two_replicas() if replicas == 2 else tf.distribute.get_strategy()
+    with strategy.scope():
+        model = EverySecond(dtype=policy)
+        model.compile()
+        always = Regression(dtype=policy)
+        always.compile(keras.optimizers.Adam(0.01), teacher_optimizer=keras.optimizers.Adam(0.01))
+    always.set_weights(model.get_weights())
+    data = tf.data.Dataset.from_tensor_slices(tuple(_images())).batch(4)
+    weights = [np.array(model.teacher.trainable_variables[0])]
+    for steps in range(1, 5):
+        history = model.fit(data, verbose=0).history
+        assert history["l1_teacher"][0] > 0  # in each step
+        weights.append(np.array(model.teacher.trainable_variables[0]))
+        assert int(step_counter(model.teacher_optimizer).numpy()) == steps // 2
+    changed = [np.any(old != new) for old, new in itertools.pairwise(weights)]
+    assert changed == [False, True, False, True]
+    for _ in range(2):
+        always.fit(data, verbose=0)
+    # As two steps of an optimizer that always learns: moments know nothing of the others.
+    expected = always.teacher.trainable_variables[0]
+    np.testing.assert_allclose(weights[-1], expected, atol=1e-7)
 
 
 def test_it_is_saved_with_both_optimizers_and_translates(tmp_path):
