@@ -67,16 +67,25 @@ def gradient_penalty(discriminator, real, fake, seed, weight=10.0):
         seed: int32 tensor of shape (2,), for the positions between real and fake.
         weight: λ.
     """
-    share = random_integers((tf.shape(real)[0], 1, 1, 1), seed, 2**24)
-    share = tf.cast(share, real.dtype) / 2**24
-    between = share * real + (1.0 - share) * fake
-    with tf.GradientTape(watch_accessed_variables=False) as tape:
-        tape.watch(between)
-        logits = of_any_share(partial(discriminator, training=True), between)
-    gradient = _at_least_float32(tape.gradient(logits, between))
+    gradient = _gradient_between(discriminator, real, fake, seed, tf.reduce_sum)
     # 1e-12 keeps the gradient of the square root finite if the norm is zero.
     norm = tf.sqrt(tf.reduce_sum(tf.square(gradient), axis=(1, 2, 3)) + 1e-12)
     return 0.5 * weight * _global_mean(tf.square(norm - 1.0))
+
+
+def zero_centered_penalty(discriminator, real, fake, seed):
+    """E[‖∇D(x̂)‖²] at a random x̂ between a real and a fake, D(x̂) the mean of an image's logits.
+
+    The penalty of UVCGANv2 (Torbunov et al. 2023, arXiv 2303.16280), whose weight is 0.01; it is
+    added to the halved loss of the discriminator, not halved itself. Near a fake that cannot be
+    told from a real image its discriminator becomes flat (Mescheder et al. 2018, arXiv
+    1801.04406).
+
+    Args:
+        discriminator, real, fake, seed: as in `gradient_penalty`.
+    """
+    gradient = _gradient_between(discriminator, real, fake, seed, tf.reduce_mean)
+    return _global_mean(tf.reduce_sum(tf.square(gradient), axis=(1, 2, 3)))
 
 
 def l1(images, targets, *, summed=False):
@@ -109,6 +118,18 @@ def patch_nce(queries, keys, temperature=0.07):
 def local_value(loss):
     """`loss` as a mean over only this replica; a metric averages it over the replicas."""
     return loss * _replicas(loss.dtype)
+
+
+def _gradient_between(discriminator, real, fake, seed, reduce):
+    """The gradient of an image's logits, added up by `reduce`, at a random image between two."""
+    share = random_integers((tf.shape(real)[0], 1, 1, 1), seed, 2**24)
+    share = tf.cast(share, real.dtype) / 2**24
+    between = share * real + (1.0 - share) * fake
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(between)
+        logits = of_any_share(partial(discriminator, training=True), between)
+        answers = reduce(logits, axis=tuple(range(1, logits.shape.rank)))  # (batch,)
+    return _at_least_float32(tape.gradient(answers, between))
 
 
 def _patch_cross_entropies(queries, keys, temperature):

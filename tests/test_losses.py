@@ -59,6 +59,16 @@ def test_gradient_penalty_of_a_linear_critic():
     np.testing.assert_allclose(penalty, expected, rtol=1e-5)
 
 
+def test_zero_centered_penalty_is_of_the_mean_of_the_logits():
+    """One weight w of each pixel: the mean over 16 has the gradient w / 16 at each of 16."""
+    inputs = keras.Input((4, 4, 1))
+    layer = keras.layers.Conv2D(1, 1, use_bias=False, kernel_initializer="ones")
+    critic = keras.Model(inputs, 3.0 * layer(inputs))
+    real, fake = tf.ones((2, 4, 4, 1)), tf.zeros((2, 4, 4, 1))
+    penalty = losses.zero_centered_penalty(critic, real, fake, seed=tf.constant([1, 2]))
+    np.testing.assert_allclose(penalty, 16 * (3 / 16) ** 2, rtol=1e-6)
+
+
 @pytest.mark.parametrize("compiled", [False, True])
 def test_losses_and_gradients_of_no_images_are_zero(compiled):
     """A replica may be left without a share of a short batch."""

@@ -19,6 +19,7 @@ def patchgan(
     epsilon=1e-5,
     padding="torch",
     antialias=False,
+    spectral_normalization=False,
     initialization="normal",
     seed=None,
     name="patchgan",
@@ -37,6 +38,7 @@ def patchgan(
         normalization, affine, epsilon, padding: as in `cyclegan_tf.resnet_generator`. With the
             padding "same" a 256x256 image gives 32x32 logits.
         antialias: a blur after the LeakyReLU instead of each stride of 2, as CUT has it.
+        spectral_normalization: divide each kernel by its spectral norm; see `SpectralConv2D`.
         initialization: as in `cyclegan_tf.resnet_generator`.
         seed: of the initial weights.
 
@@ -64,6 +66,7 @@ def patchgan(
         affine=affine,
         epsilon=epsilon,
         padding=padding,
+        spectral=spectral_normalization,
         seed=seed,
         initializers=initializers_of(initialization, seed),
     )
@@ -79,6 +82,7 @@ def two_scale_patchgan(
     base_filters=64,
     strided_layers=3,
     contrast=4.0,
+    spectral_normalization=False,
     seed=None,
     name="two_scale_patchgan",
 ):
@@ -91,7 +95,7 @@ def two_scale_patchgan(
     Not published; `docs/fidelity.md` has the measurements.
 
     Args:
-        image_shape, base_filters, strided_layers, seed: as in `patchgan`.
+        image_shape, base_filters, strided_layers, spectral_normalization, seed: as in `patchgan`.
         contrast: factor of the differences.
 
     Returns:
@@ -104,13 +108,18 @@ def two_scale_patchgan(
         ValueError: as `patchgan`.
     """
     coarse = patchgan(
-        image_shape, base_filters=base_filters, strided_layers=strided_layers, seed=seed
+        image_shape,
+        base_filters=base_filters,
+        strided_layers=strided_layers,
+        spectral_normalization=spectral_normalization,
+        seed=seed,
     )
     make = LayerFactory(
         normalization="instance",
         affine=False,
         epsilon=1e-5,
         padding="torch",
+        spectral=spectral_normalization,
         seed=None if seed is None else seed + 1,
     )
     inputs = network_input(image_shape)

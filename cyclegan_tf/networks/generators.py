@@ -6,6 +6,8 @@ import keras
 import tensorflow as tf
 from keras import layers
 
+from cyclegan_tf.choices import DOWNSAMPLINGS, UPSAMPLINGS
+from cyclegan_tf.choices import check as check_choice
 from cyclegan_tf.networks.initializers import glorot_initializers, initializers_of
 from cyclegan_tf.networks.layer_factory import LayerFactory, network_input
 from cyclegan_tf.networks.layers import LeakyReLU
@@ -27,7 +29,8 @@ def resnet_generator(
     affine=False,
     epsilon=1e-5,
     padding="torch",
-    antialias=False,
+    downsampling="strided",
+    upsampling="transposed",
     initialization="normal",
     seed=None,
     name="resnet_generator",
@@ -55,10 +58,14 @@ def resnet_generator(
         padding: `"torch"` for zeros on every side, as published; `"same"` for TensorFlow's, which
             shifts the image. Generators trained with tensorflow-addons, as in the Keras example
             of 2020, have `padding="same", affine=True, epsilon=1e-3`.
-        antialias: change the size by blurs instead of strides, as CUT does (Park et al. 2020,
-            arXiv 2007.15651): one follows each of d128 and d256, one precedes each of u128 and
-            u64. The convolutions of d128 and d256 then have biases, because CUT compares what
-            they give before it is normalized.
+        downsampling: how d128 and d256 halve the size: `"strided"`, as published; or `"blur"`, a
+            blur after each instead of its stride, as CUT has it (Park et al. 2020, arXiv
+            2007.15651). They then have biases, because CUT compares what they give before it is
+            normalized.
+        upsampling: how u128 and u64 double it: `"transposed"`, as published, convolutions that
+            reach some pixels more often than others; or 3x3 convolutions after `"nearest"`, which
+            repeats each pixel (Odena et al. 2016, "Deconvolution and checkerboard artifacts"), or
+            after `"blur"`, linear interpolation, as CUT has it.
         initialization: `"normal"`, N(0, 0.02); or `"xavier"`, Xavier's of gain 0.02, as CUT has.
         seed: of the initial weights.
 
@@ -69,6 +76,8 @@ def resnet_generator(
         ValueError: a size of fewer than 8 pixels, or an argument out of range.
     """
     _check_counts(base_filters=base_filters, blocks=blocks)
+    check_choice("downsampling", downsampling, DOWNSAMPLINGS)
+    check_choice("upsampling", upsampling, UPSAMPLINGS)
     if any(size is not None and size < 8 for size in image_shape[:2]):
         raise ValueError(
             "A ResNet generator needs images of at least 8 by 8 pixels. "
@@ -88,9 +97,10 @@ def resnet_generator(
     x = layers.ReLU()(make.normalize(x))  # (B, H, W, 64)
 
     for filters in (2 * base_filters, 4 * base_filters):
-        x = make.convolution(x, filters, 3, strides=1 if antialias else 2, use_bias=antialias)
+        blurs = downsampling == "blur"
+        x = make.convolution(x, filters, 3, strides=1 if blurs else 2, use_bias=blurs)
         x = layers.ReLU()(make.normalize(x))
-        if antialias:
+        if blurs:
             x = BlurDownsampling2D()(x)  # (B, H/2, W/2, 128), then (B, H/4, W/4, 256)
 
     for _ in range(blocks):
@@ -103,10 +113,11 @@ def resnet_generator(
         x = layers.Add()([shortcut, make.normalize(x)])  # no ReLU after the sum
 
     for filters in (2 * base_filters, base_filters):
-        if antialias:
-            x = make.convolution(BlurUpsampling2D()(x), filters, 3)
-        else:
+        if upsampling == "transposed":
             x = make.upsampling(x, filters, 3)
+        else:
+            larger = BlurUpsampling2D() if upsampling == "blur" else layers.UpSampling2D()
+            x = make.convolution(larger(x), filters, 3)
         x = layers.ReLU()(make.normalize(x))  # (B, H/2, W/2, 128), then (B, H, W, 64)
 
     x = make.convolution(x, output_channels or image_shape[-1], 7, reflect=3, use_bias=True)

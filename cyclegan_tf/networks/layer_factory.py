@@ -13,6 +13,7 @@ from cyclegan_tf.networks.layers import (
     UpsamplingConvolution2D,
 )
 from cyclegan_tf.networks.noise import NoiseDropout
+from cyclegan_tf.networks.spectral_normalization import SpectralConv2D
 
 NORMALIZATIONS = ("instance", "batch", "test_batch")
 PADDINGS = ("torch", "same")
@@ -40,6 +41,7 @@ class LayerFactory:
         padding: of convolutions that do not reflect. `"torch"`: one zero on every side, and
             PyTorch's transposed convolutions. `"same"`: TensorFlow's, which on even sizes pads
             only below and on the right, which shifts the image by half a pixel.
+        spectral: divide the kernels of convolutions by their spectral norm.
         seed: of the initial weights.
         initializers: an iterator of those of the convolutions; the paper's N(0, 0.02) if `None`.
 
@@ -54,6 +56,7 @@ class LayerFactory:
         affine=False,
         epsilon=1e-5,
         padding="torch",
+        spectral=False,
         seed=None,
         initializers=None,
     ):
@@ -69,6 +72,7 @@ class LayerFactory:
         self.affine = affine
         self.epsilon = epsilon
         self.padding = padding
+        self.spectral = spectral
         self._initializers = initializers or normal_initializers(seed)
         self._scale_initializers = normal_initializers(seed, mean=1.0)
         self._dropout_seeds = np.random.default_rng(seed)
@@ -86,7 +90,7 @@ class LayerFactory:
             padding = "same"
         elif size > 1:
             x = layers.ZeroPadding2D(zeros)(x)
-        return Conv2D(
+        return (SpectralConv2D if self.spectral else Conv2D)(
             filters,
             size,
             strides,

@@ -52,8 +52,8 @@ def maps_of(network, numbers_or_names):
             published code of CUT. Its generator is a sequence from 0 on, in which a residual block
             counts as one and a convolution pads by itself unless it reflects. Here it is therefore
             the layers that every path from the input to the output passes, without the input and
-            `ZeroPadding2D`. In `resnet_generator(antialias=True)` 0 is the reflected image, 4 and
-            8 are d128 and d256 before their normalization, and 12 and up the residual blocks.
+            `ZeroPadding2D`. In `resnet_generator(downsampling="blur")` 0 is the reflected image, 4
+            and 8 are d128 and d256 before their normalization, and 12 and up the residual blocks.
 
     Returns:
         A list of symbolic tensors.

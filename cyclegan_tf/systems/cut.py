@@ -308,11 +308,23 @@ def paper_networks(
     """
     any_size = (None, None, image_shape[-1])
     seeds = seeds_of(seed, 3)  # the third is of the features
-    common = {"base_filters": base_filters, "antialias": True, "initialization": "xavier"}
-    blocks = paper_blocks(image_shape) if blocks is None else blocks
-    generator = resnet_generator(any_size, blocks=blocks, seed=seeds[0], name="generator", **common)
+    common = {"base_filters": base_filters, "initialization": "xavier"}
+    generator = resnet_generator(
+        any_size,
+        blocks=paper_blocks(image_shape) if blocks is None else blocks,
+        downsampling="blur",
+        upsampling="blur",
+        seed=seeds[0],
+        name="generator",
+        **common,
+    )
     discriminator = patchgan(
-        any_size, strided_layers=strided_layers, seed=seeds[1], name="discriminator", **common
+        any_size,
+        strided_layers=strided_layers,
+        antialias=True,
+        seed=seeds[1],
+        name="discriminator",
+        **common,
     )
     return {"generator": generator, "discriminator": discriminator}
 

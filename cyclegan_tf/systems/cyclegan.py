@@ -46,10 +46,15 @@ class CycleGAN(System):
             Sequential ones that begin with `keras.Input`.
         image_shape: `(height, width, channels)` of the training images. Height and width may
             be `None` (any multiple of 4) if `pool_size` is 0. `translate` takes any size.
-        lambda_a, lambda_b: weights of the cycles A→B→A and B→A→B.
-        lambda_identity: weight of the identity loss, in units of the domain's λ; at 0 it is
-            neither computed nor logged.
+        lambda_a, lambda_b: weights of the cycles A→B→A and B→A→B. A term of weight 0 is neither
+            computed nor logged, here and below.
+        lambda_identity: weight of the identity loss, in units of the domain's λ.
+        absolute_identity: `lambda_identity` is the weight itself, whatever λ is.
+        lambda_adversarial: weight of the generators' adversarial terms; with 0 there are no
+            discriminators to train, which is the paper's "cycle alone" (5.1.4).
         adversarial: `"lsgan"`, `"vanilla"` or `"wgangp"`.
+        gradient_penalty: weight of `losses.zero_centered_penalty` for the discriminators, which
+            the paper does not have; 0.01 in UVCGANv2. `"wgangp"` has one of its own.
         pool_size: images that each replay pool holds; 0 turns the pools off.
         seed: an integer >= 0, of the initial weights, the pools and the gradient penalty.
         remat: gradient checkpointing: recompute the activations of the networks for their
@@ -61,7 +66,7 @@ class CycleGAN(System):
 
     `fit` and `evaluate` report these losses, weighted as in the objective: `d_a` and `d_b`, the
     discriminators of A and of B; `g_ab` and `g_ba`, the generators against them; `cycle_a` and
-    `cycle_b`; `identity_a` and `identity_b`.
+    `cycle_b`; `identity_a` and `identity_b`; and `penalty_a` and `penalty_b` of the discriminators.
     """
 
     def __init__(
@@ -75,7 +80,10 @@ class CycleGAN(System):
         lambda_a=10.0,
         lambda_b=10.0,
         lambda_identity=0.5,
+        absolute_identity=False,
+        lambda_adversarial=1.0,
         adversarial="lsgan",
+        gradient_penalty=0.0,
         pool_size=50,
         seed=0,
         remat=False,
@@ -83,8 +91,15 @@ class CycleGAN(System):
     ):
         image_shape = tuple(image_shape)
         check_image_shape(image_shape)
-        check_weights(lambda_a=lambda_a, lambda_b=lambda_b, lambda_identity=lambda_identity)
         check_choice("adversarial", adversarial, ADVERSARIAL_OBJECTIVES)
+        check_weights(
+            lambda_a=lambda_a,
+            lambda_b=lambda_b,
+            lambda_identity=lambda_identity,
+            lambda_adversarial=lambda_adversarial,
+            gradient_penalty=gradient_penalty,
+        )
+        _check_terms(lambda_a, lambda_b, lambda_adversarial, adversarial, gradient_penalty)
         check_seed(seed)
         networks = {
             "generator_ab": generator_ab,
@@ -106,7 +121,12 @@ class CycleGAN(System):
                 "generator": ("generator_ab", "generator_ba"),
                 "discriminator": ("discriminator_a", "discriminator_b"),
             },
-            loss_panels=_loss_panels(adversarial, lambda_identity),
+            loss_panels=_loss_panels(
+                adversarial if lambda_adversarial else None,
+                (lambda_a, lambda_b),
+                _identity_weights(lambda_a, lambda_b, lambda_identity, absolute_identity),
+                gradient_penalty,
+            ),
             image_shapes=image_shape,
             pools=pools,
             seed=seed,
@@ -116,7 +136,10 @@ class CycleGAN(System):
         self.lambda_a = lambda_a
         self.lambda_b = lambda_b
         self.lambda_identity = lambda_identity
+        self.absolute_identity = bool(absolute_identity)
+        self.lambda_adversarial = lambda_adversarial
         self.adversarial = adversarial
+        self.gradient_penalty = gradient_penalty
         self.pool_size = pool_size
 
     def train_step(self, data):
@@ -126,6 +149,8 @@ class CycleGAN(System):
         g_losses, fake_a, fake_b = self._minimize(
             "generator", lambda: self._generator_losses(image_a, image_b, training=True)
         )
+        if not self.lambda_adversarial:
+            return self._log(g_losses, image_a)
         # Discriminators, on the fakes from before that step.
         shown_a = self.pool_a(tf.stop_gradient(fake_a), seed=self._seed("pool_a"))
         shown_b = self.pool_b(tf.stop_gradient(fake_b), seed=self._seed("pool_b"))
@@ -141,44 +166,64 @@ class CycleGAN(System):
         The pools are not used.
         """
         image_a, image_b = self._images(data)
-        g_losses, fake_a, fake_b = self._generator_losses(image_a, image_b, training=False)
-        d_losses = self._discriminator_losses(image_a, image_b, fake_a, fake_b, training=False)
-        return self._log({**g_losses, **d_losses}, image_a)
+        terms, fake_a, fake_b = self._generator_losses(image_a, image_b, training=False)
+        if self.lambda_adversarial:
+            terms |= self._discriminator_losses(image_a, image_b, fake_a, fake_b, training=False)
+        return self._log(terms, image_a)
 
     def _generator_losses(self, image_a, image_b, training):
         """The terms of eq. 3 that the generators minimize, and their fakes of A and of B."""
-        if self.lambda_identity:
-            fake_b, same_b = self._forward_both(self.generator_ab, image_a, image_b, training)
-            fake_a, same_a = self._forward_both(self.generator_ba, image_b, image_a, training)
-        else:
-            fake_b = self._forward(self.generator_ab, image_a, training)
-            fake_a = self._forward(self.generator_ba, image_b, training)
-        cycled_a = self._forward(self.generator_ba, fake_b, training)
-        cycled_b = self._forward(self.generator_ab, fake_a, training)
-        logits_a = self._forward(self.discriminator_a, fake_a, training)
-        logits_b = self._forward(self.discriminator_b, fake_b, training)
-        terms = {
-            "g_ab": losses.generator_adversarial(logits_b, self.adversarial),
-            "g_ba": losses.generator_adversarial(logits_a, self.adversarial),
-            "cycle_a": self.lambda_a * losses.l1(cycled_a, image_a),
-            "cycle_b": self.lambda_b * losses.l1(cycled_b, image_b),
-        }
-        if self.lambda_identity:
-            weight_a, weight_b = (self.lambda_identity * x for x in (self.lambda_a, self.lambda_b))
+        weight_a, weight_b = self._identity_weights
+        fake_b, same_b = self._fake_and_same("ab", image_a, image_b, weight_b, training)
+        fake_a, same_a = self._fake_and_same("ba", image_b, image_a, weight_a, training)
+        terms = {}
+        if self.lambda_adversarial:
+            logits_a = self._forward(self.discriminator_a, fake_a, training)
+            logits_b = self._forward(self.discriminator_b, fake_b, training)
+            for name, logits in (("g_ab", logits_b), ("g_ba", logits_a)):
+                loss = losses.generator_adversarial(logits, self.adversarial)
+                terms[name] = self.lambda_adversarial * loss
+        if self.lambda_a:
+            cycled_a = self._forward(self.generator_ba, fake_b, training)
+            terms["cycle_a"] = self.lambda_a * losses.l1(cycled_a, image_a)
+        if self.lambda_b:
+            cycled_b = self._forward(self.generator_ab, fake_a, training)
+            terms["cycle_b"] = self.lambda_b * losses.l1(cycled_b, image_b)
+        if weight_a:
             terms["identity_a"] = weight_a * losses.l1(same_a, image_a)
+        if weight_b:
             terms["identity_b"] = weight_b * losses.l1(same_b, image_b)
         return terms, fake_a, fake_b
 
+    def _fake_and_same(self, direction, source, target, weight, training):
+        """A translation, and that of an image of the target domain, which should not change."""
+        generator = self.generators[direction]
+        if weight:
+            return self._forward_both(generator, source, target, training)
+        return self._forward(generator, source, training), None
+
     def _discriminator_losses(self, image_a, image_b, fake_a, fake_b, training):
         terms = {}
-        for name, discriminator, real, fake in (
-            ("d_a", self.discriminator_a, image_a, fake_a),
-            ("d_b", self.discriminator_b, image_b, fake_b),
+        for domain, discriminator, real, fake in (
+            ("a", self.discriminator_a, image_a, fake_a),
+            ("b", self.discriminator_b, image_b, fake_b),
         ):
-            terms[name] = self._adversarial_loss(
-                discriminator, real, fake, self.adversarial, training, stream=f"penalty of {name}"
+            stream = f"penalty of d_{domain}"
+            terms[f"d_{domain}"] = self._adversarial_loss(
+                discriminator, real, fake, self.adversarial, training, stream=stream
             )
+            if self.gradient_penalty:
+                penalty = losses.zero_centered_penalty(
+                    discriminator, real, fake, self._seed(stream)
+                )
+                terms[f"penalty_{domain}"] = self.gradient_penalty * penalty
         return terms
+
+    @property
+    def _identity_weights(self):
+        return _identity_weights(
+            self.lambda_a, self.lambda_b, self.lambda_identity, self.absolute_identity
+        )
 
     def settings(self):
         return {
@@ -187,7 +232,10 @@ class CycleGAN(System):
             "lambda_a": self.lambda_a,
             "lambda_b": self.lambda_b,
             "lambda_identity": self.lambda_identity,
+            "absolute_identity": self.absolute_identity,
+            "lambda_adversarial": self.lambda_adversarial,
             "adversarial": self.adversarial,
+            "gradient_penalty": self.gradient_penalty,
             "pool_size": self.pool_size,
         }
 
@@ -197,8 +245,10 @@ def paper_networks(
     *,
     base_filters=64,
     blocks=None,
+    upsampling="transposed",
     strided_layers=3,
     fine_discriminators="none",
+    spectral_normalization=False,
     seed=0,
 ):
     """The four networks of the paper, for images of any size.
@@ -207,9 +257,11 @@ def paper_networks(
         image_shape: of the training images; determines the default number of blocks.
         base_filters: filters of the first layer of each.
         blocks: residual blocks of the generators; 6 below 256 pixels and 9 from there, if `None`.
+        upsampling: of the generators; see `resnet_generator`.
         strided_layers: of the PatchGANs.
         fine_discriminators: domains whose discriminator is a `two_scale_patchgan`, which the paper
             does not have: `"none"`, `"a"`, `"b"` or `"both"`.
+        spectral_normalization: of the discriminators; the paper has none. See `SpectralConv2D`.
         seed: of the initial weights.
 
     Returns:
@@ -221,7 +273,12 @@ def paper_networks(
     networks = {}
     for name, own_seed in zip(("generator_ab", "generator_ba"), seeds[:2]):
         networks[name] = resnet_generator(
-            any_size, base_filters=base_filters, blocks=blocks, seed=own_seed, name=name
+            any_size,
+            base_filters=base_filters,
+            blocks=blocks,
+            upsampling=upsampling,
+            seed=own_seed,
+            name=name,
         )
     for name, own_seed in zip(("discriminator_a", "discriminator_b"), seeds[2:]):
         fine = fine_discriminators in ("both", name[-1])
@@ -229,6 +286,7 @@ def paper_networks(
             any_size,
             base_filters=base_filters,
             strided_layers=strided_layers,
+            spectral_normalization=spectral_normalization,
             seed=own_seed,
             name=name,
         )
@@ -239,6 +297,26 @@ def paper_blocks(image_shape):
     """The paper's number of residual blocks: 6 below 256 pixels and 9 from there."""
     sizes = [size for size in image_shape[:2] if size is not None]
     return 6 if sizes and max(sizes) < 256 else 9
+
+
+def _check_terms(lambda_a, lambda_b, lambda_adversarial, adversarial, gradient_penalty):
+    if not (lambda_a or lambda_b or lambda_adversarial):
+        raise ValueError(
+            "Nothing would be learned: one of lambda_a, lambda_b and lambda_adversarial must "
+            "be more than 0."
+        )
+    if gradient_penalty and (adversarial == "wgangp" or not lambda_adversarial):
+        raise ValueError(
+            "gradient_penalty is for discriminators that are trained, with lsgan or vanilla; "
+            f"leave it at 0. Received: gradient_penalty={gradient_penalty}, "
+            f"adversarial={adversarial!r}, lambda_adversarial={lambda_adversarial}"
+        )
+
+
+def _identity_weights(lambda_a, lambda_b, lambda_identity, absolute):
+    """Of the identity terms of A and of B."""
+    scales = (1.0, 1.0) if absolute else (lambda_a, lambda_b)
+    return tuple(lambda_identity * scale for scale in scales)
 
 
 def _check_networks(generator_ab, generator_ba, discriminator_a, discriminator_b, image_shape):
@@ -252,12 +330,23 @@ def _check_networks(generator_ab, generator_ba, discriminator_a, discriminator_b
         check_gives_logits(discriminator, image_shape)
 
 
-def _loss_panels(adversarial, lambda_identity):
-    panels = {
-        "Discriminators": {f"d_{d}": meanings.of_discriminator(d, adversarial) for d in "ab"},
-        "Generators": {f"g_{d}": meanings.of_generator(d, adversarial) for d in ("ab", "ba")},
-        "Cycles": {f"cycle_{d}": meanings.of_cycle(d) for d in "ab"},
+def _loss_panels(adversarial, cycles, identities, gradient_penalty):
+    """Of the terms that have a weight; of cycles and identities those of A and B are given.
+
+    Without adversarial terms `adversarial` is `None`.
+    """
+    panels = {}
+    if adversarial:
+        panels["Discriminators"] = {
+            f"d_{d}": meanings.of_discriminator(d, adversarial) for d in "ab"
+        }
+        panels["Generators"] = {
+            f"g_{d}": meanings.of_generator(d, adversarial) for d in ("ab", "ba")
+        }
+    panels["Cycles"] = {f"cycle_{d}": meanings.of_cycle(d) for d, w in zip("ab", cycles) if w}
+    panels["Identity"] = {
+        f"identity_{d}": meanings.of_identity(d) for d, w in zip("ab", identities) if w
     }
-    if lambda_identity:
-        panels["Identity"] = {f"identity_{d}": meanings.of_identity(d) for d in "ab"}
-    return panels
+    if gradient_penalty:
+        panels["Gradient penalties"] = {f"penalty_{d}": meanings.of_penalty(d) for d in "ab"}
+    return {title: panel for title, panel in panels.items() if panel}

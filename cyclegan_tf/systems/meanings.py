@@ -43,6 +43,13 @@ def of_identity(domain):
     return f"images of {name} translated to {name}, against the originals; it should fall"
 
 
+def of_penalty(domain):
+    return (
+        f"squared gradient of the discriminator of {domain.upper()} between real and translated "
+        "images; it should stay small"
+    )
+
+
 def of_pair_discriminator(direction, adversarial):
     source, target = direction.upper()
     return _of_judge(

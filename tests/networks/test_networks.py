@@ -91,6 +91,20 @@ def test_seed_decides_the_weights():
     assert not np.array_equal(first.get_weights()[0], other.get_weights()[0])
 
 
+def test_only_transposed_convolutions_leave_a_checkerboard():
+    """In the middle of a smooth image, of weights as they are at the start."""
+    rows = tf.linspace(-1.0, 1.0, 64)
+    image = tf.stack([rows[:, None] * rows, rows[:, None] + 0 * rows, 0 * rows[:, None] + rows], -1)
+    energy = {}
+    for upsampling in ("transposed", "nearest", "blur"):
+        network = resnet_generator(base_filters=8, blocks=1, upsampling=upsampling, seed=1)
+        x = network(image[None])[:, 16:48, 16:48]
+        board = x[:, ::2, ::2] - x[:, 1::2, ::2] - x[:, ::2, 1::2] + x[:, 1::2, 1::2]
+        energy[upsampling] = float(tf.reduce_mean(board**2) / tf.math.reduce_variance(x))
+    assert energy["transposed"] > 10 * energy["nearest"]
+    assert energy["nearest"] > energy["blur"]
+
+
 def test_dropout_is_for_training_alone():
     generator = resnet_generator(base_filters=2, blocks=1, dropout=0.5, seed=0)
     image = np.random.default_rng(0).uniform(-1, 1, (1, 16, 16, 3)).astype("float32")

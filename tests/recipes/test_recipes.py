@@ -32,7 +32,7 @@ def another_system(monkeypatch):
 @pytest.mark.parametrize(
     ("build", "system", "count"),
     [
-        (cyclegan.build, CycleGAN, 5),
+        (cyclegan.build, CycleGAN, 8),
         (pix2pix.build, Pix2Pix, 4),
         (bigan.build, BiGAN, 2),
         (simgan.build, SimGAN, 5),
