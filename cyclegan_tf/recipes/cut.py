@@ -33,7 +33,7 @@ def build(
     Raises:
         ValueError: the options do not fit each other or the images.
     """
-    from cyclegan_tf.systems.cut import CUT, paper_features, paper_networks
+    from cyclegan_tf.systems.cut import CUT, paper_features, paper_layers, paper_networks
 
     networks = paper_networks(
         image_shape,
@@ -42,10 +42,12 @@ def build(
         strided_layers=strided_layers,
         seed=seed,
     )
-    features = paper_features(networks["generator"], width=feature_width, seed=seed)
+    layers = paper_layers(networks["generator"])
+    features = paper_features(networks["generator"], layers, width=feature_width, seed=seed)
     return CUT(
         **networks,
         features=features,
+        nce_layers=layers,
         direction=direction,
         image_shape=image_shape,
         lambda_nce=lambda_nce,

@@ -298,8 +298,8 @@ def paper_networks(
     Args:
         image_shape: of the training images.
         base_filters: filters of the first layer of each.
-        blocks: residual blocks; 6 below 256 pixels and 9 from there, if `None`. The layers 12 and
-            16 of PatchNCE are the first and the fifth.
+        blocks: residual blocks; 6 below 256 pixels and 9 from there, if `None`; see
+            `paper_layers`.
         strided_layers: of the PatchGAN.
         seed: of the initial weights, Xavier's of gain 0.02.
 
@@ -327,6 +327,15 @@ def paper_networks(
         **common,
     )
     return {"generator": generator, "discriminator": discriminator}
+
+
+def paper_layers(generator):
+    """The numbers of the paper's layers: 12 and 16 are the first residual block and the fifth.
+
+    Of fewer than five blocks it is the last; the number 16 would be a layer of the decoder.
+    """
+    blocks = sum(isinstance(layer, keras.layers.Add) for layer in generator.layers)
+    return tuple(dict.fromkeys((*NCE_LAYERS[:-1], min(NCE_LAYERS[-1], 11 + blocks))))
 
 
 def paper_features(generator, nce_layers=NCE_LAYERS, *, width=256, seed=0):

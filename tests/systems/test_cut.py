@@ -198,6 +198,10 @@ def test_layers_are_numbered_as_published():
         "ReflectionPadding2D",
     ]  # fmt: skip
     assert [each.shape[-1] for each in maps_of(generator, cut.NCE_LAYERS)] == [3, 4, 8, 8, 8]
+    for blocks, last in ((6, (12, 16)), (3, (12, 14)), (1, (12,))):
+        small = paper_networks((64, 64, 3), base_filters=2, blocks=blocks)["generator"]
+        assert cut.paper_layers(small) == (0, 4, 8, *last)
+        assert operation_before(maps_of(small, cut.paper_layers(small))[-1]).name.startswith("add")
     # A Sequential network is numbered as it stands.
     convolutions = [keras.layers.Conv2D(n, 3, padding="same", name=f"c{n}") for n in (2, 4, 3)]
     sequential = keras.Sequential([keras.Input((16, 16, 3)), *convolutions])
