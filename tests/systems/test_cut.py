@@ -296,7 +296,7 @@ def test_other_objectives_train_every_network(adversarial):
 def test_recomputed_activations_give_the_same_step():
     models = [_small(remat=remat) for remat in (False, True)]
     for model in models:
-        model.compile()
+        model.compile(run_eagerly=True)
         logged = model.train_on_batch(*_images(), return_dict=True)
         assert np.isfinite(list(logged.values())).all()
     for plain, recomputed in zip(*(model.trainable_weights for model in models)):
