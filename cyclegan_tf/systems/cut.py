@@ -1,6 +1,6 @@
 """CUT: unpaired translation in one direction by contrasting patches (Park et al. 2020)."""
 
-from functools import partial
+import functools
 from types import MappingProxyType
 
 import keras
@@ -144,11 +144,6 @@ class CUT(System):
         self.patches = int(patches)
         self.temperature = temperature
         self.adversarial = adversarial
-        # Hidden in functions: of models among the attributes Keras would save the layers twice.
-        images = generator.inputs[0]
-        self._encoder = partial(self._forward, keras.Model(images, maps))
-        both = keras.Model(images, [*generator.outputs, *maps])
-        self._translate_and_encode = partial(self._forward, both)
 
     @property
     def direction(self):
@@ -158,6 +153,14 @@ class CUT(System):
     @property
     def generators(self):
         return MappingProxyType({self.direction: self.generator})
+
+    @functools.cached_property
+    def _encoders(self):
+        """Models to the maps of `nce_layers`, and to the translation and the maps."""
+        images, image = self.generator.inputs[0], self.generator.outputs[0]
+        maps = maps_of(self.generator, self.nce_layers)
+        models = {"encode": keras.Model(images, maps), "both": keras.Model(images, [image, *maps])}
+        return MappingProxyType(models)  # in which Keras does not look for layers to save
 
     def train_step(self, data):
         source, target = self._source_and_target(data)
@@ -195,7 +198,7 @@ class CUT(System):
         pairs = {}
         for name, images in originals.items():
             if flipped is None:
-                made, *maps = self._translate_and_encode(images, training)
+                made, *maps = self._forward(self._encoders["both"], images, training)
             else:  # the maps of a mirrored image are not the mirrored maps
                 made = self._forward(self.generator, mirrored(images, flipped), training)
                 maps = self._encode(images, training)
@@ -204,7 +207,7 @@ class CUT(System):
 
     def _encode(self, images, training):
         """The maps of `nce_layers`."""
-        return tf.nest.flatten(self._encoder(images, training))
+        return tf.nest.flatten(self._forward(self._encoders["encode"], images, training))
 
     def _generator_losses(self, pairs, flipped, training):
         """The terms that generator and features minimize."""

@@ -1,5 +1,6 @@
 """UNIT: unpaired translation through a shared latent space (Liu et al. 2017, arXiv 1703.00848)."""
 
+import functools
 from types import MappingProxyType
 
 import keras
@@ -146,10 +147,7 @@ class UNIT(System):
         if shared_discriminator is not None:
             networks["shared_discriminator"] = shared_discriminator
         _check_parts(networks, tuple(image_shape))
-        generators = _generators(networks)
-        _check_whole(networks, generators, tuple(image_shape))
-        # Not an attribute of Keras's, which would save the networks in it once more.
-        self.__dict__["_generators"] = generators
+        _check_whole(networks, _generators(networks), tuple(image_shape))
         super().__init__(
             networks,
             groups={
@@ -172,10 +170,10 @@ class UNIT(System):
         self.kl_of_mean = bool(kl_of_mean)
         self.adversarial = adversarial
 
-    @property
+    @functools.cached_property
     def generators(self):
         """An encoder and a decoder, one after the other, by direction."""
-        return self.__dict__["_generators"]
+        return _generators(self.networks)
 
     def default_optimizer(self, group):
         return Adam(1e-4, l2=1e-4)
