@@ -1,12 +1,13 @@
 """Options declared once: their defaults, their ranges, and whose they are."""
 
+import dataclasses
 import inspect
 from typing import Annotated
 
 import pytest
 
 from cyclegan_tf import CUT, UNIT, BiGAN, CycleGAN, InputError, Pix2Pix, SimGAN
-from cyclegan_tf.commands.train import check_flags, system_asked, train_function
+from cyclegan_tf.commands.train import _parameters, check_flags, system_asked, train_function
 from cyclegan_tf.recipes import SYSTEMS, bigan, cut, cyclegan, pix2pix, simgan, unit
 from cyclegan_tf.recipes.option import Option, declared
 from cyclegan_tf.recipes.recipe import Recipe
@@ -17,6 +18,7 @@ from cyclegan_tf.runs.options import (
     options_of,
     resolve,
 )
+from cyclegan_tf.runs.train import _schedule
 
 
 @pytest.fixture
@@ -27,6 +29,21 @@ def another_system(monkeypatch):
     monkeypatch.setitem(
         SYSTEMS, "other", Recipe(build, "another system", "its paper", {"own": {"epochs": 7}})
     )
+
+
+def test_a_rate_that_stays_falls_in_no_epoch(another_system, monkeypatch):
+    constant = dataclasses.replace(SYSTEMS["other"], constant_rate=True)
+    monkeypatch.setitem(SYSTEMS, "other", constant)
+    options = resolve("scenes", system="other")
+    assert (options.training.epochs, options.training.decay_epochs) == (7, 0)
+    assert resolve("scenes", system="other", decay_epochs=0) == options
+    with pytest.raises(InputError, match=r"^other updates some .* or give 0\. Received: 3$"):
+        resolve("scenes", system="other", decay_epochs=3)
+    # No schedule: its optimizers do not count all steps.
+    resumed = {"epoch": 3, "pairs": 2, "batch_size": 1, "iterations": 1}
+    assert _schedule(options, resumed, elements=None) == 2e-4
+    help_of = {each.name: each.annotation for each in _parameters("other")}
+    assert help_of["decay_epochs"].__metadata__[0].help.endswith("(default: 0).")
 
 
 @pytest.mark.parametrize(
