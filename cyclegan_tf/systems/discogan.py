@@ -48,9 +48,9 @@ class DiscoGAN(System):
 
         (1 - r) [0.1 CE(D_B(ab), 1) + 0.9 FM(b, ab)] + r d(aba, a)
 
-    FM(b, ab) is the squared difference between the mean features of both batches in D_B, meaned
-    over a map, summed over the convolutions but the first and the last. r is the starting share for
-    some steps, 10,000 by default, and then the reconstruction share.
+    FM(b, ab) is the squared difference between the mean features of both batches in D_B: a mean
+    over each map, summed over the convolutions but the first and the last. r is the starting share
+    for some steps, 10,000 by default, and then the reconstruction share.
 
     Both forms follow the code in the order: in each step all networks run once, and from the first
     step on every third updates both discriminators, each other step both generators. Neither form
@@ -63,13 +63,12 @@ class DiscoGAN(System):
     - Published images lie in [0, 1], those here in [-1, 1]. Networks convert (see
       `cyclegan_tf.networks.encoder_decoder`), and d is that of images in [0, 1]: a quarter of the
       mean squared difference of those in [-1, 1]. All losses are as published.
-    - The published networks use the statistics of the batch at test too, of 200 test images. Here
-      a translation must not depend on the other images, so by default the moving averages of the
-      training are used, which are of translated images as well.
-    - Optimizers add L2 of 1e-5, as in the code. The paper is said to have 1e-4 and batches of
-      200; this was not verified.
+    - The published networks use the statistics of the batch at test too. Here a translation must
+      not depend on the other images, so the networks of `paper_networks` use moving averages of
+      the training, which are of translated images as well, or the statistics of each image.
+    - Optimizers add L2 of 1e-5, as in the code. The paper is said to have 1e-4, and batches of
+      200 images; this was not verified.
     - Initial weights are N(0, 0.02), as in the other systems; the code had PyTorch's of 2017.
-    - A network is updated by the gradient of its own group's losses; the code computes the same.
 
     Left out are the code's ablations of one direction.
 

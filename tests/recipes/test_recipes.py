@@ -6,9 +6,9 @@ from typing import Annotated
 
 import pytest
 
-from cyclegan_tf import CUT, UNIT, BiGAN, CycleGAN, InputError, Pix2Pix, SimGAN
+from cyclegan_tf import CUT, UNIT, BiGAN, CycleGAN, DiscoGAN, InputError, Pix2Pix, SimGAN
 from cyclegan_tf.commands.train import _parameters, check_flags, system_asked, train_function
-from cyclegan_tf.recipes import SYSTEMS, bigan, cut, cyclegan, pix2pix, simgan, unit
+from cyclegan_tf.recipes import SYSTEMS, bigan, cut, cyclegan, discogan, pix2pix, simgan, unit
 from cyclegan_tf.recipes.option import Option, declared
 from cyclegan_tf.recipes.recipe import Recipe
 from cyclegan_tf.runs.options import (
@@ -55,6 +55,7 @@ def test_a_rate_that_stays_falls_in_no_epoch(another_system, monkeypatch):
         (simgan.build, SimGAN, 5),
         (cut.build, CUT, 7),
         (unit.build, UNIT, 6),
+        (discogan.build, DiscoGAN, 4),
     ],
 )
 def test_defaults_of_the_recipe_are_those_of_the_class(build, system, count):
