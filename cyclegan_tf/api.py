@@ -14,6 +14,7 @@ from cyclegan_tf.networks.discriminators import (
     pixelgan,
     two_scale_patchgan,
 )
+from cyclegan_tf.networks.encoder_decoder import encoder_decoder, encoder_discriminator
 from cyclegan_tf.networks.generators import refiner, resnet_generator, unet_generator
 from cyclegan_tf.networks.layers import InstanceNormalization, ReflectionPadding2D
 from cyclegan_tf.runs.callbacks import KeepEpochs, RunPage, SampleSheet, SaveModel
@@ -22,6 +23,7 @@ from cyclegan_tf.systems.base import System
 from cyclegan_tf.systems.bigan import BiGAN
 from cyclegan_tf.systems.cut import CUT
 from cyclegan_tf.systems.cyclegan import CycleGAN
+from cyclegan_tf.systems.discogan import DiscoGAN
 from cyclegan_tf.systems.pix2pix import Pix2Pix
 from cyclegan_tf.systems.simgan import SimGAN
 from cyclegan_tf.systems.unit import UNIT

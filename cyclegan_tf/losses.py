@@ -101,6 +101,20 @@ def mean_square(values):
     return _global_mean(tf.square(_at_least_float32(values)))
 
 
+def feature_matching(real_features, fake_features):
+    """Σ E[(mean of real features - mean of fake features)^2], of a discriminator (1606.03498, 3.1).
+
+    The means are over the images of this replica; E is over positions and channels, Σ over maps.
+
+    Args:
+        real_features, fake_features: lists of maps `(batch, height, width, channels)`.
+    """
+    return sum(
+        _global_mean(tf.square(_mean_of_batch(real) - _mean_of_batch(fake)))
+        for real, fake in zip(real_features, fake_features, strict=True)
+    )
+
+
 def patch_nce(queries, keys, temperature=0.07):
     """E[-log(exp(q·k⁺/τ) / Σ exp(q·k/τ))], the sum over all patches k of the image of q.
 
@@ -130,6 +144,13 @@ def _gradient_between(discriminator, real, fake, seed, reduce):
         logits = of_any_share(partial(discriminator, training=True), between)
         answers = reduce(logits, axis=tuple(range(1, logits.shape.rank)))  # (batch,)
     return _at_least_float32(tape.gradient(answers, between))
+
+
+def _mean_of_batch(values):
+    """The mean image; zeros of a share without images."""
+    values = _at_least_float32(values)
+    count = tf.cast(tf.maximum(tf.shape(values)[0], 1), values.dtype)
+    return tf.reduce_sum(values, 0) / count
 
 
 def _patch_cross_entropies(queries, keys, temperature):

@@ -35,6 +35,9 @@ def settings(reference):
     return json.loads(str(reference["settings"]))
 
 
+_STORED_NAMES = {"moving_mean": "running_mean", "moving_variance": "running_var"}
+
+
 def assign(network, arrays, name):
     """Gives a Keras network the weights `NAME/layer/array`, in the order of their layers."""
     prefix = f"{name}/"
@@ -54,7 +57,9 @@ def assign(network, arrays, name):
     for kind, of_kind in layers.items():
         for layer, layer_name in zip(of_kind, kinds[kind], strict=True):
             stored = {
-                variable.name: arrays[f"{name}/{layer_name}/{variable.name}"]
+                variable.name: arrays[
+                    f"{name}/{layer_name}/{_STORED_NAMES.get(variable.name, variable.name)}"
+                ]
                 for variable in layer.weights
             }
             if kind == "convolution":

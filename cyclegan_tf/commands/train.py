@@ -151,6 +151,8 @@ def _parameter(name, kind, of_typer, default=inspect.Parameter.empty):
 def _of_section(section, panel, recipe):
     """Parameters of declared options; all are None unless given, so that a preset can be seen."""
     usual = next(iter(recipe.presets.values()))
+    if recipe.constant_rate:
+        usual = {"decay_epochs": 0, **usual}
     return [
         _parameter(
             name,

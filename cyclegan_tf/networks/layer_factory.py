@@ -88,7 +88,7 @@ class LayerFactory:
             x = ReflectionPadding2D(reflect)(x)
         elif self.padding == "same":
             padding = "same"
-        elif size > 1:
+        elif size > 1 and zeros:
             x = layers.ZeroPadding2D(zeros)(x)
         return (SpectralConv2D if self.spectral else Conv2D)(
             filters,
@@ -99,10 +99,13 @@ class LayerFactory:
             kernel_initializer=next(self._initializers),
         )(x)
 
-    def upsampling(self, x, filters, size, *, use_bias=False):
-        """A transposed convolution of stride 2; `size` is 3 or 4."""
+    def upsampling(self, x, filters, size, *, strides=2, use_bias=False):
+        """A transposed convolution of stride 2, `size` being 3 or 4; of stride 1, without padding.
+
+        With stride 1 the result has `size` - 1 more rows and columns.
+        """
         initializer = next(self._initializers)
-        if self.padding == "torch" and size == 3:
+        if self.padding == "torch" and size == 3 and strides == 2:
             layer = UpsamplingConvolution2D(
                 filters, use_bias=use_bias, kernel_initializer=initializer
             )
@@ -110,8 +113,8 @@ class LayerFactory:
             layer = layers.Conv2DTranspose(
                 filters,
                 size,
-                strides=2,
-                padding="same",
+                strides=strides,
+                padding="same" if strides == 2 else "valid",
                 use_bias=use_bias,
                 kernel_initializer=initializer,
             )

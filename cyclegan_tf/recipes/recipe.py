@@ -19,6 +19,9 @@ class Recipe:
             default.
         paired: it trains on paired images.
         one_way: it translates in one direction, `--direction`.
+        constant_rate: it keeps its learning rate for all epochs, because some of its networks are
+            updated in some steps only: their optimizer counts only those, and would read a
+            schedule at the wrong step.
     """
 
     build: Callable
@@ -27,3 +30,4 @@ class Recipe:
     presets: Mapping[str, Mapping]
     paired: bool = False
     one_way: bool = False
+    constant_rate: bool = False

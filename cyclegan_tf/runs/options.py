@@ -208,15 +208,25 @@ def resolve(source, *, system="cyclegan", preset=None, image_size=None, **option
     resolved = _sectioned(str(source), system, values)
     resolved.check()
     resolved = _with_absolute_folders(_with_sizes(resolved, given))
-    training = resolved.training
+    return resolved.changed(decay_epochs=_decay_epochs(system, resolved.training))
+
+
+def _decay_epochs(system, training):
+    """The epochs in which the rate falls, checked."""
+    constant = SYSTEMS[system].constant_rate
     if training.decay_epochs is None:
-        resolved = resolved.changed(decay_epochs=training.epochs // 2)
-    elif not 0 <= training.decay_epochs <= training.epochs:
+        return 0 if constant else training.epochs // 2
+    if constant and training.decay_epochs:
+        raise InputError(
+            f"{system} updates some networks in some steps only, so its learning rate cannot fall; "
+            f"leave decay_epochs out, or give 0. Received: {training.decay_epochs}"
+        )
+    if not 0 <= training.decay_epochs <= training.epochs:
         raise InputError(
             f"decay_epochs must lie between 0 and the {training.epochs} epochs in all. "
             f"Received: {training.decay_epochs}"
         )
-    return resolved
+    return training.decay_epochs
 
 
 def check_names(names, system):

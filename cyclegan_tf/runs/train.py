@@ -139,6 +139,8 @@ def _schedule(options, state, elements):
 
     Earlier epochs may have had another number of steps, or steps of another size.
     """
+    if SYSTEMS[options.system].constant_rate:  # its optimizers do not count all steps
+        return options.training.learning_rate
     training, begin = options.training, {}
     if state:
         elements_per_step = state["batch_size"] if training.steps_per_epoch else elements.batch_size

@@ -80,6 +80,14 @@ def of_patches(domain, target):
     )
 
 
+def of_features(direction):
+    source, target = direction.upper()
+    return (
+        f"mean features, inside the discriminator, of images of {source} translated to {target}, "
+        "against those of true ones; it should fall"
+    )
+
+
 def of_change(direction):
     source, target = direction.upper()
     return f"images of {source} translated to {target}, against the originals; it should stay small"

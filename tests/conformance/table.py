@@ -17,7 +17,11 @@ TINY = {
     "cut": {"base_filters": 2, "blocks": 1, "strided_layers": 1, "patches": 32},
     "bigan": {"base_filters": 2, "blocks": 1, "strided_layers": 1, "pool_size": 2},
     "simgan": {"base_filters": 2, "blocks": 1, "strided_layers": 1, "pool_size": 2},
+    "discogan": {"form": "code", "base_filters": 2, "halvings": 2, "curriculum_steps": 2},
 }
+
+# Steps after which each group of networks has been updated, where one does not suffice.
+STEPS = {"discogan": 2}
 
 
 # Systems at whose start the bias of the logits has a gradient of (σ - 1) + σ, which is 0 in half

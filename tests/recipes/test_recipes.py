@@ -1,13 +1,14 @@
 """Options declared once: their defaults, their ranges, and whose they are."""
 
+import dataclasses
 import inspect
 from typing import Annotated
 
 import pytest
 
-from cyclegan_tf import CUT, UNIT, BiGAN, CycleGAN, InputError, Pix2Pix, SimGAN
-from cyclegan_tf.commands.train import check_flags, system_asked, train_function
-from cyclegan_tf.recipes import SYSTEMS, bigan, cut, cyclegan, pix2pix, simgan, unit
+from cyclegan_tf import CUT, UNIT, BiGAN, CycleGAN, DiscoGAN, InputError, Pix2Pix, SimGAN
+from cyclegan_tf.commands.train import _parameters, check_flags, system_asked, train_function
+from cyclegan_tf.recipes import SYSTEMS, bigan, cut, cyclegan, discogan, pix2pix, simgan, unit
 from cyclegan_tf.recipes.option import Option, declared
 from cyclegan_tf.recipes.recipe import Recipe
 from cyclegan_tf.runs.options import (
@@ -17,6 +18,7 @@ from cyclegan_tf.runs.options import (
     options_of,
     resolve,
 )
+from cyclegan_tf.runs.train import _schedule
 
 
 @pytest.fixture
@@ -29,6 +31,21 @@ def another_system(monkeypatch):
     )
 
 
+def test_a_rate_that_stays_falls_in_no_epoch(another_system, monkeypatch):
+    constant = dataclasses.replace(SYSTEMS["other"], constant_rate=True)
+    monkeypatch.setitem(SYSTEMS, "other", constant)
+    options = resolve("scenes", system="other")
+    assert (options.training.epochs, options.training.decay_epochs) == (7, 0)
+    assert resolve("scenes", system="other", decay_epochs=0) == options
+    with pytest.raises(InputError, match=r"^other updates some .* or give 0\. Received: 3$"):
+        resolve("scenes", system="other", decay_epochs=3)
+    # No schedule: its optimizers do not count all steps.
+    resumed = {"epoch": 3, "pairs": 2, "batch_size": 1, "iterations": 1}
+    assert _schedule(options, resumed, elements=None) == 2e-4
+    help_of = {each.name: each.annotation for each in _parameters("other")}
+    assert help_of["decay_epochs"].__metadata__[0].help.endswith("(default: 0).")
+
+
 @pytest.mark.parametrize(
     ("build", "system", "count"),
     [
@@ -38,6 +55,7 @@ def another_system(monkeypatch):
         (simgan.build, SimGAN, 5),
         (cut.build, CUT, 7),
         (unit.build, UNIT, 6),
+        (discogan.build, DiscoGAN, 4),
     ],
 )
 def test_defaults_of_the_recipe_are_those_of_the_class(build, system, count):
