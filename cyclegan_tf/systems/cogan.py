@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from cyclegan_tf import losses, pixels
-from cyclegan_tf.directions import from_domain, to_domain
+from cyclegan_tf.directions import from_domain, number_of, to_domain
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.networks import tied
 from cyclegan_tf.networks.initializers import seeds_of
@@ -150,8 +150,14 @@ class CoGAN(System):
             {direction: _Inverted(self, direction) for direction in self.directions},
             self.image_shape,
         )
-        self._compiled_pair = tf.function(partial(self._pair, training=False), autograph=False)
-        self._compiled_nearest = tf.function(self._nearest, autograph=False)
+        self._compiled_pair = self._compiled(
+            partial(self._pair, training=False), (self.latent,), self.variable_dtype
+        )
+        # Shared by all that search: tracing a search takes seconds.
+        self._nearest_to = {
+            domain: self._compiled(partial(self._nearest, domain=domain), self.image_shape)
+            for domain in "ab"
+        }
 
     @property
     def generators(self):
@@ -182,9 +188,7 @@ class CoGAN(System):
         noise = self._noise("evaluation", images[0])
         made = self._pair(noise, training=False)
         d_losses = self._discriminator_losses(images, made, training=False)
-        return self._log(
-            {**d_losses, **self._generator_losses(noise, training=False)}, images[0]
-        )
+        return self._log({**d_losses, **self._generator_losses(noise, training=False)}, images[0])
 
     def _discriminator_losses(self, images, made, training):
         return {
@@ -269,20 +273,22 @@ class CoGAN(System):
         height, width, _ = self.image_shape
         if len(shape) in (3, 4) and tuple(shape[-3:-1]) not in ((height, width), (None, None)):
             raise InputError(
-                f"A {type(self).__name__} finds only images of the size that it generates, {height} "
-                f"by {width} pixels; scale images to it first. Received: {tuple(shape)}"
+                f"A {type(self).__name__} finds only images of the size that it generates; scale "
+                f"them to {height} by {width} pixels first. Received: {tuple(shape)}"
             )
+
+    @staticmethod
+    def _compiled(function, shape, dtype="float32"):
+        signature = [tf.TensorSpec((None, *shape), dtype)]
+        return tf.function(function, autograph=False, input_signature=signature)
 
     def _nearest(self, images, domain):
         """The pair whose image of a domain is nearest to each of the images."""
 
         def render(codes):
-            return self._pair(codes, training=False)["ab".index(domain)]
+            return self._pair(codes, training=False)[number_of(domain)]
 
-        search = LatentSearch(
-            render, self.latent, self.seed, self.search_steps, self.search_starts
-        )
-        images = tf.ensure_shape(images, (None, *self.image_shape))
+        search = LatentSearch(render, self.latent, self.seed, self.search_steps, self.search_starts)
         return self._pair(search(tf.cast(images, self.variable_dtype)), training=False)
 
     def sample_columns(self, images):
@@ -295,7 +301,7 @@ class CoGAN(System):
         for direction in self.directions:
             source, target = from_domain(direction), to_domain(direction)
             shown = images[source]
-            pair = self._compiled_nearest(pixels.to_float(np.stack(shown)), domain=source)
+            pair = self._nearest_to[source](pixels.to_float(np.stack(shown)))
             found = dict(zip("ab", (pixels.to_uint8(each.numpy()) for each in pair)))
             columns += [
                 (source.upper(), shown),
@@ -322,7 +328,8 @@ class _Inverted:
         self.input_shape = self.output_shape = (None, *system.image_shape)
 
     def __call__(self, images, training=False):
-        return dict(zip("ab", self.system._nearest(images, self.source)))[self.target]
+        images = tf.ensure_shape(tf.cast(images, tf.float32), self.input_shape)
+        return self.system._nearest_to[self.source](images)[number_of(self.target)]
 
 
 def paper_networks(

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import pytest
 
-from cyclegan_tf import CUT, UNIT, BiGAN, CycleGAN, InputError, Pix2Pix, SimGAN
+from cyclegan_tf import CUT, UNIT, BiGAN, CoGAN, CycleGAN, InputError, Pix2Pix, SimGAN
 from cyclegan_tf.commands.train import check_flags, system_asked, train_function
-from cyclegan_tf.recipes import SYSTEMS, bigan, cut, cyclegan, pix2pix, simgan, unit
+from cyclegan_tf.recipes import SYSTEMS, bigan, cogan, cut, cyclegan, pix2pix, simgan, unit
 from cyclegan_tf.recipes.option import Option, declared
 from cyclegan_tf.recipes.recipe import Recipe
 from cyclegan_tf.runs.options import (
@@ -38,6 +38,7 @@ def another_system(monkeypatch):
         (simgan.build, SimGAN, 5),
         (cut.build, CUT, 7),
         (unit.build, UNIT, 6),
+        (cogan.build, CoGAN, 2),
     ],
 )
 def test_defaults_of_the_recipe_are_those_of_the_class(build, system, count):
