@@ -198,6 +198,7 @@ def _assert_every_export_is_refused(model, tmp_path):
             partial(export_saved_model, model, tmp_path, direction),
             partial(export_tflite, model, tmp_path / "x.tflite", direction),
             partial(export_onnx, model, tmp_path / "x.onnx", direction),
+            partial(model.export, tmp_path / "keras"),
             partial(export_keras, model, tmp_path / "x.keras", direction),
             partial(export_web, model, tmp_path / "site", directions),
             partial(torch_weights.save_networks, model, tmp_path, directions or ("ab",)),

@@ -344,6 +344,18 @@ def test_pairs_are_generated_by_moving_averages_and_from_the_seed():
     norm.assign_sub(np.ones(norm.shape))
 
 
+def test_evaluation_is_by_moving_averages_and_leaves_them():
+    model = cogan.build((16, 16, 3), base_filters=2, latent=3)
+    model.compile(run_eagerly=True)
+    before = model.get_weights()
+    alone = model.test_on_batch(*_images(), return_dict=True)
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+    norm = next(v for v in model.shared_generator.weights if v.name == "moving_mean")
+    norm.assign_add(np.ones(norm.shape))
+    assert model.test_on_batch(*_images(), return_dict=True)["g"] != alone["g"]
+
+
 def test_the_search_keeps_the_best_of_its_starts():
     def render(codes):
         return tf.reshape(tf.cos(3 * codes), (-1, 1, 1, 2))
