@@ -21,6 +21,7 @@ from cyclegan_tf.runs.callbacks import KeepEpochs, RunPage, SampleSheet, SaveMod
 from cyclegan_tf.runs.load import load
 from cyclegan_tf.systems.base import System
 from cyclegan_tf.systems.bigan import BiGAN
+from cyclegan_tf.systems.cogan import CoGAN
 from cyclegan_tf.systems.cut import CUT
 from cyclegan_tf.systems.cyclegan import CycleGAN
 from cyclegan_tf.systems.discogan import DiscoGAN

@@ -115,6 +115,18 @@ def feature_matching(real_features, fake_features):
     )
 
 
+def class_cross_entropy(logits, label):
+    """E[-log softmax(logits)[label]]: the classes of CoGAN's discriminator, 1 real and 0 made.
+
+    Args:
+        logits: `(batch, classes)`.
+        label: the class of all of them.
+    """
+    labels = tf.fill(tf.shape(logits)[:1], label)
+    logits = _at_least_float32(logits)
+    return _global_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
+
+
 def patch_nce(queries, keys, temperature=0.07):
     """E[-log(exp(q·k⁺/τ) / Σ exp(q·k/τ))], the sum over all patches k of the image of q.
 

@@ -45,6 +45,15 @@ def xavier_initializers(seed=None, gain=0.02):
         )
 
 
+def xavier_uniform_initializers(seed=None, gain=2**0.5):
+    """The same of uniform numbers of the variance 2 `gain`² / (fan in + fan out).
+
+    PyTorch's `xavier_uniform_`, with the gain of CoGAN; Keras's `GlorotUniform` has none.
+    """
+    for number in _endless(seed):
+        yield keras.initializers.VarianceScaling(gain**2, "fan_avg", "uniform", seed=number)
+
+
 def initializers_of(initialization, seed=None):
     """Those of `"normal"` or `"xavier"`.
 

@@ -3,7 +3,7 @@
 The class of a system lies in the module of the same name in `cyclegan_tf.systems`.
 """
 
-from cyclegan_tf.recipes import bigan, cut, cyclegan, discogan, pix2pix, simgan, unit
+from cyclegan_tf.recipes import bigan, cogan, cut, cyclegan, discogan, pix2pix, simgan, unit
 
 SYSTEMS = {
     "cyclegan": cyclegan.RECIPE,
@@ -13,4 +13,5 @@ SYSTEMS = {
     "bigan": bigan.RECIPE,
     "simgan": simgan.RECIPE,
     "discogan": discogan.RECIPE,
+    "cogan": cogan.RECIPE,
 }

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from cyclegan_tf import losses, value_range
 from cyclegan_tf.choices import DIRECTIONS
-from cyclegan_tf.directions import from_domain, to_domain
+from cyclegan_tf.directions import direction_of, from_domain, to_domain
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.keras_internals import step_counter
 from cyclegan_tf.networks.layers import acts_per_image
@@ -201,6 +201,14 @@ class System(GroupedModel):
                 "that ends in .weights.h5."
             )
         return super().save(filepath, *args, **kwargs)
+
+    def export(self, *args, **kwargs):
+        """Like `keras.Model.export`, of what `call` does; a system without generators refuses.
+
+        `cyclegan_tf.export_saved_model` and the like export a direction of one's choice.
+        """
+        direction_of(self)
+        return super().export(*args, **kwargs)
 
     # Training, evaluation, translation.
 

@@ -33,6 +33,13 @@ def check_weights(**weights):
             raise ValueError(f"{name} must be a finite number from 0 on. Received: {name}={weight}")
 
 
+def check_count(**counts):
+    """Numbers of things, by the names of their arguments."""
+    for name, count in counts.items():
+        if not isinstance(count, numbers.Integral) or count < 1:
+            raise ValueError(f"{name} must be an integer from 1 on. Received: {name}={count!r}")
+
+
 def check_seed(seed):
     if not isinstance(seed, numbers.Integral) or not 0 <= seed < 2**31:
         raise ValueError(f"seed must be an integer from 0 to 2^31 - 1. Received: {seed!r}")

@@ -67,6 +67,22 @@ def of_joint_discriminator(adversarial):
     )
 
 
+def of_class(images):
+    """Of discriminators that share layers, for one kind of images of both domains."""
+    return _of_judge(
+        f"discriminators of A and B, which tell real images from generated ones, on {images}",
+        "vanilla",
+    )
+
+
+def of_pair_generator():
+    value = f"{_UNDECIDED['vanilla']:.2g}"
+    return (
+        "generators of A and B against the discriminators; "
+        f"{value} if these are undecided, more if they are not fooled"
+    )
+
+
 def of_distance(direction):
     source, target = direction.upper()
     return f"images of {source} translated to {target}, against the true ones; it should fall"

@@ -11,7 +11,7 @@ import re
 from cyclegan_tf import files
 from cyclegan_tf.choices import MAX_MEGAPIXELS
 from cyclegan_tf.data import image_files
-from cyclegan_tf.directions import generator_of
+from cyclegan_tf.directions import channels_of
 from cyclegan_tf.errors import InputError
 
 _WITH_ALPHA = (".png", ".webp", ".tif", ".tiff")
@@ -63,9 +63,8 @@ def translate(model, source, output, direction=None, max_megapixels=None, log=pr
             cannot be written to; or image files cannot have as many channels as the generator.
     """
     source, output = pathlib.Path(source), pathlib.Path(output)
-    generator = generator_of(model, direction)
-    for shape in (generator.input_shape, generator.output_shape):
-        image_files.check_channels(shape[-1])
+    for channels in channels_of(model, direction):
+        image_files.check_channels(channels)
     if max_megapixels is not None and not max_megapixels > 0:  # NaN too
         raise InputError(f"max_megapixels must be above 0. Received: {max_megapixels:g}")
     if files.is_folder(source, "an image or a folder of images"):
@@ -117,7 +116,8 @@ def _job_of_file(source, output):
 def _outcome(model, source, output, direction, max_megapixels, memory):
     try:
         check_fits(source, max_megapixels, memory)
-        image = image_files.read(source, generator_of(model, direction).input_shape[-1])
+        channels, _ = channels_of(model, direction)
+        image = image_files.read(source, channels)
         translated = image_files.to_pillow(model.translate(image, direction))
         moves = image_files.is_animated(source)
     except InputError as problem:

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from cyclegan_tf import UNIT, ReplayPool, data
+from cyclegan_tf import UNIT, CoGAN, ReplayPool, data
 from cyclegan_tf.recipes import SYSTEMS
 from cyclegan_tf.recipes.option import declared
 
@@ -18,11 +18,14 @@ TINY = {
     "bigan": {"base_filters": 2, "blocks": 1, "strided_layers": 1, "pool_size": 2},
     "simgan": {"base_filters": 2, "blocks": 1, "strided_layers": 1, "pool_size": 2},
     "discogan": {"form": "code", "base_filters": 2, "halvings": 2, "curriculum_steps": 2},
+    "cogan": {"base_filters": 4, "latent": 4, "search_steps": 3, "search_starts": 2},
 }
 
 # Steps after which each group of networks has been updated, where one does not suffice.
 STEPS = {"discogan": 2}
 
+# Systems that translate without a network. They have nothing to export, and promise to say so.
+BY_SEARCH = ("cogan",)
 
 # Systems at whose start the bias of the logits has a gradient of (σ - 1) + σ, which is 0 in half
 # precision.
@@ -48,9 +51,12 @@ def build(system, *, noise=True, pool=True, run_eagerly=False):
 
 
 def without_noise(model):
-    """The model, which adds none to its codes any more if it is a UNIT."""
+    """The model; a UNIT adds none to its codes any more, a CoGAN makes all images of the same."""
     if isinstance(model, UNIT):
         model.__dict__["_noise"] = lambda stream, shape, dtype: tf.zeros(shape, dtype)
+    if isinstance(model, CoGAN):
+        code = tf.linspace(tf.constant([-1.0]), 1.0, model.latent, axis=1)
+        model.__dict__["_noise"] = lambda stream, images: tf.repeat(code, tf.shape(images)[0], 0)
     return model
 
 

@@ -1,9 +1,9 @@
 """What every system promises, tried on each of the table."""
 
 import csv
-import functools
 import json
 import os
+from functools import cache, partial
 
 import keras
 import numpy as np
@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from conformance.table import (
     BALANCED,
+    BY_SEARCH,
     SIZE,
     STEPS,
     TINY,
@@ -26,7 +27,17 @@ from conformance.table import (
     state,
     without_noise,
 )
-from cyclegan_tf import Checkpoints, load
+from cyclegan_tf import (
+    Checkpoints,
+    export_keras,
+    export_onnx,
+    export_saved_model,
+    export_tflite,
+    export_web,
+    load,
+    torch_weights,
+)
+from cyclegan_tf.choices import KINDS
 from cyclegan_tf.commands.main import app
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.exporting.export import export
@@ -36,6 +47,8 @@ from cyclegan_tf.recipes import SYSTEMS
 from cyclegan_tf.recipes.option import declared
 from cyclegan_tf.runs.options import options_of, resolve
 
+_NOTHING_TO_EXPORT = r"^A \w+ has no network that translates, and none to export\.$"
+
 of_each_system = pytest.mark.parametrize("system", TINY)
 
 
@@ -43,7 +56,7 @@ def test_each_system_has_a_line():
     assert list(TINY) == list(SYSTEMS)
 
 
-@functools.cache
+@cache
 def _trained(system):
     """A model after a step of each group, the first losses, and the weights before and after.
 
@@ -162,6 +175,10 @@ def test_half_precision_gives_nearly_the_same_losses(system, policy):
 @of_each_system
 def test_each_direction_is_exported_to_what_other_runtimes_read(system, tmp_path):
     model = build(system, noise=False)
+    if system in BY_SEARCH:
+        _assert_every_export_is_refused(model, tmp_path)
+        return
+    assert set(model.generators) == set(model.directions)
     image = images()[0]
     export(model, tmp_path, model.directions, kinds=("saved_model", "tflite", "onnx", "keras"))
     for direction in model.directions:
@@ -177,6 +194,26 @@ def test_each_direction_is_exported_to_what_other_runtimes_read(system, tmp_path
         }
         for kind, output in outputs.items():
             np.testing.assert_allclose(output, expected, rtol=0, atol=1e-4, err_msg=kind)
+
+
+def _assert_every_export_is_refused(model, tmp_path):
+    """By one sentence, before anything is written, whether or not a direction is named."""
+    assert not model.generators
+    for direction in (None, *model.directions):
+        directions = direction and (direction,)
+        for refused in (
+            *(partial(export, model, tmp_path, directions, kinds=(kind,)) for kind in KINDS),
+            partial(export_saved_model, model, tmp_path, direction),
+            partial(export_tflite, model, tmp_path / "x.tflite", direction),
+            partial(export_onnx, model, tmp_path / "x.onnx", direction),
+            partial(model.export, tmp_path / "keras"),
+            partial(export_keras, model, tmp_path / "x.keras", direction),
+            partial(export_web, model, tmp_path / "site", directions),
+            partial(torch_weights.save_networks, model, tmp_path, directions or ("ab",)),
+        ):
+            with pytest.raises(InputError, match=_NOTHING_TO_EXPORT):
+                refused()
+    assert not os.listdir(tmp_path)
 
 
 def _flags(options):

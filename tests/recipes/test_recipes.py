@@ -6,9 +6,29 @@ from typing import Annotated
 
 import pytest
 
-from cyclegan_tf import CUT, UNIT, BiGAN, CycleGAN, DiscoGAN, InputError, Pix2Pix, SimGAN
+from cyclegan_tf import (
+    CUT,
+    UNIT,
+    BiGAN,
+    CoGAN,
+    CycleGAN,
+    DiscoGAN,
+    InputError,
+    Pix2Pix,
+    SimGAN,
+)
 from cyclegan_tf.commands.train import _parameters, check_flags, system_asked, train_function
-from cyclegan_tf.recipes import SYSTEMS, bigan, cut, cyclegan, discogan, pix2pix, simgan, unit
+from cyclegan_tf.recipes import (
+    SYSTEMS,
+    bigan,
+    cogan,
+    cut,
+    cyclegan,
+    discogan,
+    pix2pix,
+    simgan,
+    unit,
+)
 from cyclegan_tf.recipes.option import Option, declared
 from cyclegan_tf.recipes.recipe import Recipe
 from cyclegan_tf.runs.options import (
@@ -56,6 +76,7 @@ def test_a_rate_that_stays_falls_in_no_epoch(another_system, monkeypatch):
         (cut.build, CUT, 7),
         (unit.build, UNIT, 6),
         (discogan.build, DiscoGAN, 4),
+        (cogan.build, CoGAN, 2),
     ],
 )
 def test_defaults_of_the_recipe_are_those_of_the_class(build, system, count):

@@ -166,8 +166,9 @@ def test_a_system_without_translating_networks_says_that_it_has_none(tmp_path):
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(loaded.translate(_images()[0]), _images()[0])
     sentence = r"^A BySearch has no network that translates, and none to export\.$"
-    with pytest.raises(InputError, match=sentence):
-        export(model, tmp_path / "out", ("ab",))
+    for refused in (lambda: export(model, tmp_path / "out", ("ab",)), lambda: model.export("x")):
+        with pytest.raises(InputError, match=sentence):
+            refused()
 
 
 def _of(groups=None, panels=None, directions=("ab",), network="generator_ab"):
