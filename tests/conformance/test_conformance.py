@@ -224,7 +224,7 @@ def _flags(options):
 def _check_log(run, epochs):
     """Every loss of the system is in the log of a run, and finite."""
     model = keras.saving.load_model(run / "model.keras", compile=False)
-    rows = list(csv.DictReader((run / "log.csv").open(newline="")))
+    rows = list(csv.DictReader((run / "log.csv").read_text().splitlines()))
     assert len(rows) == epochs
     for row in rows:
         logged = [float(row[name]) for panel in model.loss_panels.values() for name in panel]
