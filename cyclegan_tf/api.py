@@ -22,6 +22,7 @@ from cyclegan_tf.systems.base import System
 from cyclegan_tf.systems.bigan import BiGAN
 from cyclegan_tf.systems.cut import CUT
 from cyclegan_tf.systems.cyclegan import CycleGAN
+from cyclegan_tf.systems.featuregan import FeatureGAN
 from cyclegan_tf.systems.pix2pix import Pix2Pix
 from cyclegan_tf.systems.simgan import SimGAN
 from cyclegan_tf.systems.unit import UNIT

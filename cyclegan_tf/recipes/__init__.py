@@ -3,7 +3,7 @@
 The class of a system lies in the module of the same name in `cyclegan_tf.systems`.
 """
 
-from cyclegan_tf.recipes import bigan, cut, cyclegan, pix2pix, simgan, unit
+from cyclegan_tf.recipes import bigan, cut, cyclegan, featuregan, pix2pix, simgan, unit
 
 SYSTEMS = {
     "cyclegan": cyclegan.RECIPE,
@@ -12,4 +12,5 @@ SYSTEMS = {
     "cut": cut.RECIPE,
     "bigan": bigan.RECIPE,
     "simgan": simgan.RECIPE,
+    "featuregan": featuregan.RECIPE,
 }

@@ -2,6 +2,7 @@
 
 import numpy as np
 import tensorflow as tf
+from references import FIXTURES
 
 from cyclegan_tf import UNIT, ReplayPool, data
 from cyclegan_tf.recipes import SYSTEMS
@@ -17,6 +18,15 @@ TINY = {
     "cut": {"base_filters": 2, "blocks": 1, "strided_layers": 1, "patches": 32},
     "bigan": {"base_filters": 2, "blocks": 1, "strided_layers": 1, "pool_size": 2},
     "simgan": {"base_filters": 2, "blocks": 1, "strided_layers": 1, "pool_size": 2},
+    "featuregan": {
+        "base_filters": 2,
+        "blocks": 1,
+        "strided_layers": 1,
+        "features": str(FIXTURES / "small_vgg.h5"),
+        "feature_layer": "relu2_2",
+        "feature_size": SIZE,
+        "pool_size": 2,
+    },
 }
 
 
