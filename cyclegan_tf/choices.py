@@ -10,6 +10,7 @@ UNIT_NORMALIZATIONS = ("none", "instance")
 UNIT_VARIANTS = ("paper", "2018")
 PAIRED_GENERATORS = ("unet", "resnet")  # of pix2pix
 SIMGAN_FORMS = ("cyclegan", "simgan")  # the CycleGAN paper's, SimGAN's own
+STYLE_SETTINGS = ("johnson", "gatys")  # published codes of neural style transfer
 FINE_DISCRIMINATORS = ("none", "a", "b", "both")
 SIDE_BY_SIDE = ("none", *DIRECTIONS)  # the order of two images in one file
 SCENES, TFDS = "scenes", "tfds:"  # sources that are not folders; the second begins a name

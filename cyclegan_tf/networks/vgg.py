@@ -52,6 +52,8 @@ class VGGFeatures:
         InputError: there is no such file, it holds no such network, or it has no such layer.
     """
 
+    mean_color = np.array(_MEANS[::-1])  # RGB, 0 to 255: what VGG takes for 0
+
     def __init__(self, weights, layers, *, size=None, dtype="float32"):
         convolutions = read_convolutions(weights)
         names = [f"relu{block}_{number}" for block, number in convolutions]

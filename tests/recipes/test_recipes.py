@@ -5,9 +5,9 @@ from typing import Annotated
 
 import pytest
 
-from cyclegan_tf import CUT, UNIT, BiGAN, CycleGAN, InputError, Pix2Pix, SimGAN
+from cyclegan_tf import CUT, UNIT, BiGAN, CycleGAN, FeatureGAN, InputError, Pix2Pix, SimGAN
 from cyclegan_tf.commands.train import check_flags, system_asked, train_function
-from cyclegan_tf.recipes import SYSTEMS, bigan, cut, cyclegan, pix2pix, simgan, unit
+from cyclegan_tf.recipes import SYSTEMS, bigan, cut, cyclegan, featuregan, pix2pix, simgan, unit
 from cyclegan_tf.recipes.option import Option, declared
 from cyclegan_tf.recipes.recipe import Recipe
 from cyclegan_tf.runs.options import (
@@ -36,6 +36,7 @@ def another_system(monkeypatch):
         (pix2pix.build, Pix2Pix, 4),
         (bigan.build, BiGAN, 2),
         (simgan.build, SimGAN, 5),
+        (featuregan.build, FeatureGAN, 8),
         (cut.build, CUT, 7),
         (unit.build, UNIT, 6),
     ],
