@@ -23,7 +23,9 @@ def style(
     ] = StyleSetting[choices.STYLE_SETTINGS[0]],
     image_size: Annotated[
         int,
-        typer.Option(help="Side in pixels: the longer one, in the setting gatys the shorter one."),
+        typer.Option(
+            help="Side in pixels: the shorter one, in the setting johnson the longer one."
+        ),
     ] = 512,
     features: Annotated[
         str,
@@ -33,7 +35,7 @@ def style(
         ),
     ] = "hed",
     evaluations: Annotated[
-        int | None, option("Steps, roughly (default: 1000, in the setting gatys 500).")
+        int | None, option("Steps, roughly (default: 500, in the setting johnson 1000).")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the noise that it starts from.")] = 0,
 ):

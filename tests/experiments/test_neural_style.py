@@ -17,6 +17,7 @@ from cyclegan_tf.experiments.neural_style import (
     gram,
     half_squared_differences,
     mean_grams,
+    normalized,
     objective_of,
     resized,
 )
@@ -63,11 +64,23 @@ def test_the_mean_is_taken_of_gram_matrices(small_vgg):
     setting = SETTINGS["johnson"]
     vgg = _vgg(small_vgg, setting)
     paintings = [smooth(40, 32, seed=1), smooth(24, 48, seed=2)]
-    each = [mean_grams(vgg, [painting], setting, 32) for painting in paintings]
-    both = mean_grams(vgg, iter(paintings), setting, 32)
+    each = [mean_grams(vgg, [painting], setting) for painting in paintings]
+    both = mean_grams(vgg, iter(paintings), setting)
     for mean, first, second in zip(both, *each, strict=True):
         np.testing.assert_allclose(mean, (first + second) / 2)
         assert np.abs(first - second).max() > 0
+
+
+def test_a_normalized_layer_has_a_mean_of_1(small_vgg):
+    images = [smooth(40, 32, seed=1), smooth(24, 48, seed=2)]
+    maps_of = normalized(_vgg(small_vgg, SETTINGS["gatys"]), images)
+    means = [
+        [float(tf.reduce_mean(maps)) for maps in maps_of(np.float32(image)[np.newaxis] / 127.5 - 1)]
+        for image in images
+    ]
+    np.testing.assert_allclose(np.mean(means, 0), 1.0)
+    assert SETTINGS["gatys"].normalized
+    assert not SETTINGS["johnson"].normalized
 
 
 @pytest.mark.parametrize("name", STYLE_SETTINGS)
@@ -76,7 +89,7 @@ def test_the_terms_are_those_of_the_published_settings(name, small_vgg):
     setting = SETTINGS[name]
     vgg = _vgg(small_vgg, setting)
     content, painting = smooth(32, 32, seed=1), smooth(32, 32, seed=2)
-    grams = mean_grams(vgg, [painting], setting, 32)
+    grams = mean_grams(vgg, [painting], setting)
     image = np.random.default_rng(0).uniform(0, 255, (32, 32, 3))
     terms, _ = objective_of(vgg, content, grams, setting)(tf.constant(image))
 
@@ -110,7 +123,7 @@ def test_the_terms_are_those_of_the_published_settings(name, small_vgg):
 def test_the_gradient_is_that_of_differences(small_vgg):
     setting = dataclasses.replace(SETTINGS["johnson"], variation_weight=0.1)
     vgg = _vgg(small_vgg, setting)
-    grams = mean_grams(vgg, [smooth(32, 32, seed=2)], setting, 32)
+    grams = mean_grams(vgg, [smooth(32, 32, seed=2)], setting)
     objective = objective_of(vgg, smooth(32, 32, seed=1), grams, setting)
     rng = np.random.default_rng(0)
     image, direction = rng.uniform(0, 255, (32, 32, 3)), rng.normal(0, 1, (32, 32, 3))
@@ -154,7 +167,7 @@ def test_the_command_writes_an_image_nearer_to_the_style(setting, small_vgg, tmp
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"setting": "other"}, "setting must be one of johnson, gatys. Received: 'other'"),
+        ({"setting": "other"}, "setting must be one of gatys, johnson. Received: 'other'"),
         ({"image_size": 8}, "image_size must be at least 16. Received: 8"),
         ({"styles": []}, "A style needs one painting or more. Received: none"),
     ],
