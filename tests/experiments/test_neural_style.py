@@ -1,6 +1,7 @@
 """Neural style transfer: its terms by hand, their gradient by differences, and its command."""
 
 import dataclasses
+import re
 
 import h5py
 import numpy as np
@@ -143,6 +144,29 @@ def test_the_side_that_counts_is_that_of_the_setting(shorter, expected):
     assert resized(smooth(48, 64), 32, shorter).shape == (*expected, 3)
     assert SETTINGS["gatys"].shorter_side
     assert not SETTINGS["johnson"].shorter_side
+
+
+@pytest.mark.parametrize("setting", STYLE_SETTINGS)
+def test_where_it_starts_and_whether_the_scale_of_vgg_counts(setting, small_vgg, tmp_path):
+    pytest.importorskip("scipy")
+    louder = tmp_path / "louder.h5"  # by 2 in every layer, whose biases are 0
+    louder.write_bytes(small_vgg.read_bytes())
+    with h5py.File(louder, "r+") as file:
+        file["block1_conv1/block1_conv1/kernel:0"][:] *= 2
+    styles, terms = [smooth(40, 32, seed=1)], []
+    for features in (small_vgg, louder):
+        lines = []
+        given = {"setting": setting, "image_size": 32, "evaluations": 1}
+        neural_style.neural_style(smooth(), styles, features=features, log=lines.append, **given)
+        terms.append([float(value) for value in re.findall(r" ([\d.e+-]+)[,)]", lines[0])])
+    (content, style, *_), (of_louder, style_of_louder, *_) = terms
+    if setting == "gatys":
+        assert max(content, of_louder) < 1e-9 < style
+        assert style_of_louder == pytest.approx(style, rel=1e-3)
+    else:
+        assert content > 1.0  # noise shows nothing of the photograph
+        assert of_louder == pytest.approx(4 * content, rel=1e-3)
+        assert style_of_louder == pytest.approx(16 * style, rel=1e-3)
 
 
 @pytest.mark.parametrize("setting", STYLE_SETTINGS)
