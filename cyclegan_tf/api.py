@@ -25,6 +25,7 @@ from cyclegan_tf.systems.cogan import CoGAN
 from cyclegan_tf.systems.cut import CUT
 from cyclegan_tf.systems.cyclegan import CycleGAN
 from cyclegan_tf.systems.discogan import DiscoGAN
+from cyclegan_tf.systems.featuregan import FeatureGAN
 from cyclegan_tf.systems.pix2pix import Pix2Pix
 from cyclegan_tf.systems.simgan import SimGAN
 from cyclegan_tf.systems.unit import UNIT

@@ -14,6 +14,7 @@ DOWNSAMPLINGS = ("strided", "blur")  # of a ResNet generator
 UPSAMPLINGS = ("transposed", "nearest", "blur")
 DISCOGAN_FORMS = ("paper", "code")  # the paper's objective, that of its authors' code
 DISCOGAN_NORMALIZATIONS = ("batch", "test_batch")
+STYLE_SETTINGS = ("gatys", "johnson")  # published codes of neural style transfer
 FINE_DISCRIMINATORS = ("none", "a", "b", "both")
 SIDE_BY_SIDE = ("none", *DIRECTIONS)  # the order of two images in one file
 SCENES, TFDS = "scenes", "tfds:"  # sources that are not folders; the second begins a name

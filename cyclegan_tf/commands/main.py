@@ -16,6 +16,7 @@ import typer
 # command imports what it needs.
 from cyclegan_tf.commands.export import export
 from cyclegan_tf.commands.import_checkpoints import import_checkpoints
+from cyclegan_tf.commands.style import style
 from cyclegan_tf.commands.train import TrainCommand, train_function
 from cyclegan_tf.commands.translate import translate
 from cyclegan_tf.errors import InputError, TrainingDiverged
@@ -52,6 +53,7 @@ app.command("train", cls=TrainCommand)(train_function())
 app.command("translate")(translate)
 app.command("export")(export)
 app.command("import")(import_checkpoints)
+app.command("style")(style)
 
 
 @app.command()

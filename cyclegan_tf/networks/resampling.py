@@ -1,4 +1,4 @@
-"""Halving and doubling the size of images without aliasing: layers without weights.
+"""Halving and doubling the size of images without aliasing: layers without weights. Any size.
 
 A strided convolution drops pixels, and what it shows then depends on which ones. Here the image is
 blurred first (Zhang 2019, arXiv 1904.11486).
@@ -121,3 +121,26 @@ def _doubled(x, axis):
     pairs = tf.stack([(before + 3 * x) / 4, (3 * x + after) / 4], axis + 1)
     shape = tf.concat([tf.shape(x)[:axis], [2 * count], tf.shape(x)[axis + 1 :]], 0)
     return tf.reshape(pairs, shape)
+
+
+def resize_aligned(images, height, width):
+    """Bilinear, with the corner pixels of the old image where those of the new one are.
+
+    TensorFlow's own `align_corners` is left from version 1, and gives float32 whatever it takes.
+
+    Args:
+        images: float `(batch, rows, columns, channels)`.
+        height, width: integers.
+    """
+    before = tf.shape(images)
+    down = _tents(height, before[1], images.dtype)
+    across = _tents(width, before[2], images.dtype)
+    return tf.einsum("yr,brsc,xs->byxc", down, images, across, optimize="optimal")
+
+
+def _tents(count, before, dtype):
+    """Weights `(count, before)` of the old positions along an axis for each new one."""
+    spacing = tf.cast(before - 1, dtype) / max(count - 1, 1)
+    positions = tf.range(count, dtype=dtype) * spacing
+    distances = tf.abs(positions[:, tf.newaxis] - tf.range(before, dtype=dtype))
+    return tf.nn.relu(1.0 - distances)

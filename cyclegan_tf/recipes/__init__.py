@@ -3,7 +3,17 @@
 The class of a system lies in the module of the same name in `cyclegan_tf.systems`.
 """
 
-from cyclegan_tf.recipes import bigan, cogan, cut, cyclegan, discogan, pix2pix, simgan, unit
+from cyclegan_tf.recipes import (
+    bigan,
+    cogan,
+    cut,
+    cyclegan,
+    discogan,
+    featuregan,
+    pix2pix,
+    simgan,
+    unit,
+)
 
 SYSTEMS = {
     "cyclegan": cyclegan.RECIPE,
@@ -14,4 +24,5 @@ SYSTEMS = {
     "simgan": simgan.RECIPE,
     "discogan": discogan.RECIPE,
     "cogan": cogan.RECIPE,
+    "featuregan": featuregan.RECIPE,
 }

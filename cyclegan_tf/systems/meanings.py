@@ -109,6 +109,14 @@ def of_change(direction):
     return f"images of {source} translated to {target}, against the originals; it should stay small"
 
 
+def of_features(direction):
+    source, target = direction.upper()
+    return (
+        f"features of images of {source} translated to {target}, against those of the originals; "
+        "it should stay small"
+    )
+
+
 def _of_judge(text, adversarial, factor=1):
     if adversarial not in _UNDECIDED:
         return text

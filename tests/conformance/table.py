@@ -2,6 +2,7 @@
 
 import numpy as np
 import tensorflow as tf
+from references import FIXTURES
 
 from cyclegan_tf import UNIT, CoGAN, ReplayPool, data
 from cyclegan_tf.recipes import SYSTEMS
@@ -19,6 +20,15 @@ TINY = {
     "simgan": {"base_filters": 2, "blocks": 1, "strided_layers": 1, "pool_size": 2},
     "discogan": {"form": "code", "base_filters": 2, "halvings": 2, "curriculum_steps": 2},
     "cogan": {"base_filters": 4, "latent": 4, "search_steps": 3, "search_starts": 2},
+    "featuregan": {
+        "base_filters": 2,
+        "blocks": 1,
+        "strided_layers": 1,
+        "features": str(FIXTURES / "small_vgg.h5"),
+        "feature_layer": "relu2_2",
+        "feature_size": SIZE,
+        "pool_size": 2,
+    },
 }
 
 # Steps after which each group of networks has been updated, where one does not suffice.
