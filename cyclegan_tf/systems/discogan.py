@@ -374,5 +374,5 @@ def _loss_panels(form):
         "Reconstruction": {f"cycle_{d}": meanings.of_cycle(d) for d in "ab"},
     }
     if form == "code":
-        panels["Features"] = {f"features_{d}": meanings.of_features(d) for d in DIRECTIONS}
+        panels["Features"] = {f"features_{d}": meanings.of_judged_features(d) for d in DIRECTIONS}
     return panels

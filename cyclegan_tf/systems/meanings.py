@@ -96,7 +96,7 @@ def of_patches(domain, target):
     )
 
 
-def of_features(direction):
+def of_judged_features(direction):
     source, target = direction.upper()
     return (
         f"mean features, inside the discriminator, of images of {source} translated to {target}, "
