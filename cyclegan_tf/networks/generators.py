@@ -13,6 +13,8 @@ from cyclegan_tf.networks.layer_factory import LayerFactory, network_input
 from cyclegan_tf.networks.layers import LeakyReLU
 from cyclegan_tf.networks.resampling import BlurDownsampling2D, BlurUpsampling2D
 
+_LEAST_SIDE = 8  # of what networks are given; smaller images are padded
+
 _size_multiples = (
     weakref.WeakKeyDictionary()
 )  # per network, because finding one takes several traces
@@ -250,7 +252,8 @@ def size_multiple(generator):
     """The number that height and width must be a multiple of, so that the output is as large.
 
     Found by tracing the network, so it works for any fully convolutional model with one input: 4
-    for a ResNet generator, 256 for a U-Net of 8 halvings.
+    for a ResNet generator, 256 for a U-Net of 8 halvings. The network takes the number itself too,
+    if that is at least 8: 64 for DiscoGAN's generator of 4 halvings with a bottleneck.
 
     Returns:
         The multiple; 1 for a network that takes only images of one size.
@@ -268,7 +271,8 @@ def _found_size_multiple(generator):
     if None not in fixed:
         return 1
     for multiple in (2**power for power in range(11)):
-        size = 1024 + multiple  # not a multiple of 2 * multiple
+        # Not a multiple of 2 * multiple, and small: a network with a bottleneck may need 64 pixels.
+        size = multiple if multiple >= _LEAST_SIDE else _LEAST_SIDE + multiple
         # Not `compute_output_shape`: it ignores skip connections that do not fit.
         trace = tf.function(lambda image: generator(image, training=False), autograph=False)
         try:
@@ -312,7 +316,7 @@ def _reflected_indices(size, multiple):
 
     `tf.pad` would do for sides larger than the padding; this also serves the tiny ones.
     """
-    padded = tf.maximum((size + multiple - 1) // multiple * multiple, 8)
+    padded = tf.maximum((size + multiple - 1) // multiple * multiple, _LEAST_SIDE)
     before = (padded - size) // 2
     period = tf.maximum(2 * (size - 1), 1)
     # Never negative, because tf2onnx computes remainders of negative numbers differently.

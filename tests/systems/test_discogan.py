@@ -10,6 +10,7 @@ from two_replicas import two_replicas
 
 from cyclegan_tf import Adam, DiscoGAN, encoder_decoder, encoder_discriminator, losses
 from cyclegan_tf.keras_internals import step_counter
+from cyclegan_tf.networks.generators import size_multiple
 from cyclegan_tf.recipes import discogan
 from cyclegan_tf.runs.options import resolve
 from cyclegan_tf.systems.discogan import paper_networks
@@ -264,6 +265,10 @@ def test_the_networks_are_the_published_ones():
     assert network.output_shape == (None, 64, 64, 3)
     assert weights(network) == 5_513_856
     assert weights(encoder_decoder(bottleneck=100)) == 7_153_480
+    # The bottleneck takes no smaller image, so that `translate` pads those to 64 pixels.
+    for bottleneck, multiple in ((0, 16), (2, 64)):
+        network = encoder_decoder(base_filters=1, bottleneck=bottleneck)
+        assert size_multiple(network) == multiple
     judge = encoder_discriminator((64, 64, 3))
     assert weights(judge) == 2_765_568
     assert judge.output_shape == [
