@@ -36,6 +36,8 @@ class LayerFactory:
             image at test.
         affine: learn scales and offsets in instance normalization; batch normalization always
             does.
+        random_scales: these scales of instance normalization start at N(1, 0.02), not at 1; those
+            of batch normalization always do.
         epsilon: of the normalization.
         padding: of convolutions that do not reflect. `"torch"`: one zero on every side, and
             PyTorch's transposed convolutions. `"same"`: TensorFlow's, which on even sizes pads
@@ -52,6 +54,7 @@ class LayerFactory:
         *,
         normalization="instance",
         affine=False,
+        random_scales=False,
         epsilon=1e-5,
         padding="torch",
         seed=None,
@@ -67,6 +70,7 @@ class LayerFactory:
                 )
         self.normalization = normalization
         self.affine = affine
+        self.random_scales = random_scales
         self.epsilon = epsilon
         self.padding = padding
         self._initializers = initializers or normal_initializers(seed)
@@ -96,7 +100,7 @@ class LayerFactory:
         )(x)
 
     def upsampling(self, x, filters, size, *, use_bias=False):
-        """A transposed convolution of stride 2; `size` is 3 or 4."""
+        """A transposed convolution of stride 2; `size` is 3 or 4, or any with the padding "same"."""
         initializer = next(self._initializers)
         if self.padding == "torch" and size == 3:
             layer = UpsamplingConvolution2D(
@@ -115,7 +119,8 @@ class LayerFactory:
 
     def normalize(self, x):
         if self.normalization == "instance":
-            return InstanceNormalization(epsilon=self.epsilon, affine=self.affine)(x)
+            scales = next(self._scale_initializers) if self.random_scales else "ones"
+            return InstanceNormalization(self.epsilon, self.affine, scales)(x)
         if self.normalization == "test_batch":
             return BatchNormalization(self.epsilon, next(self._scale_initializers))(x)
         return layers.BatchNormalization(

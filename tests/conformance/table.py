@@ -15,6 +15,7 @@ TINY = {
     "pix2pix": {"base_filters": 2, "halvings": 3, "strided_layers": 1, "pool_size": 2},
     "unit": {"base_filters": 2, "blocks": 1, "strided_layers": 2},
     "cut": {"base_filters": 2, "blocks": 1, "strided_layers": 1, "patches": 32},
+    "dualgan": {"base_filters": 2, "halvings": 3, "strided_layers": 2, "clip": 2.0},
     "bigan": {"base_filters": 2, "blocks": 1, "strided_layers": 1, "pool_size": 2},
     "simgan": {"base_filters": 2, "blocks": 1, "strided_layers": 1, "pool_size": 2},
 }

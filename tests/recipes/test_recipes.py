@@ -5,9 +5,9 @@ from typing import Annotated
 
 import pytest
 
-from cyclegan_tf import CUT, UNIT, BiGAN, CycleGAN, InputError, Pix2Pix, SimGAN
+from cyclegan_tf import CUT, UNIT, BiGAN, CycleGAN, DualGAN, InputError, Pix2Pix, SimGAN
 from cyclegan_tf.commands.train import check_flags, system_asked, train_function
-from cyclegan_tf.recipes import SYSTEMS, bigan, cut, cyclegan, pix2pix, simgan, unit
+from cyclegan_tf.recipes import SYSTEMS, bigan, cut, cyclegan, dualgan, pix2pix, simgan, unit
 from cyclegan_tf.recipes.option import Option, declared
 from cyclegan_tf.recipes.recipe import Recipe
 from cyclegan_tf.runs.options import (
@@ -34,6 +34,7 @@ def another_system(monkeypatch):
     [
         (cyclegan.build, CycleGAN, 5),
         (pix2pix.build, Pix2Pix, 4),
+        (dualgan.build, DualGAN, 6),
         (bigan.build, BiGAN, 2),
         (simgan.build, SimGAN, 5),
         (cut.build, CUT, 7),
