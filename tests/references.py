@@ -48,7 +48,9 @@ def assign(network, arrays, name):
         "convolution": [
             each
             for each in network.layers
-            if isinstance(each, (keras.layers.Conv2D, keras.layers.Conv2DTranspose, keras.layers.Dense))
+            if isinstance(
+                each, (keras.layers.Conv2D, keras.layers.Conv2DTranspose, keras.layers.Dense)
+            )
         ],
     }
     for kind, of_kind in layers.items():

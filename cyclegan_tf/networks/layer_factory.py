@@ -100,7 +100,7 @@ class LayerFactory:
         )(x)
 
     def upsampling(self, x, filters, size, *, use_bias=False):
-        """A transposed convolution of stride 2; `size` is 3 or 4, or any with the padding "same"."""
+        """A transposed convolution of stride 2; without the padding "same", `size` is 3 or 4."""
         initializer = next(self._initializers)
         if self.padding == "torch" and size == 3:
             layer = UpsamplingConvolution2D(
