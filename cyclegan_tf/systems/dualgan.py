@@ -74,8 +74,9 @@ class DualGAN(System):
         lambda_a, lambda_b: weights of the cycles A→B→A and B→A→B.
         cycle_distance: `"l1"`, or `"l2"` for the mean square.
         adversarial: `"wgan"`, `"wgangp"` or `"vanilla"`.
-        critic_steps: steps of the critics for each of the generators, 2 if `None`: the paper has
-            2 to 4, the command of the published code 1. Not for `"vanilla"`.
+        critic_steps: steps of the critics for each of the generators, 2 if `None`. The paper has
+            2 to 4, which is not verified here; the command of the published code has 1. Not for
+            `"vanilla"`.
         clip: the largest weight of the critics, 0.01 if `None`; for `"wgan"` only.
         seed: an integer >= 0, of the initial weights and the gradient penalty.
         remat: see `CycleGAN`.

@@ -219,6 +219,19 @@ def test_the_penalty_is_not_halved():
     assert found["d_a"] == pytest.approx(D_A * (F * B - A) + 10 * (abs(D_A) - 1) ** 2)
 
 
+def test_each_critic_draws_anew_in_each_step(monkeypatch):
+    seeds = []
+
+    def integers(shape, seed, below):
+        seeds.append(tuple(np.array(seed)))
+        return tf.zeros(shape, tf.int32)
+
+    monkeypatch.setattr(losses, "random_integers", integers)
+    model = _of_one_weight(adversarial="wgangp", critic_steps=3)
+    _step(model), _step(model)
+    assert len(set(seeds)) == len(seeds) == 4
+
+
 SHAPE = (8, 8, 3)
 
 
