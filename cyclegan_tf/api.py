@@ -25,12 +25,13 @@ from cyclegan_tf.systems.cogan import CoGAN
 from cyclegan_tf.systems.cut import CUT
 from cyclegan_tf.systems.cyclegan import CycleGAN
 from cyclegan_tf.systems.discogan import DiscoGAN
+from cyclegan_tf.systems.dualgan import DualGAN
 from cyclegan_tf.systems.featuregan import FeatureGAN
 from cyclegan_tf.systems.pix2pix import Pix2Pix
 from cyclegan_tf.systems.simgan import SimGAN
 from cyclegan_tf.systems.unit import UNIT
 from cyclegan_tf.training.checkpoints import Checkpoints
-from cyclegan_tf.training.optimizers import Adam
+from cyclegan_tf.training.optimizers import Adam, RMSprop
 from cyclegan_tf.training.replay_pool import ReplayPool
 from cyclegan_tf.training.schedules import ConstantThenLinearDecay
 from cyclegan_tf.translation.translator import Translator

@@ -5,6 +5,7 @@ from cyclegan_tf.errors import InputError
 DIRECTIONS = ("ab", "ba")
 PREPROCESS = ("resize_and_crop", "crop", "scale_width", "scale_width_and_crop", "none")
 ADVERSARIAL_OBJECTIVES = ("lsgan", "vanilla", "wgangp")
+WASSERSTEIN_OBJECTIVES = ("wgan", "wgangp")  # clipping, gradient penalty
 UNIT_OBJECTIVES = ("vanilla", "lsgan")
 UNIT_NORMALIZATIONS = ("none", "instance")
 UNIT_VARIANTS = ("paper", "2018")
@@ -15,6 +16,9 @@ UPSAMPLINGS = ("transposed", "nearest", "blur")
 DISCOGAN_FORMS = ("paper", "code")  # the paper's objective, that of its authors' code
 DISCOGAN_NORMALIZATIONS = ("batch", "test_batch")
 STYLE_SETTINGS = ("gatys", "johnson")  # published codes of neural style transfer
+DUALGAN_OBJECTIVES = (*WASSERSTEIN_OBJECTIVES, "vanilla")
+DUALGAN_DISTANCES = ("l1", "l2")
+DUALGAN_DISCRIMINATORS = ("global", "patch")
 FINE_DISCRIMINATORS = ("none", "a", "b", "both")
 SIDE_BY_SIDE = ("none", *DIRECTIONS)  # the order of two images in one file
 SCENES, TFDS = "scenes", "tfds:"  # sources that are not folders; the second begins a name

@@ -61,8 +61,13 @@ def step_counter(optimizer):
 
 def moments_of(adam, variable):
     """The variables of both moments of Keras's Adam for a variable."""
-    index = adam._get_variable_index(variable)
+    index = number_of_variable(adam, variable)
     return adam._momentums[index], adam._velocities[index]
+
+
+def number_of_variable(optimizer, variable):
+    """The place of a variable among those that the optimizer was built with."""
+    return optimizer._get_variable_index(variable)
 
 
 def averaged_variables(optimizer):

@@ -11,7 +11,7 @@ from functools import partial
 import keras
 import tensorflow as tf
 
-from cyclegan_tf.choices import ADVERSARIAL_OBJECTIVES
+from cyclegan_tf.choices import ADVERSARIAL_OBJECTIVES, WASSERSTEIN_OBJECTIVES
 from cyclegan_tf.random_numbers import random_integers
 from cyclegan_tf.replicas import of_any_share
 
@@ -20,17 +20,18 @@ def generator_adversarial(fake_logits, objective="lsgan", *, label=1.0, summed=F
     """Adversarial loss of a generator, from the discriminator's logits for its images.
 
     `lsgan` is E[(D(G(x)) - 1)^2] (CycleGAN 4; Mao et al. 2017), `vanilla` the non-saturating
-    E[-log sigmoid(D(G(x)))] (Goodfellow et al. 2014), `wgangp` -E[D(G(x))] (Gulrajani et al. 2017).
+    E[-log sigmoid(D(G(x)))] (Goodfellow et al. 2014), `wgangp` -E[D(G(x))] (Gulrajani et al. 2017),
+    and so is `wgan` (Arjovsky et al. 2017), which has another restraint of D.
 
     Args:
         fake_logits: float tensor of any shape.
-        objective: `"lsgan"`, `"vanilla"` or `"wgangp"`.
+        objective: `"lsgan"`, `"vanilla"`, `"wgangp"` or `"wgan"`.
         label: the answer that the generator wants: 1, or 0 if the discriminator learns to give 1
             for its images, as in BiGAN.
         summed: add up the values of each image, as SimGAN does, instead of their mean.
     """
     logits = _at_least_float32(fake_logits)
-    if objective == "wgangp":
+    if objective in WASSERSTEIN_OBJECTIVES:
         return _global_mean((1.0 - 2.0 * label) * logits, summed)
     return _global_mean(_distance_to(logits, label, objective), summed)
 
@@ -42,11 +43,12 @@ def discriminator_adversarial(real_logits, fake_logits, objective="lsgan", *, su
 
     Args:
         real_logits, fake_logits: float tensors of any shape.
-        objective: `"lsgan"`, `"vanilla"` or `"wgangp"`; add `gradient_penalty` for the last.
+        objective: `"lsgan"`, `"vanilla"`, `"wgangp"`, to which `gradient_penalty` is added, or
+            `"wgan"`, for which the discriminator's weights are clipped.
         summed: add up the values of each image, as SimGAN does, instead of their mean.
     """
     real, fake = _at_least_float32(real_logits), _at_least_float32(fake_logits)
-    if objective == "wgangp":
+    if objective in WASSERSTEIN_OBJECTIVES:
         return 0.5 * (_global_mean(fake, summed) - _global_mean(real, summed))
     return 0.5 * (
         _global_mean(_distance_to(real, 1.0, objective), summed)

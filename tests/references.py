@@ -51,7 +51,9 @@ def assign(network, arrays, name):
         "convolution": [
             each
             for each in network.layers
-            if isinstance(each, (keras.layers.Conv2D, keras.layers.Conv2DTranspose))
+            if isinstance(
+                each, (keras.layers.Conv2D, keras.layers.Conv2DTranspose, keras.layers.Dense)
+            )
         ],
     }
     for kind, of_kind in layers.items():
@@ -63,7 +65,8 @@ def assign(network, arrays, name):
                 for variable in layer.weights
             }
             if kind == "convolution":
-                stored["kernel"] = stored["kernel"].transpose(2, 3, 1, 0)
+                kernel = stored["kernel"]
+                stored["kernel"] = kernel.T if kernel.ndim == 2 else kernel.transpose(2, 3, 1, 0)
             for variable in layer.weights:
                 variable.assign(stored[variable.name])
 

@@ -62,6 +62,7 @@ def test_optimizers():
     assert tf.reduce_all(first > 0)
     assert tf.reduce_all(second > 0)
     assert keras_internals.averaged_variables(adam) == [kernel]
+    assert keras_internals.number_of_variable(adam, kernel) == 0
     plain = tf.Variable(1.0)
     assert keras_internals.handle_of(plain) is plain.handle
     assert keras_internals.handle_of(kernel) is kernel.value.handle

@@ -22,6 +22,12 @@ def normal_initializers(seed=None, mean=0.0):
         yield keras.initializers.RandomNormal(mean, stddev=0.02, seed=number)
 
 
+def truncated_initializers(seed=None):
+    """The same of N(0, 0.02) without what is more than two deviations off."""
+    for number in _endless(seed):
+        yield keras.initializers.TruncatedNormal(stddev=0.02, seed=number)
+
+
 def glorot_initializers(seed=None):
     """The same of Keras's default, Glorot's uniform numbers."""
     for number in _endless(seed):

@@ -37,6 +37,8 @@ class LayerFactory:
             image at test.
         affine: learn scales and offsets in instance normalization; batch normalization always
             does.
+        random_scales: these scales of instance normalization start at N(1, 0.02), not at 1; those
+            of batch normalization always do.
         epsilon: of the normalization.
         padding: of convolutions that do not reflect. `"torch"`: one zero on every side, and
             PyTorch's transposed convolutions. `"same"`: TensorFlow's, which on even sizes pads
@@ -54,6 +56,7 @@ class LayerFactory:
         *,
         normalization="instance",
         affine=False,
+        random_scales=False,
         epsilon=1e-5,
         padding="torch",
         spectral=False,
@@ -70,6 +73,7 @@ class LayerFactory:
                 )
         self.normalization = normalization
         self.affine = affine
+        self.random_scales = random_scales
         self.epsilon = epsilon
         self.padding = padding
         self.spectral = spectral
@@ -100,9 +104,10 @@ class LayerFactory:
         )(x)
 
     def upsampling(self, x, filters, size, *, strides=2, use_bias=False):
-        """A transposed convolution of stride 2, `size` being 3 or 4; of stride 1, without padding.
+        """A transposed convolution of stride 2, or of stride 1 without padding.
 
-        With stride 1 the result has `size` - 1 more rows and columns.
+        With stride 2 and without the padding "same", `size` is 3 or 4. With stride 1 the result
+        has `size` - 1 more rows and columns.
         """
         initializer = next(self._initializers)
         if self.padding == "torch" and size == 3 and strides == 2:
@@ -122,7 +127,8 @@ class LayerFactory:
 
     def normalize(self, x):
         if self.normalization == "instance":
-            return InstanceNormalization(epsilon=self.epsilon, affine=self.affine)(x)
+            scales = next(self._scale_initializers) if self.random_scales else "ones"
+            return InstanceNormalization(self.epsilon, self.affine, scales)(x)
         if self.normalization == "test_batch":
             return BatchNormalization(self.epsilon, next(self._scale_initializers))(x)
         return layers.BatchNormalization(

@@ -103,16 +103,18 @@ class InstanceNormalization(keras.layers.Layer):
             reference implementation.
         affine: learn a scale (from 1) and an offset (from 0) for each channel. Off by default,
             as in the reference implementation.
+        gamma_initializer: of the scales, if they are learned.
 
     Input and output shape: `(batch, height, width, channels)`.
     """
 
-    def __init__(self, epsilon=1e-5, affine=False, **kwargs):
+    def __init__(self, epsilon=1e-5, affine=False, gamma_initializer="ones", **kwargs):
         super().__init__(**kwargs)
         if np.min(epsilon) <= 0:
             raise ValueError(f"epsilon must be positive. Received: epsilon={epsilon}")
         self.epsilon = epsilon if np.ndim(epsilon) == 0 else tuple(map(float, epsilon))
         self.affine = affine
+        self.gamma_initializer = keras.initializers.get(gamma_initializer)
         self.input_spec = keras.layers.InputSpec(ndim=4)
 
     def build(self, input_shape):
@@ -123,7 +125,9 @@ class InstanceNormalization(keras.layers.Layer):
             )
         self.gamma = self.beta = None
         if self.affine:
-            self.gamma = self.add_weight(name="gamma", shape=(channels,), initializer="ones")
+            self.gamma = self.add_weight(
+                name="gamma", shape=(channels,), initializer=self.gamma_initializer
+            )
             self.beta = self.add_weight(name="beta", shape=(channels,), initializer="zeros")
 
     def call(self, inputs):
@@ -133,7 +137,9 @@ class InstanceNormalization(keras.layers.Layer):
         return input_shape
 
     def get_config(self):
-        return {**super().get_config(), "epsilon": self.epsilon, "affine": self.affine}
+        gamma_initializer = keras.initializers.serialize(self.gamma_initializer)
+        config = {"epsilon": self.epsilon, "affine": self.affine}
+        return {**super().get_config(), **config, "gamma_initializer": gamma_initializer}
 
 
 @keras.saving.register_keras_serializable(package="cyclegan_tf")
@@ -386,6 +392,7 @@ _PER_IMAGE = {
     keras.layers.Conv2DTranspose,
     keras.layers.Cropping2D,
     keras.layers.Dense,
+    keras.layers.Flatten,
     keras.layers.Identity,
     keras.layers.InputLayer,
     keras.layers.LeakyReLU,

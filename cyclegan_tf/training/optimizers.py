@@ -1,14 +1,31 @@
-"""Adam as the paper's authors ran it."""
+"""Adam and RMSprop as the papers' authors ran them."""
 
 import keras
 import tensorflow as tf
 from keras import ops
 
-from cyclegan_tf.keras_internals import averaged_variables, handle_of, moments_of
+from cyclegan_tf.keras_internals import (
+    averaged_variables,
+    handle_of,
+    moments_of,
+    number_of_variable,
+)
+
+
+class _OwnAverages:
+    """Part of an optimizer: with `use_ema`, `fit` ends with the averages of its variables."""
+
+    def finalize_variable_values(self, var_list):
+        """Gives this optimizer's variables their averages.
+
+        `fit` calls it at the end with all variables of the model, including those of the other
+        optimizer.
+        """
+        super().finalize_variable_values(averaged_variables(self))
 
 
 @keras.saving.register_keras_serializable(package="cyclegan_tf")
-class Adam(keras.optimizers.Adam):
+class Adam(_OwnAverages, keras.optimizers.Adam):
     """Adam with ε added after bias correction: Algorithm 1 of Kingma & Ba (arXiv 1412.6980).
 
     `keras.optimizers.Adam` has the variant from the end of their section 2, in which the same
@@ -35,14 +52,6 @@ class Adam(keras.optimizers.Adam):
             raise ValueError(f"l2 must be a finite number from 0 on. Received: l2={l2}")
         super().__init__(learning_rate, beta_1, beta_2, epsilon, **kwargs)
         self.l2 = l2
-
-    def finalize_variable_values(self, var_list):
-        """With `use_ema`, gives this optimizer's variables their averages.
-
-        `fit` calls it at the end with all variables of the model, including those of the other
-        optimizer.
-        """
-        super().finalize_variable_values(averaged_variables(self))
 
     def update_step(self, gradient, variable, learning_rate):
         gradient = ops.cast(gradient, variable.dtype)
@@ -73,3 +82,47 @@ class Adam(keras.optimizers.Adam):
 
     def get_config(self):
         return {**super().get_config(), "l2": self.l2}
+
+
+@keras.saving.register_keras_serializable(package="cyclegan_tf")
+class RMSprop(_OwnAverages, keras.optimizers.Optimizer):
+    """RMSprop as TensorFlow 1 had it, with which DualGAN was trained.
+
+        s ← ρ s + (1 - ρ) g²        w ← w - rate · g / √(s + ε)
+
+    The mean square s starts at 1, so that first steps are small if the gradients are. It starts
+    at 0 in `keras.optimizers.RMSprop`, whose first steps are of about three times the rate
+    whatever the gradient.
+
+    Args:
+        learning_rate: a number or a schedule; by default DualGAN's 5e-5.
+        rho: decay of the mean square.
+        epsilon: added to the mean square, under the root.
+        **kwargs: of `keras.optimizers.Optimizer`; for `use_ema` see `Adam`.
+    """
+
+    def __init__(self, learning_rate=5e-5, rho=0.9, epsilon=1e-10, *, name="rmsprop", **kwargs):
+        super().__init__(learning_rate, name=name, **kwargs)
+        self.rho = rho
+        self.epsilon = epsilon
+
+    def build(self, var_list):
+        if self.built:
+            return
+        super().build(var_list)
+        self._mean_squares = [
+            self.add_variable_from_reference(each, "mean_square", initializer="ones")
+            for each in var_list
+        ]
+
+    def update_step(self, gradient, variable, learning_rate):
+        gradient = ops.cast(gradient, variable.dtype)
+        rate = ops.cast(learning_rate, variable.dtype)
+        rho, epsilon = (ops.convert_to_tensor(x, variable.dtype) for x in (self.rho, self.epsilon))
+        stored = self._mean_squares[number_of_variable(self, variable)]
+        mean_square = rho * stored + (1 - rho) * ops.square(gradient)
+        self.assign(stored, mean_square)
+        self.assign_sub(variable, rate * gradient / ops.sqrt(mean_square + epsilon))
+
+    def get_config(self):
+        return {**super().get_config(), "rho": self.rho, "epsilon": self.epsilon}

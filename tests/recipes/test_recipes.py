@@ -53,10 +53,11 @@ SHARED = {
     "pix2pix": 4,
     "unit": 6,
     "cut": 7,
+    "discogan": 4,
+    "dualgan": 6,
+    "cogan": 2,
     "bigan": 2,
     "simgan": 5,
-    "discogan": 4,
-    "cogan": 2,
     "featuregan": 8,
 }
 

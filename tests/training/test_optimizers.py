@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from cyclegan_tf import Adam
+from cyclegan_tf import Adam, RMSprop
 
 
 def _algorithm_1(gradients, rate, beta_1, beta_2, epsilon):
@@ -38,11 +38,48 @@ def test_l2_is_added_to_the_gradient():
     np.testing.assert_allclose(values, [0.9, -1.9, 1.1], rtol=1e-6)
 
 
-def test_config_round_trip():
-    adam = Adam(1e-3, beta_1=0.9, l2=1e-4)
-    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(adam))
-    assert isinstance(again, Adam)
-    assert again.get_config() == adam.get_config()
+def test_rmsprop_is_that_of_tensorflow_1():
+    """The mean square is 1 at first, and epsilon is under the root."""
+    variable = keras.Variable(3.0, dtype="float64")
+    optimizer = RMSprop(0.25, rho=0.75, epsilon=0.5)
+    optimizer.build([variable])
+    expected, mean_square = 3.0, 1.0
+    for gradient in (2.0, -0.5, 0.0):
+        optimizer.apply([keras.ops.convert_to_tensor(gradient, "float64")])
+        mean_square = 0.75 * mean_square + 0.25 * gradient**2
+        expected -= 0.25 * gradient / np.sqrt(mean_square + 0.5)
+        np.testing.assert_allclose(float(variable.numpy()), expected, rtol=1e-12)
+    assert float(variable.numpy()) == pytest.approx(
+        3 - 0.5 / np.sqrt(2.25) + 0.125 / np.sqrt(1.875)
+    )
+
+
+def test_rmsprop_goes_on_where_it_was_saved():
+    """Building an optimizer again must not start its mean squares anew."""
+    variables = [keras.Variable(3.0), keras.Variable(3.0)]
+    optimizers = [RMSprop(0.1), RMSprop(0.1)]
+    for optimizer, variable in zip(optimizers, variables):
+        optimizer.build([variable])
+    for _ in range(3):
+        optimizers[0].apply([keras.ops.convert_to_tensor(2.0)])
+    store = {}
+    optimizers[0].save_own_variables(store)
+    optimizers[1].load_own_variables(store)
+    optimizers[1].build([variables[1]])
+    variables[1].assign(variables[0])
+    for optimizer in optimizers:
+        optimizer.apply([keras.ops.convert_to_tensor(2.0)])
+    assert float(variables[1].numpy()) == float(variables[0].numpy())
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [Adam(1e-3, beta_1=0.9, l2=1e-4), RMSprop(1e-3, rho=0.8, epsilon=1e-5, use_ema=True)],
+)
+def test_config_round_trip(optimizer):
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(optimizer))
+    assert type(again) is type(optimizer)
+    assert again.get_config() == optimizer.get_config()
 
 
 @pytest.mark.parametrize("l2", [-1.0, float("nan")])
