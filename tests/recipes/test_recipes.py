@@ -123,8 +123,9 @@ def test_an_option_of_another_system_says_whose_it_is(another_system):
         resolve("scenes", kl_weight=1.0)
     with pytest.raises(InputError, match=r"--kl-weight is an option of other, not of cyclegan\."):
         check_flags(["cyclegan-tf", "train", "scenes", "--kl-weight=1"])
-    with pytest.raises(InputError, match=r"--lambda-a is an option of cyclegan, not of other\."):
-        check_flags(["cyclegan-tf", "train", "scenes", "--system", "other", "--lambda-a", "1"])
+    whose = r"--lambda-identity is an option of cyclegan, not of other\."
+    with pytest.raises(InputError, match=whose):
+        check_flags(["cyclegan-tf", "train", "x", "--system", "other", "--lambda-identity", "1"])
     check_flags(["cyclegan-tf", "train", "--system", "other", "--kl-weight", "1", "--epochs", "2"])
 
 
