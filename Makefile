@@ -66,6 +66,7 @@ bench: .venv/torch
 	$(BIN)/python benchmarks/float16_sums.py $(RESULTS)
 	$(BIN)/python benchmarks/memory.py $(RESULTS)
 	$(BIN)/python benchmarks/memory.py --size 512 --filters 32 $(RESULTS)
+	$(BIN)/python benchmarks/systems.py $(RESULTS)
 	$(BIN)/python benchmarks/first_step.py $(RESULTS)
 	$(BIN)/python benchmarks/startup.py $(RESULTS)
 	$(BIN)/python benchmarks/input_pipeline.py $(RESULTS)

@@ -142,6 +142,8 @@ TABLES = {
     "translation-256": ("inference 256px 64 filters", TRANSLATION),
     "memory-256": ("memory 256px 64 filters", MEMORY),
     "memory-512": ("memory 512px 32 filters", MEMORY),
+    "systems-time": ("systems 128px", lambda system: ratio(system, "cyclegan")),
+    "systems-memory": ("systems 128px", lambda system: ratio(system, "cyclegan", "MiB")),
     "first-step": ("first_step 256px 64 filters", FIRST_STEP),
     "startup": ("startup", value),
     "operators-256": ("time_by_operator 256px 64 filters", share),

@@ -109,4 +109,5 @@ RECIPE = Recipe(
                    "fine_discriminators": "a", "learning_rate": 2e-3, "ema_momentum": 0.997,
                    "epochs": 24, "steps_per_epoch": 100},
     },
+    step_cost=(1.0, 1.0),
 )  # fmt: skip

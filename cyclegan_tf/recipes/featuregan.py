@@ -92,4 +92,5 @@ RECIPE = Recipe(
                     "epochs": 12, "steps_per_epoch": 100},
     },
     one_way=True,
+    step_cost=(0.42, 0.45),
 )  # fmt: skip

@@ -99,4 +99,5 @@ RECIPE = Recipe(
     },
     paired=True,
     one_way=True,
+    step_cost=(0.21, 0.63),
 )  # fmt: skip

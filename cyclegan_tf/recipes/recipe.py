@@ -22,6 +22,8 @@ class Recipe:
         constant_rate: it keeps its learning rate for all epochs, because some of its networks are
             updated in some steps only: their optimizer counts only those, and would read a
             schedule at the wrong step.
+        step_cost: time and memory of a step of the first preset's networks at 128 pixels, as
+            multiples of CycleGAN's: what `benchmarks/systems.py` measured on one machine.
     """
 
     build: Callable
@@ -31,3 +33,4 @@ class Recipe:
     paired: bool = False
     one_way: bool = False
     constant_rate: bool = False
+    step_cost: tuple[float, float] | None = None

@@ -90,4 +90,5 @@ RECIPE = Recipe(
         "demo":    {"crop_size": 64, "base_filters": 32, "epochs": 12, "steps_per_epoch": 100},
     },
     one_way=True,
+    step_cost=(0.26, 0.36),
 )  # fmt: skip

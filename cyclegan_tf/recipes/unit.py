@@ -123,4 +123,5 @@ RECIPE = Recipe(
                   "learning_rate": 5e-4, "ema_momentum": 0.997, "epochs": 24,
                   "steps_per_epoch": 100},
     },
+    step_cost=(1.35, 2.2),
 )  # fmt: skip

@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from cyclegan_tf.recipes import SYSTEMS
+
 FOLDER = pathlib.Path(__file__).parents[2] / "benchmarks"
 sys.path.append(str(FOLDER))
 machines, report, tables = map(importlib.import_module, ("machines", "report", "tables"))
@@ -185,3 +187,12 @@ def test_benchmarks_keep_rows_only_when_told_to(tmp_path, capsys, monkeypatch):
     assert json.loads((tmp_path / "rows").read_text()) == step_rows(2.0, 4.0)
     (machine,) = machines.load(tmp_path)
     assert machine["file"] == f"{machines.slug(machines.describe())}.json"
+
+
+def test_the_costs_of_systems_are_those_that_were_measured():
+    path = FOLDER / "results" / "amd-epyc-family25-model17-avx512-bf16-2-cores.json"
+    rows = json.loads(path.read_text())["measured"]["systems 128px"]["rows"]
+    measured = {
+        row["system"]: (row["of the first's time"], row["of the first's memory"]) for row in rows
+    }
+    assert measured == {name: recipe.step_cost for name, recipe in SYSTEMS.items()}
