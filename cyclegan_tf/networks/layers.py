@@ -291,7 +291,9 @@ def _leaky_relu(inputs, slope):
         outputs = tf.nn.leaky_relu(inputs, slope)
 
         def gradient(upstream):
-            return tf.raw_ops.LeakyReluGrad(gradients=upstream, features=outputs, alpha=slope)
+            # A derivative of this one, as penalties take it, has none by the signs.
+            signs = tf.stop_gradient(outputs)
+            return tf.raw_ops.LeakyReluGrad(gradients=upstream, features=signs, alpha=slope)
 
         return outputs, gradient
 
