@@ -19,7 +19,7 @@ from cyclegan_tf import precision
 from cyclegan_tf.devices import run_directions_side_by_side
 from cyclegan_tf.recipes import SYSTEMS
 
-IN_TURN = 3  # steps a call, because DiscoGAN updates its discriminators in every third
+IN_TURN = 6  # steps a call: DiscoGAN and DualGAN update some networks in every third or second
 
 
 def system_step(system, size, number_format):
@@ -59,7 +59,7 @@ def rows_of(seconds, memory):
 def main():
     parser = tables.parser(__doc__)
     parser.add_argument("--size", type=int, default=128, help="of the images, in pixels")
-    parser.add_argument("--repeats", type=int, default=3, help="of three steps, after three others")
+    parser.add_argument("--repeats", type=int, default=3, help="of six steps, after six others")
     parser.add_argument("--only", nargs="+", choices=SYSTEMS, help="systems beside CycleGAN")
     arguments = parser.parse_args()
     if arguments.only and arguments.results:

@@ -59,6 +59,11 @@ def step_counter(optimizer):
     return getattr(optimizer, "inner_optimizer", optimizer)._iterations
 
 
+def has_schedule(optimizer):
+    """Whether an optimizer's learning rate is a schedule."""
+    return isinstance(optimizer._learning_rate, keras.optimizers.schedules.LearningRateSchedule)
+
+
 def moments_of(adam, variable):
     """The variables of both moments of Keras's Adam for a variable."""
     index = number_of_variable(adam, variable)

@@ -56,7 +56,7 @@ def discriminator_adversarial(real_logits, fake_logits, objective="lsgan", *, su
     )
 
 
-def gradient_penalty(discriminator, real, fake, seed, weight=10.0):
+def gradient_penalty(discriminator, real, fake, seed, weight=10.0, training=True):
     """½ λ E[(‖∇D(x̂)‖₂ - 1)^2] at a random x̂ between a real and a fake (arXiv 1704.00028, eq. 3).
 
     Halved with the rest of the discriminator's objective, so that λ keeps its proportion. As in
@@ -68,14 +68,15 @@ def gradient_penalty(discriminator, real, fake, seed, weight=10.0):
         real, fake: images, `(batch, height, width, channels)`.
         seed: int32 tensor of shape (2,), for the positions between real and fake.
         weight: λ.
+        training: as the discriminator is called.
     """
-    gradient = _gradient_between(discriminator, real, fake, seed, tf.reduce_sum)
+    gradient = _gradient_between(discriminator, real, fake, seed, tf.reduce_sum, training)
     # 1e-12 keeps the gradient of the square root finite if the norm is zero.
     norm = tf.sqrt(tf.reduce_sum(tf.square(gradient), axis=(1, 2, 3)) + 1e-12)
     return 0.5 * weight * _global_mean(tf.square(norm - 1.0))
 
 
-def zero_centered_penalty(discriminator, real, fake, seed):
+def zero_centered_penalty(discriminator, real, fake, seed, training=True):
     """E[‖∇D(x̂)‖²] at a random x̂ between a real and a fake, D(x̂) the mean of an image's logits.
 
     The penalty of UVCGANv2 (Torbunov et al. 2023, arXiv 2303.16280), whose weight is 0.01; it is
@@ -84,9 +85,9 @@ def zero_centered_penalty(discriminator, real, fake, seed):
     1801.04406).
 
     Args:
-        discriminator, real, fake, seed: as in `gradient_penalty`.
+        discriminator, real, fake, seed, training: as in `gradient_penalty`.
     """
-    gradient = _gradient_between(discriminator, real, fake, seed, tf.reduce_mean)
+    gradient = _gradient_between(discriminator, real, fake, seed, tf.reduce_mean, training)
     return _global_mean(tf.reduce_sum(tf.square(gradient), axis=(1, 2, 3)))
 
 
@@ -148,14 +149,14 @@ def local_value(loss):
     return loss * _replicas(loss.dtype)
 
 
-def _gradient_between(discriminator, real, fake, seed, reduce):
+def _gradient_between(discriminator, real, fake, seed, reduce, training):
     """The gradient of an image's logits, added up by `reduce`, at a random image between two."""
     share = random_integers((tf.shape(real)[0], 1, 1, 1), seed, 2**24)
     share = tf.cast(share, real.dtype) / 2**24
     between = share * real + (1.0 - share) * fake
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(between)
-        logits = of_any_share(partial(discriminator, training=True), between)
+        logits = of_any_share(partial(discriminator, training=training), between)
         answers = reduce(logits, axis=tuple(range(1, logits.shape.rank)))  # (batch,)
     return _at_least_float32(tape.gradient(answers, between))
 

@@ -30,6 +30,16 @@ tf.config.threading.set_intra_op_parallelism_threads(1)
 # Traced graphs are made of many small objects, which are looked through again and again.
 gc.set_threshold(50_000, 20, 10)
 
+
+def _iterate_without_autotuning(iterate):
+    """Whoever frees an iterator waits for the thread of autotuning, which sleeps up to a minute."""
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return lambda dataset: iterate(dataset.with_options(options))
+
+
+tf.data.Dataset.__iter__ = _iterate_without_autotuning(tf.data.Dataset.__iter__)
+
 # Of these no process may be left with one when the other is done: the longest first.
 LONG = (
     "test_launch.py",  # strategies, in a process that no other test has used

@@ -37,7 +37,7 @@ def style(
     evaluations: Annotated[
         int | None, option("Steps, roughly (default: 500, in the setting johnson 1000).")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the noise that it starts from.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of the noise that `johnson` starts from.")] = 0,
 ):
     """Repaint a photograph in the style of paintings (needs the extra features)."""
     import_tensorflow()

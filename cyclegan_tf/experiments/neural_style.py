@@ -113,7 +113,7 @@ def neural_style(
 
     Args:
         content: the photograph, uint8 `(height, width, 3)`.
-        styles: paintings, an iterable of such images of any sizes.
+        styles: paintings, an iterable of such images of any sizes; all are held in memory, resized.
         setting: `"gatys"` or `"johnson"`, or a `Setting`.
         image_size: side of all images, in pixels: the longer one, or the shorter one where the
             setting says so.
@@ -135,6 +135,9 @@ def neural_style(
     if image_size < _LEAST_SIDE:
         raise InputError(f"image_size must be at least {_LEAST_SIDE}. Received: {image_size}")
     evaluations = setting.evaluations if evaluations is None else evaluations
+    for name, value, least in (("evaluations", evaluations, 1), ("seed", seed, 0)):
+        if not isinstance(value, int) or value < least:
+            raise InputError(f"{name} must be an integer from {least} on. Received: {value!r}")
     optimize = required("scipy.optimize", "features", "Style transfer needs")
 
     content, *styles = (

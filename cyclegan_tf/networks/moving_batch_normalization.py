@@ -14,7 +14,8 @@ class MovingBatchNormalization(keras.layers.Layer):
     computed in float32 at least.
 
     Under a `tf.distribute` strategy each replica has the statistics of its own share, and the
-    moving averages are the means over the replicas.
+    moving averages are the means over the replicas. One that is left without images in a short
+    last batch counts with an image of zeros: let the batch size divide the number of images.
 
     Args:
         momentum: what remains of a moving average in each step; PyTorch's 0.1 is 0.9 here.

@@ -25,7 +25,8 @@ def build(
         str,
         Option(
             "Weights of VGG: `hed`, which the extra features installs, or a file of VGG-16 of "
-            "keras.applications"
+            "keras.applications",
+            names=("hed",),
         ),
     ] = "hed",
     feature_layer: Annotated[str, Option("Layer of VGG that is compared")] = "relu4_2",

@@ -20,6 +20,7 @@ class Option:
         below: its values must be less than this.
         above: its values must be more than this.
         choices: all of its values.
+        names: values of a path that are names, and no paths; `None` if the option is no path.
         may_change: whether it may change when a run resumes, because it sets how long, how fast
             and how often a run saves, not what it learns.
     """
@@ -30,6 +31,7 @@ class Option:
     below: float | None = None
     above: float | None = None
     choices: tuple | None = None
+    names: tuple | None = None
     may_change: bool = False
 
     def check(self, name, value):

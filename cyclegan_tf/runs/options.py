@@ -208,6 +208,7 @@ def resolve(source, *, system="cyclegan", preset=None, image_size=None, **option
     resolved = _sectioned(str(source), system, values)
     resolved.check()
     resolved = _with_absolute_folders(_with_sizes(resolved, given))
+    resolved = resolved.changed(**_absolute_files(system, resolved.model))
     return resolved.changed(decay_epochs=_decay_epochs(system, resolved.training))
 
 
@@ -278,6 +279,15 @@ def _with_sizes(options, given):
             )
         return options.changed(preprocess="none", load_size=crop_size, crop_size=crop_size)
     return options.changed(load_size=load_size, crop_size=crop_size)
+
+
+def _absolute_files(system, model):
+    """Of the options of a system those that are paths, which must not depend on where one is."""
+    return {
+        name: os.path.abspath(model[name])
+        for name, each in declared(SYSTEMS[system].build).items()
+        if each.option.names is not None and model[name] not in each.option.names
+    }
 
 
 def _with_absolute_folders(options):

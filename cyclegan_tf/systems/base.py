@@ -328,7 +328,9 @@ class System(GroupedModel):
         logits = self._forward_both(discriminator, real, fake, training)
         loss = losses.discriminator_adversarial(*logits, objective, summed=summed)
         if objective == "wgangp":
-            loss += losses.gradient_penalty(discriminator, real, fake, self._seed(stream))
+            loss += losses.gradient_penalty(
+                discriminator, real, fake, self._seed(stream), training=training
+            )
         return loss
 
     def _minimize(self, group, compute, when=None):
@@ -367,18 +369,22 @@ class System(GroupedModel):
     def _seed(self, stream):
         """A seed that depends only on (seed, stream, step, replica), so that a run resumes.
 
-        Steps are those of the last group, which must be updated in each step.
-
         Args:
             stream: the name of what is drawn, unique within a step.
         """
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         number = zlib.crc32(stream.encode()) % 2**31
         seed = tf.constant([self.seed, number], tf.int32)
-        steps = step_counter(list(self.optimizers.values())[-1])
-        for number in (steps, replica):
+        for number in (self._steps_done(), replica):
             seed = fold_in(seed, number)
         return seed
+
+    def _steps_done(self):
+        """The number of training steps before this one, by which `_seed` draws.
+
+        Those of the last group, unless a subclass that does not update it in each step has others.
+        """
+        return tf.convert_to_tensor(step_counter(list(self.optimizers.values())[-1]))
 
     def _log(self, values, images):
         """Updates the trackers from `{name: loss}` and returns what Keras logs.
@@ -406,3 +412,8 @@ def shapes_by_domain(image_shape):
     if isinstance(image_shape, dict):
         return {domain: tuple(image_shape[domain]) for domain in "ab"}
     return dict.fromkeys("ab", tuple(image_shape))
+
+
+def given_shapes(shapes):
+    """The argument from which `shapes_by_domain` makes these."""
+    return shapes["a"] if shapes["a"] == shapes["b"] else shapes

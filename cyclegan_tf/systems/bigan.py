@@ -11,7 +11,7 @@ from cyclegan_tf.networks.generators import resnet_generator
 from cyclegan_tf.networks.initializers import seeds_of
 from cyclegan_tf.precision import dtype_policy
 from cyclegan_tf.systems import meanings
-from cyclegan_tf.systems.base import System, shapes_by_domain
+from cyclegan_tf.systems.base import System, given_shapes, shapes_by_domain
 from cyclegan_tf.systems.checks import (
     check_are_two,
     check_gives_logits,
@@ -173,10 +173,9 @@ class BiGAN(System):
         return {"d": loss}
 
     def settings(self):
-        shapes = self.image_shapes
         return {
             **super().settings(),
-            "image_shape": shapes["a"] if shapes["a"] == shapes["b"] else shapes,
+            "image_shape": given_shapes(self.image_shapes),
             "adversarial": self.adversarial,
             "pool_size": self.pool_size,
         }

@@ -33,11 +33,13 @@ def check_weights(**weights):
             raise ValueError(f"{name} must be a finite number from 0 on. Received: {name}={weight}")
 
 
-def check_count(**counts):
+def check_count(least=1, **counts):
     """Numbers of things, by the names of their arguments."""
     for name, count in counts.items():
-        if not isinstance(count, numbers.Integral) or count < 1:
-            raise ValueError(f"{name} must be an integer from 1 on. Received: {name}={count!r}")
+        if not isinstance(count, numbers.Integral) or isinstance(count, bool) or count < least:
+            raise ValueError(
+                f"{name} must be an integer from {least} on. Received: {name}={count!r}"
+            )
 
 
 def check_seed(seed):

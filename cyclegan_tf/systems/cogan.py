@@ -71,6 +71,8 @@ class CoGAN(System):
       to 32x32 and, in the discriminators, from the third layer on. Their batch normalization and
       dropout are left out, and all biases and PReLUs are those of the code for digits.
     - Noise is N(0, 1) at all sizes; for faces it was uniform from -1 to 1.
+    - L2 is that of digits, 5e-4, and so are the initial weights; for faces it was 1e-4, and the
+      initial weights were MSRA's.
     - Batches are normalized by their own statistics in training, and by moving averages when
       images are generated, searched for or evaluated, so that none depends on the others.
 
@@ -133,7 +135,7 @@ class CoGAN(System):
         with dtype_policy(keras.dtype_policies.get(kwargs.get("dtype"))):
             if None in networks.values():
                 built = paper_networks(image_shape, seed=seed)
-                networks = {name: given or built[name] for name, given in networks.items()}
+                networks = {name: each or built[name] for name, each in networks.items()}
         _check_networks(networks, tuple(image_shape))
         super().__init__(
             networks,
@@ -144,8 +146,7 @@ class CoGAN(System):
             remat=remat,
             **kwargs,
         )
-        self.search_steps = search_steps
-        self.search_starts = search_starts
+        self._search = int(search_steps), int(search_starts)
         self._translator = Translator(
             {direction: _Inverted(self, direction) for direction in self.directions},
             self.image_shape,
@@ -168,6 +169,16 @@ class CoGAN(System):
     def latent(self):
         """Numbers of the noise from which a pair is made."""
         return self.shared_generator.input_shape[-1]
+
+    @property
+    def search_steps(self):
+        """Of each descent in `translate`; fixed, because it is part of a graph."""
+        return self._search[0]
+
+    @property
+    def search_starts(self):
+        """From how many codes a search begins; fixed too."""
+        return self._search[1]
 
     def default_optimizer(self, group):
         return Adam(2e-4, l2=5e-4)

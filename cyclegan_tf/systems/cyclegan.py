@@ -51,7 +51,8 @@ class CycleGAN(System):
         lambda_identity: weight of the identity loss, in units of the domain's λ.
         absolute_identity: `lambda_identity` is the weight itself, whatever λ is.
         lambda_adversarial: weight of the generators' adversarial terms; with 0 there are no
-            discriminators to train, which is the paper's "cycle alone" (5.1.4).
+            discriminators to train, which is the paper's "cycle alone" (5.1.4). They and the
+            pools are there all the same, and what is said of them has no effect.
         adversarial: `"lsgan"`, `"vanilla"` or `"wgangp"`.
         gradient_penalty: weight of `losses.zero_centered_penalty` for the discriminators, which
             the paper does not have; 0.01 in UVCGANv2. `"wgangp"` has one of its own.
@@ -59,7 +60,8 @@ class CycleGAN(System):
         seed: an integer >= 0, of the initial weights, the pools and the gradient penalty.
         remat: gradient checkpointing: recompute the activations of the networks for their
             gradients instead of storing them (except for the gradient penalty, which needs second
-            derivatives). See `benchmarks/README.md` for what it saves.
+            derivatives). Not for networks whose second pass may differ from the first: with batch
+            or spectral normalization, or dropout. See `benchmarks/README.md` for what it saves.
 
     Raises:
         ValueError: an argument out of range; the message names it.
@@ -126,6 +128,7 @@ class CycleGAN(System):
                 (lambda_a, lambda_b),
                 _identity_weights(lambda_a, lambda_b, lambda_identity, absolute_identity),
                 gradient_penalty,
+                lambda_adversarial,
             ),
             image_shapes=image_shape,
             pools=pools,
@@ -214,7 +217,7 @@ class CycleGAN(System):
             )
             if self.gradient_penalty:
                 penalty = losses.zero_centered_penalty(
-                    discriminator, real, fake, self._seed(stream)
+                    discriminator, real, fake, self._seed(stream), training
                 )
                 terms[f"penalty_{domain}"] = self.gradient_penalty * penalty
         return terms
@@ -330,7 +333,7 @@ def _check_networks(generator_ab, generator_ba, discriminator_a, discriminator_b
         check_gives_logits(discriminator, image_shape)
 
 
-def _loss_panels(adversarial, cycles, identities, gradient_penalty):
+def _loss_panels(adversarial, cycles, identities, gradient_penalty, lambda_adversarial):
     """Of the terms that have a weight; of cycles and identities those of A and B are given.
 
     Without adversarial terms `adversarial` is `None`.
@@ -341,7 +344,8 @@ def _loss_panels(adversarial, cycles, identities, gradient_penalty):
             f"d_{d}": meanings.of_discriminator(d, adversarial) for d in "ab"
         }
         panels["Generators"] = {
-            f"g_{d}": meanings.of_generator(d, adversarial) for d in ("ab", "ba")
+            f"g_{d}": meanings.of_generator(d, adversarial, lambda_adversarial)
+            for d in ("ab", "ba")
         }
     panels["Cycles"] = {f"cycle_{d}": meanings.of_cycle(d) for d, w in zip("ab", cycles) if w}
     panels["Identity"] = {

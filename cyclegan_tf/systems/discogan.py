@@ -1,7 +1,5 @@
 """DiscoGAN: unpaired translation with reconstruction (Kim et al. 2017, arXiv 1703.05192)."""
 
-import numbers
-
 import keras
 import tensorflow as tf
 
@@ -17,9 +15,10 @@ from cyclegan_tf.networks.encoder_decoder import (
 from cyclegan_tf.networks.initializers import seeds_of
 from cyclegan_tf.precision import dtype_policy
 from cyclegan_tf.systems import meanings
-from cyclegan_tf.systems.base import System, shapes_by_domain
+from cyclegan_tf.systems.base import System, given_shapes, shapes_by_domain
 from cyclegan_tf.systems.checks import (
     check_are_two,
+    check_count,
     check_gives_logits,
     check_image_shape,
     check_makes,
@@ -106,6 +105,7 @@ class DiscoGAN(System):
 
     # One pass of all networks serves both groups, of which one is updated.
     accumulates = False
+    constant_rate = True  # each group is used in some steps only
 
     def __init__(
         self,
@@ -167,8 +167,7 @@ class DiscoGAN(System):
 
     def train_step(self, data):
         images = dict(zip("ab", self._images(data)))
-        # Each step is counted by the one optimizer that is used in it.
-        step = sum(tf.convert_to_tensor(step_counter(each)) for each in self.optimizers.values())
+        step = self._steps_done()
         of_discriminators = tf.equal(step % _PERIOD, 0)
 
         def generator_losses():
@@ -186,6 +185,10 @@ class DiscoGAN(System):
             "generator", generator_losses, when=tf.logical_not(of_discriminators)
         )
         return self._log(values, images["a"])
+
+    def _steps_done(self):
+        """Each step is counted by the one optimizer that is used in it."""
+        return sum(tf.convert_to_tensor(step_counter(each)) for each in self.optimizers.values())
 
     def test_step(self, data):
         """The same losses without an update."""
@@ -249,10 +252,9 @@ class DiscoGAN(System):
         }
 
     def settings(self):
-        shapes = self.image_shapes
         return {
             **super().settings(),
-            "image_shape": shapes["a"] if shapes["a"] == shapes["b"] else shapes,
+            "image_shape": given_shapes(self.image_shapes),
             "form": self.form,
             "reconstruction_share": self.reconstruction_share,
             "starting_share": self.starting_share,
@@ -334,14 +336,7 @@ def _curriculum(form, **given):
     for name in ("reconstruction_share", "starting_share"):
         if not 0 <= values[name] <= 1:
             raise ValueError(f"{name} must lie between 0 and 1. Received: {name}={values[name]}")
-    if (
-        not isinstance(values["curriculum_steps"], numbers.Integral)
-        or values["curriculum_steps"] < 0
-    ):
-        raise ValueError(
-            "curriculum_steps must be an integer from 0 on. "
-            f"Received: curriculum_steps={values['curriculum_steps']}"
-        )
+    check_count(least=0, curriculum_steps=values["curriculum_steps"])
     return values
 
 

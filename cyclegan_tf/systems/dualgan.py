@@ -11,9 +11,10 @@ from cyclegan_tf.networks.dual import dual_discriminator, dual_generator
 from cyclegan_tf.networks.initializers import seeds_of
 from cyclegan_tf.precision import dtype_policy
 from cyclegan_tf.systems import meanings
-from cyclegan_tf.systems.base import System, shapes_by_domain
+from cyclegan_tf.systems.base import System, given_shapes, shapes_by_domain
 from cyclegan_tf.systems.checks import (
     check_are_two,
+    check_count,
     check_gives_logits,
     check_image_shape,
     check_makes,
@@ -90,6 +91,7 @@ class DualGAN(System):
     """
 
     accumulates = False  # the generators learn in other steps than the discriminators
+    constant_rate = True  # each group is used in some steps only
 
     def __init__(
         self,
@@ -229,10 +231,9 @@ class DualGAN(System):
         return losses.mean_square(images - targets)
 
     def settings(self):
-        shapes = self.image_shapes
         return {
             **super().settings(),
-            "image_shape": shapes["a"] if shapes["a"] == shapes["b"] else shapes,
+            "image_shape": given_shapes(self.image_shapes),
             "lambda_a": self.lambda_a,
             "lambda_b": self.lambda_b,
             "cycle_distance": self.cycle_distance,
@@ -301,8 +302,8 @@ def _check_of_form(adversarial, critic_steps, clip):
                 f"{name} is for {' and '.join(forms)} only; leave it out. "
                 f"Received: {name}={value} with adversarial={adversarial!r}"
             )
-    if critic_steps is not None and (not isinstance(critic_steps, int) or critic_steps < 1):
-        raise ValueError(f"critic_steps must be an integer from 1 on. Received: {critic_steps!r}")
+    if critic_steps is not None:
+        check_count(critic_steps=critic_steps)
     if clip is not None and not 0 < clip < float("inf"):  # written so that NaN is refused too
         raise ValueError(f"clip must be a finite number above 0. Received: clip={clip}")
 

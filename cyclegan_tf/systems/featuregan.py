@@ -7,7 +7,7 @@ from cyclegan_tf import losses
 from cyclegan_tf.networks.vgg import HED, VGGFeatures, absolute
 from cyclegan_tf.systems import meanings
 from cyclegan_tf.systems.base import shapes_by_domain
-from cyclegan_tf.systems.checks import check_weights
+from cyclegan_tf.systems.checks import check_count, check_weights
 from cyclegan_tf.systems.one_way import OneWay
 from cyclegan_tf.systems.simgan import paper_networks
 
@@ -99,8 +99,7 @@ class FeatureGAN(OneWay):
     ):
         check_weights(lambda_content=lambda_content)
         _check_rgb(image_shape)
-        if feature_size < 1:
-            raise ValueError(f"feature_size must be at least 1. Received: {feature_size}")
+        check_count(feature_size=feature_size)
         super().__init__(
             generator,
             discriminator,

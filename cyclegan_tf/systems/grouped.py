@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 from cyclegan_tf.devices import has_accelerator
-from cyclegan_tf.keras_internals import is_default_strategy, step_counter
+from cyclegan_tf.keras_internals import has_schedule, is_default_strategy, step_counter
 from cyclegan_tf.replicas import strategy_of
 from cyclegan_tf.training.optimizers import Adam
 
@@ -20,9 +20,12 @@ class GroupedModel(keras.Model):
             whose optimizer is `optimizer`, as Keras's callbacks know it.
         accumulates: whether n steps with accumulated gradients are one of a batch n times as
             large.
+        constant_rate: whether the optimizers must have rates that stay as they are, because some
+            are used in some steps only and would read a schedule at another step.
     """
 
     accumulates: ClassVar[bool] = True
+    constant_rate: ClassVar[bool] = False
 
     def __init__(self, groups, **kwargs):
         super().__init__(**kwargs)
@@ -156,6 +159,11 @@ class GroupedModel(keras.Model):
             )
         plain = {g: getattr(each, "inner_optimizer", each) for g, each in optimizers.items()}
         self._check_accumulation(plain.values())
+        if self.constant_rate and any(map(has_schedule, plain.values())):
+            raise ValueError(
+                f"{type(self).__name__} updates some networks in some steps only, whose optimizer "
+                "would read a schedule at another step; give a learning rate that is a number."
+            )
         averaged = [group for group in plain if plain[group].use_ema and group != "generator"]
         if averaged:
             raise ValueError(
@@ -172,8 +180,8 @@ class GroupedModel(keras.Model):
             )
         if steps != {1} and not self.accumulates:
             raise ValueError(
-                f"{type(self).__name__} updates one group of networks within the step of another, "
-                "whose gradients cannot be added up over steps; use a larger batch_size instead."
+                f"{type(self).__name__} updates its groups of networks one after another within a "
+                "step, so gradients cannot be added up over steps; use a larger batch_size instead."
             )
         strategy = self.distribute_strategy
         if steps != {1} and not is_default_strategy(strategy):

@@ -10,7 +10,7 @@ from cyclegan_tf.choices import ADVERSARIAL_OBJECTIVES, DIRECTIONS
 from cyclegan_tf.choices import check as check_choice
 from cyclegan_tf.directions import from_domain, number_of, to_domain
 from cyclegan_tf.precision import dtype_policy
-from cyclegan_tf.systems.base import System, shapes_by_domain
+from cyclegan_tf.systems.base import System, given_shapes, shapes_by_domain
 from cyclegan_tf.systems.checks import (
     check_gives_logits,
     check_image_shape,
@@ -138,11 +138,10 @@ class OneWay(System):
         raise NotImplementedError(f"{type(self).__name__} must write its `_discriminator_losses`.")
 
     def settings(self):
-        shapes = self.image_shapes
         return {
             **super().settings(),
             "direction": self.direction,
-            "image_shape": shapes["a"] if shapes["a"] == shapes["b"] else shapes,
+            "image_shape": given_shapes(self.image_shapes),
             "adversarial": self.adversarial,
             "pool_size": self.pool_size,
         }

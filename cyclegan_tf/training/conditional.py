@@ -4,6 +4,8 @@ from functools import partial
 
 import tensorflow as tf
 
+from cyclegan_tf.keras_internals import is_default_strategy
+
 
 def apply_if(condition, optimizer, compute, variables):
     """`optimizer.apply(compute(), variables)` if the condition holds; called in each replica.
@@ -14,7 +16,8 @@ def apply_if(condition, optimizer, compute, variables):
         compute: gives the gradients, one for each variable; not called otherwise.
         variables: those of the optimizer.
     """
-    if tf.distribute.get_strategy().num_replicas_in_sync == 1:
+    strategy = tf.distribute.get_strategy()
+    if is_default_strategy(strategy) or isinstance(strategy, tf.distribute.OneDeviceStrategy):
         tf.cond(condition, lambda: _done(optimizer.apply(compute(), variables)), _nothing)
         return
 
@@ -26,8 +29,8 @@ def apply_if(condition, optimizer, compute, variables):
 
         tf.cond(strategy.experimental_local_results(condition)[0], update, _nothing)
 
-    # Replicas add up their gradients, which they cannot do from within a `tf.cond` of each of
-    # them: they meet first, and then the condition is that of all.
+    # Replicas, even a single one, meet to add up their gradients, which they cannot do within a
+    # `tf.cond` of each of them. So they meet first, and then the condition is that of all.
     zeros = [tf.zeros(variable.shape, variable.dtype) for variable in variables]
     gradients = tf.cond(condition, compute, lambda: zeros)
     tf.distribute.get_replica_context().merge_call(together, args=(condition, gradients))

@@ -11,9 +11,7 @@ class ConstantThenLinearDecay(keras.optimizers.schedules.LearningRateSchedule):
 
     In the 1-based epoch e the rate is `rate * (1 - max(0, e - constant) / (decay + 1))`, as in
     the reference implementation: the last epoch still learns, the one after it would not. It
-    depends only on the optimizer's step, so that training resumes at the right rate. Without
-    `decay_epochs` it stays as it is, also for an optimizer that has several steps in one of the
-    system's.
+    depends only on the optimizer's step, so that training resumes at the right rate.
 
     Args:
         rate: learning rate of the constant epochs.
@@ -53,7 +51,7 @@ class ConstantThenLinearDecay(keras.optimizers.schedules.LearningRateSchedule):
         self.first_step = first_step
         # A table, because the formula in float32 would be off in the last digits.
         share = np.arange(decay_epochs + 2) / (decay_epochs + 1)
-        self._rates = np.float32(rate * (1 - share if decay_epochs else np.ones_like(share)))
+        self._rates = np.float32(rate * (1 - share))
 
     def __call__(self, step):
         done = tf.cast(step, tf.int64) - self.first_step

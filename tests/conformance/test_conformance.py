@@ -30,6 +30,7 @@ from conformance.table import (
 from cyclegan_tf import (
     Adam,
     Checkpoints,
+    ConstantThenLinearDecay,
     export_keras,
     export_onnx,
     export_saved_model,
@@ -84,6 +85,19 @@ def test_evaluates_by_the_names_of_its_losses(system):
     evaluated = model.evaluate(scenes(system), return_dict=True, verbose=0)
     assert sorted(evaluated) == sorted(named)
     assert np.isfinite(list(evaluated.values())).all()
+
+
+@of_each_system
+def test_takes_a_schedule_unless_its_rate_is_constant(system):
+    model = build(system)
+    rate = ConstantThenLinearDecay(1e-3, 2, 2, steps_per_epoch=3)
+    optimizers = {f"{group}_optimizer": Adam(rate) for group in model.groups}
+    if SYSTEMS[system].constant_rate:
+        with pytest.raises(ValueError, match="give a learning rate that is a number"):
+            model.compile(**optimizers)
+    else:
+        model.compile(**optimizers)
+    assert model.constant_rate == SYSTEMS[system].constant_rate
 
 
 @of_each_system

@@ -193,6 +193,8 @@ def test_the_command_writes_an_image_nearer_to_the_style(setting, small_vgg, tmp
     [
         ({"setting": "other"}, "setting must be one of gatys, johnson. Received: 'other'"),
         ({"image_size": 8}, "image_size must be at least 16. Received: 8"),
+        ({"evaluations": 0}, "evaluations must be an integer from 1 on. Received: 0"),
+        ({"seed": -1, "setting": "johnson"}, "seed must be an integer from 0 on. Received: -1"),
         ({"styles": []}, "A style needs one painting or more. Received: none"),
     ],
 )

@@ -464,6 +464,12 @@ def test_networks_that_do_not_fit_are_named():
             CoGAN(**{"image_shape": (16, 16, 3), **networks, **changes})
 
 
+def test_the_size_of_a_search_stays():
+    """It is part of a graph: another value would have no effect."""
+    with pytest.raises(AttributeError):
+        _tiny().search_steps = 7
+
+
 def test_bad_calls_are_named():
     model = _tiny()
     for call, sentence in (
@@ -472,7 +478,10 @@ def test_bad_calls_are_named():
         (lambda: model.translate(_images()[0], "aa"), "direction must be one of ab, ba"),
         (lambda: model.generate(0), "count must be an integer from 1 on"),
         (lambda: model.generate(1, seed=-1), "seed must be an integer"),
-        (lambda: model.compile(*(Adam(gradient_accumulation_steps=2) for _ in "gd")), "accum|add"),
+        (
+            lambda: model.compile(*(Adam(gradient_accumulation_steps=2) for _ in "gd")),
+            "gradients cannot be added up over steps",
+        ),
     ):
         with pytest.raises(ValueError, match=sentence):
             call()

@@ -2,12 +2,15 @@
 
 import collections
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from tiny import tiny_images, tiny_model
 
 from cyclegan_tf import losses
+from cyclegan_tf.recipes import SYSTEMS
+from cyclegan_tf.recipes.option import declared
 
 _ADVERSARIAL = {"d_a", "d_b", "g_ab", "g_ba"}
 
@@ -100,6 +103,35 @@ def test_the_penalty_is_of_each_discriminator_and_trains_it():
         )
         weights.append([np.array(v) for v in model.discriminator_a.trainable_variables])
     assert any(np.any(one != other) for one, other in zip(*weights))
+
+
+def test_the_page_of_a_run_knows_the_weight():
+    panels = tiny_model(compiled=False, lambda_adversarial=2.0).loss_panels
+    assert "; 0.5 if that is undecided" in panels["Generators"]["g_ab"]
+
+
+def test_the_preset_modern_evaluates_without_a_change_and_is_saved(tmp_path):
+    changed = SYSTEMS["cyclegan"].presets["modern"]
+    known = {name: changed[name] for name in declared(SYSTEMS["cyclegan"].build) if name in changed}
+    assert known["spectral_normalization"]
+    assert known["gradient_penalty"]
+    model = SYSTEMS["cyclegan"].build(
+        (16, 16, 3), base_filters=2, blocks=1, strided_layers=1, seed=0, **known
+    )
+    model.compile(run_eagerly=True)
+    images = tiny_images(1, shape=(16, 16, 3))
+    model.train_on_batch(*images)
+    before = model.get_weights()
+    model.test_on_batch(*images)
+    for one, other in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert loaded.settings() == model.settings()
+    for each in (model, loaded):
+        each.train_on_batch(*images)
+    for one, other in zip(model.get_weights(), loaded.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,10 @@ import pytest
 import references
 import tensorflow as tf
 from tiny import one_weight
+from two_replicas import two_replicas
 
 from cyclegan_tf import DualGAN, RMSprop, losses
+from cyclegan_tf.keras_internals import step_counter
 from cyclegan_tf.networks.dual import dual_generator
 from cyclegan_tf.systems.dualgan import paper_networks
 
@@ -207,6 +209,32 @@ def test_vanillas_generators_take_two_steps_against_the_new_discriminators():
     assert int(model.optimizer.iterations) == 2
 
 
+SHAPE = (8, 8, 3)
+
+
+def _tiny(shape=SHAPE, **arguments):
+    return paper_networks(shape, base_filters=2, halvings=2, strided_layers=1, **arguments)
+
+
+def test_a_compiled_wgan_trains_two_replicas_as_one_device():
+    """Four steps, in two of which the generators learn; all weights of the critics are clipped."""
+    images = np.random.default_rng(0).uniform(-1, 1, (2, 2, *SHAPE)).astype(np.float32)
+    pairs = tf.data.Dataset.from_tensor_slices(tuple(images)).batch(2).repeat(4)
+    trained = []
+    for strategy in (tf.distribute.get_strategy(), two_replicas()):
+        with strategy.scope():
+            model = DualGAN(
+                **_tiny(seed=3), image_shape=SHAPE, adversarial="wgan", critic_steps=2, clip=0.01
+            )
+            model.compile()
+        model.fit(pairs, verbose=0)
+        assert int(step_counter(model.generator_optimizer).numpy()) == 2
+        assert all(np.abs(v.numpy()).max() <= 0.01 for v in model.variables_of("discriminator"))
+        trained.append([v.numpy() for v in model.trainable_weights])
+    for alone, shared in zip(*trained, strict=True):
+        np.testing.assert_allclose(shared, alone, atol=1e-6)
+
+
 def test_l2_is_the_mean_square():
     found, *_ = _step(_of_one_weight(cycle_distance="l2"))
     assert found["cycle_a"] == pytest.approx(3 * (F * G * A - A) ** 2)
@@ -230,13 +258,6 @@ def test_each_critic_draws_anew_in_each_step(monkeypatch):
     model = _of_one_weight(adversarial="wgangp", critic_steps=3)
     _step(model), _step(model)
     assert len(set(seeds)) == len(seeds) == 4
-
-
-SHAPE = (8, 8, 3)
-
-
-def _tiny(shape=SHAPE, **arguments):
-    return paper_networks(shape, base_filters=2, halvings=2, strided_layers=1, **arguments)
 
 
 def test_initial_weights_are_those_of_the_published_code():
@@ -279,7 +300,10 @@ def test_shapes_of_the_logits_and_sizes_of_the_images():
         (lambda: dual_generator((24, 24, 3), halvings=4), r"multiples of 2\^n.* halvings=4"),
         (lambda: _with(adversarial="vanilla", critic_steps=2), "critic_steps is for wgan and wgan"),
         (lambda: _with(adversarial="wgangp", clip=0.1), "clip is for wgan only; leave it out"),
-        (lambda: _with(critic_steps=0), "critic_steps must be an integer from 1 on. Received: 0"),
+        (
+            lambda: _with(critic_steps=0),
+            "critic_steps must be an integer from 1 on. Received: critic_steps=0",
+        ),
         (lambda: _with(clip=0), "clip must be a finite number above 0. Received: clip=0"),
         (lambda: _with(adversarial="lsgan"), "one of wgan, wgangp, vanilla. Received: 'lsgan'"),
         (lambda: _with(lambda_a=-1), "lambda_a must be a finite number from 0 on"),

@@ -11,6 +11,7 @@ from tiny import one_weight
 
 from cyclegan_tf import FeatureGAN, InputError, ReplayPool, load
 from cyclegan_tf.recipes import featuregan
+from cyclegan_tf.runs.options import resolve
 from cyclegan_tf.systems.simgan import paper_networks
 
 REFERENCE_NAMES = {"d": "D", "g": "G_GAN", "content": "content"}
@@ -130,6 +131,13 @@ def _images(seed=0):
     return np.random.default_rng(seed).uniform(-1, 1, (2, 2, 16, 16, 3)).astype(np.float32)
 
 
+def test_a_run_keeps_the_whole_path_of_its_features(monkeypatch):
+    monkeypatch.chdir(SMALL_VGG.parent)
+    for given, kept in ((SMALL_VGG.name, str(SMALL_VGG)), ("hed", "hed")):
+        options = resolve("scenes", system="featuregan", features=given)
+        assert options.model["features"] == kept
+
+
 def test_the_features_are_not_saved_and_are_found_again(tmp_path, monkeypatch):
     monkeypatch.chdir(SMALL_VGG.parent)
     model = _tiny(features=SMALL_VGG.name)
@@ -182,7 +190,10 @@ def test_recomputed_activations_give_the_same_step():
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"feature_size": 0}, "feature_size must be at least 1. Received: 0"),
+        (
+            {"feature_size": 0},
+            "feature_size must be an integer from 1 on. Received: feature_size=0",
+        ),
         ({"lambda_content": -1.0}, "lambda_content must be a finite number from 0 on"),
         ({"direction": "aa"}, "direction must be one of ab, ba. Received: 'aa'"),
         ({"adversarial": "l2"}, "adversarial must be one of lsgan, vanilla, wgangp"),

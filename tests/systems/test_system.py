@@ -117,9 +117,13 @@ def test_each_group_has_its_optimizer():
 
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
-@pytest.mark.parametrize("replicas", [1, 2])
+@pytest.mark.parametrize("replicas", [None, 1, 2])
 def test_a_group_learns_in_some_steps_only(policy, replicas):
-    strategy = two_replicas() if replicas == 2 else tf.distribute.get_strategy()
+    strategy = {
+        None: tf.distribute.get_strategy,
+        1: lambda: tf.distribute.MirroredStrategy(["CPU:0"]),
+        2: two_replicas,
+    }[replicas]()
     with strategy.scope():
         model = EverySecond(dtype=policy)
         model.compile()

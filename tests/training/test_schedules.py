@@ -19,12 +19,6 @@ def test_rate_is_zero_after_the_last_epoch_and_never_negative():
     np.testing.assert_allclose([schedule(s) for s in range(7)], [1, 0.75, 0.5, 0.25, 0, 0, 0])
 
 
-def test_without_decay_the_rate_stays():
-    """DualGAN's generators may have two steps in one of the system's, and pass the last epoch."""
-    schedule = ConstantThenLinearDecay(0.5, 3, 0, steps_per_epoch=2)
-    assert [float(schedule(step)) for step in (0, 5, 6, 100)] == [0.5] * 4
-
-
 def test_rate_goes_on_at_the_epoch_that_training_begins_in():
     whole = ConstantThenLinearDecay(1.0, 2, 3, steps_per_epoch=4)
     rest = ConstantThenLinearDecay(1.0, 2, 3, steps_per_epoch=4, first_epoch=4)
