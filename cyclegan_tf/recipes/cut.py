@@ -77,5 +77,5 @@ RECIPE = Recipe(
                     "ema_momentum": 0.997, "epochs": 24, "steps_per_epoch": 100},
     },
     one_way=True,
-    step_cost=(0.83, 1.11),
+    step_cost=(0.83, 1.18),
 )  # fmt: skip

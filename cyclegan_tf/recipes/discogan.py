@@ -94,5 +94,5 @@ RECIPE = Recipe(
                   "steps_per_epoch": 100},
     },
     constant_rate=True,
-    step_cost=(0.11, 0.69),
+    step_cost=(0.11, 0.66),
 )  # fmt: skip

@@ -97,5 +97,5 @@ RECIPE = Recipe(
                   "steps_per_epoch": 100},
     },
     constant_rate=True,
-    step_cost=(0.24, 1.86),
+    step_cost=(0.26, 1.69),
 )  # fmt: skip

@@ -317,7 +317,7 @@ def test_options_that_do_not_go_together_are_named(options, sentence):
 
 def test_gradients_are_not_accumulated_over_steps():
     optimizers = [Adam(gradient_accumulation_steps=2) for _ in range(2)]
-    with pytest.raises(ValueError, match="UNIT updates one group of networks within the step"):
+    with pytest.raises(ValueError, match="gradients cannot be added up over steps"):
         _tiny().compile(*optimizers)
 
 
