@@ -240,16 +240,13 @@ class DiscoGAN(System):
         """The terms of the generators' objective, in which the weights of the code change."""
         if self.form == "paper":
             return values
+        dtype = values["cycle_a"].dtype
         start, end = (
-            tf.constant(share, next(iter(values.values())).dtype)
-            for share in (self.starting_share, self.reconstruction_share)
+            tf.constant(share, dtype) for share in (self.starting_share, self.reconstruction_share)
         )
         share = tf.where(step < self.curriculum_steps, start, end)
-        return {
-            name: value
-            * (share if name in ("cycle_a", "cycle_b") else (1.0 - share) * _weight(name))
-            for name, value in values.items()
-        }
+        weights = {"g": 0.1 * (1.0 - share), "features": 0.9 * (1.0 - share), "cycle": share}
+        return {name: weights[name.split("_")[0]] * value for name, value in values.items()}
 
     def settings(self):
         return {
@@ -338,11 +335,6 @@ def _curriculum(form, **given):
             raise ValueError(f"{name} must lie between 0 and 1. Received: {name}={values[name]}")
     check_count(least=0, curriculum_steps=values["curriculum_steps"])
     return values
-
-
-def _weight(name):
-    """Of a term against the discriminator, in the form "code"."""
-    return 0.9 if name.startswith("features") else 0.1
 
 
 def _check_networks(generator_ab, generator_ba, discriminator_a, discriminator_b, shapes, form):
