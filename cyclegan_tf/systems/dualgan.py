@@ -82,6 +82,9 @@ class DualGAN(System):
         seed: an integer >= 0, of the initial weights and the gradient penalty.
         remat: see `CycleGAN`.
 
+    `compile` takes optimizers whose learning rate is a number, because those of the generators do
+    not count all steps.
+
     Raises:
         ValueError: an argument out of range; the message names it.
 
