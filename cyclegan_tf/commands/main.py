@@ -58,19 +58,20 @@ app.command("style")(style)
 
 @app.command()
 def systems():
-    """List the systems that `train --system` takes.
-
-    What a step costs was measured at 128 pixels on one machine: benchmarks/README.md.
-    """
+    """List the systems that `train --system` takes."""
     for name, recipe in SYSTEMS.items():
         typer.echo(f"{name}: {recipe.summary}")
-        typer.echo(f"    paper       {recipe.paper}")
+        typer.echo(f"    published   {recipe.paper}")
         typer.echo(f"    images      {'paired' if recipe.paired else 'unpaired'}")
         typer.echo(f"    translates  {'one way, --direction' if recipe.one_way else 'both ways'}")
         typer.echo(f"    presets     {', '.join(recipe.presets)}")
         if recipe.step_cost:
             time, memory = recipe.step_cost
             typer.echo(f"    a step      {time:g} of CycleGAN's time, {memory:g} of its memory")
+    typer.echo(
+        "\nSteps of one image of each domain, 128 pixels, with the published networks: see "
+        "benchmarks/README.md."
+    )
 
 
 @app.command(

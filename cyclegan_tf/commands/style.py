@@ -17,7 +17,9 @@ def style(
     paintings: Annotated[
         pathlib.Path, typer.Argument(help="A painting, or a folder of them, whose mean is taken.")
     ],
-    out: Annotated[pathlib.Path, typer.Argument(help="The image to write, such as out.png.")],
+    out: Annotated[
+        pathlib.Path, typer.Argument(help="The image to write or to replace, such as out.png.")
+    ],
     setting: Annotated[
         StyleSetting, typer.Option(help="Which published code's weights and start.")
     ] = StyleSetting[choices.STYLE_SETTINGS[0]],

@@ -178,6 +178,7 @@ def neural_style(
             "gtol": 0.0,
         },
     )
+    log(f"{count} of {evaluations}: {found.fun:.5g}")
     return to_uint8(np.float32(found.x.reshape(start.shape)) / 127.5 - 1.0)
 
 

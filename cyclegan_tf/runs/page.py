@@ -173,7 +173,7 @@ _SAMPLES = """<h2>Samples</h2>
 <p><label>Epoch <output id="epoch">{epoch}</output>
 <input id="slider" type="range" min="0" max="{last}" value="{last}"></label></p>
 <p class="wide"><img id="sheet" src="{source}" alt="Samples of the epoch chosen"></p>
-<p>Each row shows images of one number. A → B is an image of A translated to B; A → B → A is one translated there and back; "true" is the true image of a pair.</p>
+<p>Each row shows images of one number. A → B is an image of A translated to B; A → B → A is one translated there and back; "true" is the true image of a pair; "generated" are pairs made from noise, "nearest" is the nearest image that could be made so.</p>
 <noscript><p>All epochs: {plain}</p></noscript>
 <script>
   const sources = {sources}, epochs = {epochs};

@@ -128,11 +128,12 @@ class System(GroupedModel):
 
     def _check_remat(self):
         for network in self.networks.values():
-            if not acts_per_image(network):
+            kinds = {type(layer).__name__ for layer in network.layers if not acts_per_image(layer)}
+            if kinds:
                 raise ValueError(
                     f"remat=True runs networks a second time for their gradients; '{network.name}' "
-                    "has a layer, such as BatchNormalization or Dropout, that may then give "
-                    "another result. Use remat=False, or networks without it."
+                    f"has {' and '.join(sorted(kinds))}, which may then give another result. Use "
+                    "remat=False, or networks without."
                 )
 
     # Keras saves what it finds in the dictionaries among a model's attributes, but not in these.

@@ -266,10 +266,12 @@ def test_wrong_options_are_refused_before_anything_heavy(arguments, script):
 def test_every_system_is_listed_with_its_paper_and_presets():
     result = CliRunner().invoke(main.app, ["systems"])
     assert result.exit_code == 0
-    blocks = re.split(r"\n(?=\w)", result.output.strip())
+    text, basis = result.output.strip().split("\n\n")
+    assert "128 pixels" in basis
+    blocks = re.split(r"\n(?=\w)", text)
     assert [block.split(":")[0] for block in blocks] == list(SYSTEMS)
     for block, recipe in zip(blocks, SYSTEMS.values()):
-        assert re.search(r"paper       .* 20\d\d, arXiv \d{4}\.\d{5}\n", block)
+        assert re.search(r"published   .* 20\d\d, arXiv \d{4}\.\d{5}\n", block)
         assert f"presets     {', '.join(recipe.presets)}" in block
     assert "images      paired" in blocks[1]
     assert "one way, --direction" in blocks[1]

@@ -442,7 +442,7 @@ def test_the_commands_translate_images_of_its_size_and_export_nothing(here, tmp_
             "shared_generator_layers is fixed at 28 pixels",
         ),
         ({"search_steps": 0}, "search_steps must be an integer from 1 on"),
-        ({"remat": True}, "has a layer, such as BatchNormalization"),
+        ({"remat": True}, "has MovingBatchNormalization"),
     ],
 )
 def test_options_that_do_not_go_together_are_named(options, sentence):
