@@ -104,7 +104,7 @@ def test_the_gradient_penalty_of_large_images_has_the_gradients_of_the_plain_ker
             with tf.GradientTape() as tape:
                 penalty = losses.gradient_penalty(critic, real, fake, tf.constant([3, 4]))
             # Offsets before a LeakyReLU change only its signs; the bias of the logits nothing.
-            weights = critic.trainable_variables
+            weights = [variable.value for variable in critic.trainable_variables]
             return penalty, tape.gradient(penalty, weights, unconnected_gradients="zero")
 
         graph = compiled.get_concrete_function().graph
