@@ -153,6 +153,17 @@ def neural_style(
         noise = np.random.default_rng(seed).normal(0, 1e-3, content.shape)
         start = VGGFeatures.mean_color + noise
 
+    found = _minimized(optimize, objective, start, evaluations, log)
+    return to_uint8(np.float32(found) / 127.5 - 1.0)
+
+
+def _minimized(optimize, objective, start, evaluations, log):
+    """The image that L-BFGS reaches from another, RGB from 0 to 255.
+
+    Args:
+        optimize: the module `scipy.optimize`.
+        objective: from an image to its terms by name and the gradient of their sum.
+    """
     count = 0
 
     def value_and_gradient(x):
@@ -179,7 +190,7 @@ def neural_style(
         },
     )
     log(f"{count} of {evaluations}: {found.fun:.5g}")
-    return to_uint8(np.float32(found.x.reshape(start.shape)) / 127.5 - 1.0)
+    return found.x.reshape(start.shape)
 
 
 def style_files(content, paintings, out, *, log=print, **options):

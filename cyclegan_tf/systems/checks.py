@@ -6,6 +6,7 @@ import numbers
 import keras
 import tensorflow as tf
 
+from cyclegan_tf.choices import DIRECTIONS
 from cyclegan_tf.keras_internals import computes_impossible_shapes
 from cyclegan_tf.networks.generators import size_multiple
 
@@ -137,6 +138,29 @@ def check_gives_logits(discriminator, image_shape, several=False):
             f"{image_shape}, which are too small for it; use larger images or fewer strided "
             "layers (a PatchGAN of n needs at least 3 x 2^n pixels)."
         )
+
+
+def check_two_way(system, networks, shapes, several_outputs=False):
+    """Two generators and two discriminators, by the names of a system's arguments.
+
+    Args:
+        system: its name.
+        shapes: of images, by domain.
+        several_outputs: whether discriminators may give other maps after their logits.
+    """
+    for kind, first, second in (
+        ("generator", "generator_ab", "generator_ba"),
+        ("discriminator", "discriminator_a", "discriminator_b"),
+    ):
+        check_are_two(system, kind, networks[first], networks[second])
+    for source, target in DIRECTIONS:
+        generator = networks[f"generator_{source}{target}"]
+        check_takes(generator, shapes[source])
+        check_makes(generator, shapes[source], shapes[target])
+    for domain in "ab":
+        discriminator = networks[f"discriminator_{domain}"]
+        check_takes(discriminator, shapes[domain])
+        check_gives_logits(discriminator, shapes[domain], several=several_outputs)
 
 
 def check_structure(system, networks, groups, loss_panels):

@@ -11,14 +11,11 @@ from cyclegan_tf.networks.generators import resnet_generator
 from cyclegan_tf.networks.initializers import seeds_of
 from cyclegan_tf.precision import dtype_policy
 from cyclegan_tf.systems import meanings
-from cyclegan_tf.systems.base import System
+from cyclegan_tf.systems.base import System, shapes_by_domain
 from cyclegan_tf.systems.checks import (
-    check_are_two,
-    check_gives_logits,
     check_image_shape,
-    check_makes,
     check_seed,
-    check_takes,
+    check_two_way,
     check_weights,
 )
 from cyclegan_tf.training.replay_pool import ReplayPool
@@ -116,7 +113,7 @@ class CycleGAN(System):
             pools = {
                 name: ReplayPool(pool_size, image_shape, name=name) for name in ("pool_a", "pool_b")
             }
-        _check_networks(**networks, image_shape=image_shape)
+        check_two_way("CycleGAN", networks, shapes_by_domain(image_shape))
         super().__init__(
             networks,
             groups={
@@ -320,17 +317,6 @@ def _identity_weights(lambda_a, lambda_b, lambda_identity, absolute):
     """Of the identity terms of A and of B."""
     scales = (1.0, 1.0) if absolute else (lambda_a, lambda_b)
     return tuple(lambda_identity * scale for scale in scales)
-
-
-def _check_networks(generator_ab, generator_ba, discriminator_a, discriminator_b, image_shape):
-    check_are_two("CycleGAN", "generator", generator_ab, generator_ba)
-    check_are_two("CycleGAN", "discriminator", discriminator_a, discriminator_b)
-    for network in (generator_ab, generator_ba, discriminator_a, discriminator_b):
-        check_takes(network, image_shape)
-    for generator in (generator_ab, generator_ba):
-        check_makes(generator, image_shape, image_shape)
-    for discriminator in (discriminator_a, discriminator_b):
-        check_gives_logits(discriminator, image_shape)
 
 
 def _loss_panels(adversarial, cycles, identities, gradient_penalty, lambda_adversarial):

@@ -17,13 +17,10 @@ from cyclegan_tf.precision import dtype_policy
 from cyclegan_tf.systems import meanings
 from cyclegan_tf.systems.base import System, given_shapes, shapes_by_domain
 from cyclegan_tf.systems.checks import (
-    check_are_two,
     check_count,
-    check_gives_logits,
     check_image_shape,
-    check_makes,
     check_seed,
-    check_takes,
+    check_two_way,
 )
 from cyclegan_tf.training.optimizers import Adam
 
@@ -144,7 +141,7 @@ class DiscoGAN(System):
             if None in networks.values():
                 built = paper_networks(shapes, seed=seed)
                 networks = {name: each or built[name] for name, each in networks.items()}
-        _check_networks(**networks, shapes=shapes, form=form)
+        _check_networks(networks, shapes, form)
         super().__init__(
             networks,
             groups={
@@ -337,15 +334,9 @@ def _curriculum(form, **given):
     return values
 
 
-def _check_networks(generator_ab, generator_ba, discriminator_a, discriminator_b, shapes, form):
-    check_are_two("DiscoGAN", "generator", generator_ab, generator_ba)
-    check_are_two("DiscoGAN", "discriminator", discriminator_a, discriminator_b)
-    for generator, source, target in ((generator_ab, "a", "b"), (generator_ba, "b", "a")):
-        check_takes(generator, shapes[source])
-        check_makes(generator, shapes[source], shapes[target])
-    for discriminator, domain in ((discriminator_a, "a"), (discriminator_b, "b")):
-        check_takes(discriminator, shapes[domain])
-        check_gives_logits(discriminator, shapes[domain], several=True)
+def _check_networks(networks, shapes, form):
+    check_two_way("DiscoGAN", networks, shapes, several_outputs=True)
+    for discriminator in (networks["discriminator_a"], networks["discriminator_b"]):
         if form == "code" and len(getattr(discriminator, "outputs", ())) < 2:
             raise ValueError(
                 "The form code compares features inside the discriminators; expected models with "

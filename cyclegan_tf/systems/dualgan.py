@@ -13,13 +13,10 @@ from cyclegan_tf.precision import dtype_policy
 from cyclegan_tf.systems import meanings
 from cyclegan_tf.systems.base import System, given_shapes, shapes_by_domain
 from cyclegan_tf.systems.checks import (
-    check_are_two,
     check_count,
-    check_gives_logits,
     check_image_shape,
-    check_makes,
     check_seed,
-    check_takes,
+    check_two_way,
     check_weights,
 )
 from cyclegan_tf.systems.pix2pix import paper_halvings
@@ -132,7 +129,7 @@ class DualGAN(System):
             if None in networks.values():
                 built = paper_networks(shapes, seed=seed)
                 networks = {name: given or built[name] for name, given in networks.items()}
-        _check_networks(**networks, shapes=shapes)
+        check_two_way("DualGAN", networks, shapes)
         super().__init__(
             networks,
             # The discriminators last: they are updated in each step, which `_seed` counts.
@@ -309,17 +306,6 @@ def _check_of_form(adversarial, critic_steps, clip):
         check_count(critic_steps=critic_steps)
     if clip is not None and not 0 < clip < float("inf"):  # written so that NaN is refused too
         raise ValueError(f"clip must be a finite number above 0. Received: clip={clip}")
-
-
-def _check_networks(generator_ab, generator_ba, discriminator_a, discriminator_b, shapes):
-    check_are_two("DualGAN", "generator", generator_ab, generator_ba)
-    check_are_two("DualGAN", "discriminator", discriminator_a, discriminator_b)
-    for generator, source, target in ((generator_ab, "a", "b"), (generator_ba, "b", "a")):
-        check_takes(generator, shapes[source])
-        check_makes(generator, shapes[source], shapes[target])
-    for discriminator, domain in ((discriminator_a, "a"), (discriminator_b, "b")):
-        check_takes(discriminator, shapes[domain])
-        check_gives_logits(discriminator, shapes[domain])
 
 
 def _loss_panels(adversarial):

@@ -221,7 +221,7 @@ def test_noise_is_drawn_anew_in_each_step_and_for_both_updates():
         assert all(np.any(noise != other) for other in drawn[:number])
     evaluated = []
     for _ in range(2):
-        model.reset_metrics()  # Keras 3.10 goes on with the mean over the steps before
+        model.reset_metrics()  # Keras 3.10 keeps the mean over the steps before
         evaluated.append(model.test_on_batch(image, image))
     assert evaluated[0] == evaluated[1]
 
