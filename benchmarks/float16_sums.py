@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from cyclegan_tf import InstanceNormalization, resnet_generator
 from cyclegan_tf.exporting.tflite.equalization import equalized
-from cyclegan_tf.exporting.tflite.report import psnr
+from cyclegan_tf.metrics import psnr
 from cyclegan_tf.precision import in_precision
 from cyclegan_tf.runs.load import load
 
@@ -83,7 +83,7 @@ def main():
         for sums, layer_class in (("of the image", InFloat16), ("row by row", InStages)):
             outputs = replaced(net, layer_class)(image, training=False).numpy()
             broken = int((~np.isfinite(outputs)).sum())
-            decibels = "" if broken else round(float(psnr(outputs, expected)[0]), 1)
+            decibels = "" if broken else round(float(psnr(outputs, expected, 2)[0]), 1)
             rows.append({"weights": weights, "sums": sums, "NaN": broken, "dB": decibels})
     benchmark = f"float16_sums {arguments.size}px {arguments.run or 'random weights'}"
     tables.publish(rows, arguments, benchmark)

@@ -31,8 +31,8 @@ from cyclegan_tf.exporting.tflite.equalization import equalized, normalized_conv
 from cyclegan_tf.exporting.tflite.gptq import input_covariances, rounded
 from cyclegan_tf.exporting.tflite.quantization import _RECIPES, Material
 from cyclegan_tf.exporting.tflite.quantizer import measured_ranges
-from cyclegan_tf.exporting.tflite.report import psnr
 from cyclegan_tf.exporting.tflite.representative import TEST, representative_images
+from cyclegan_tf.metrics import psnr
 from cyclegan_tf.runs.options import resolve
 
 SIZE = 24
@@ -87,13 +87,6 @@ def _report(path):
     return json.loads(path.with_suffix(".report.json").read_text(encoding="utf-8"))
 
 
-def test_psnr_by_hand():
-    expected = np.zeros((2, 4, 4, 3), np.float32)
-    outputs = expected + np.float32([0.2, 0.02]).reshape(2, 1, 1, 1)
-    # Errors of 0.2 and 0.02 where 2 is the range: 20 log10(2 / error).
-    np.testing.assert_allclose(psnr(outputs, expected), [20, 40], atol=1e-4)
-
-
 LEAST = {"none": 100, "float16": 55, "dynamic": 35, "int8": 30, "auto": 30}
 # In what the weights of convolutions are stored.
 STORED = {"none": np.float32, "float16": np.float16, "dynamic": np.int8, "int8": np.int8}
@@ -107,7 +100,7 @@ def test_every_quantization_is_close_to_keras_and_reports_what_it_is(
         model, tmp_path / "x.tflite", quantization=quantization, representative=images
     )
     outputs, expected = _run(path, images), model.translate(_floats(images))
-    decibels = psnr(outputs, expected)
+    decibels = psnr(outputs, expected, data_range=2)
     assert decibels.min() > LEAST[quantization]
 
     report = _report(path)
@@ -294,7 +287,7 @@ def test_any_size_on_wish(quantization, model, tmp_path):
     interpreter.invoke()
     output = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
     expected = model.translate(_floats(image[None]))
-    assert psnr(output, expected) > LEAST[quantization]
+    assert psnr(output, expected, data_range=2) > LEAST[quantization]
 
     Image.fromarray(smooth(33, 42)).save(tmp_path / "in.png")
     script = [sys.executable, EXPORT / "mobile" / "translate.py", path]

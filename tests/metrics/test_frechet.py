@@ -55,7 +55,7 @@ def test_bad_features_are_named(reference):
     features = reference["features_1"]
     broken = features.copy()
     broken[7, 3] = np.nan
-    with pytest.raises(ValueError, match="finite features_2. Received: NaN or infinity in row 7"):
+    with pytest.raises(ValueError, match=r"finite features_2\. Received: NaN or infinity in row 7"):
         frechet_distance(features, broken)
     with pytest.raises(ValueError, match=r"Received: \(150, 12\) and \(150, 11\)"):
         frechet_distance(features, features[:, 1:])

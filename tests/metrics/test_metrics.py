@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
+from references import load
 
-from cyclegan_tf.metrics import grain, nearest_class, segmentation_scores
+from cyclegan_tf.metrics import class_scores, grain, nearest_class, segmentation_scores
+from cyclegan_tf.metrics.segmentation import confusion_matrix
 from cyclegan_tf.runs.scores import label_scores
 
 
@@ -53,3 +55,49 @@ def test_grain_of_a_chessboard_and_of_an_edge():
     with pytest.raises(ValueError, match="radius must be at least 1"):
         grain(flat, classes, radius=0)
     assert np.isnan(grain(flat[:, :4, :4], np.arange(16).reshape(1, 4, 4)))
+
+
+VOID, CLASSES = 255, 19
+
+
+def test_scores_are_those_of_the_published_script():
+    """Two of its 19 classes do not occur in the truth and count as 0 there."""
+    reference = load("metric_segmentation")
+    truth, predicted = reference["truth"], reference["predicted"]
+    matrix = confusion_matrix(truth, predicted, CLASSES, ignore=VOID)
+    np.testing.assert_array_equal(matrix, reference["predicted/histogram"])
+    scores = segmentation_scores(truth, predicted, CLASSES, ignore=VOID, absent="zero")
+    published = [
+        reference[f"predicted/{name}"] for name in ("pixel_accuracy", "class_accuracy", "class_iou")
+    ]
+    np.testing.assert_allclose(list(scores.values()), published, rtol=1e-6)
+
+    by_class = class_scores(truth, predicted, CLASSES, ignore=VOID)
+    for name, values in by_class.items():
+        assert list(np.flatnonzero(np.isnan(values))) == [3, 11]
+        published = reference[f"predicted/per_class_{name}"]
+        np.testing.assert_allclose(np.nan_to_num(values), published, rtol=1e-6)
+    left_out = segmentation_scores(truth, predicted, CLASSES, ignore=VOID)
+    assert left_out["iou"] == pytest.approx(np.nanmean(by_class["iou"]))
+    assert left_out["per_class"] == pytest.approx(scores["per_class"] * 19 / 17)
+
+
+def test_predictions_outside_the_classes_are_refused():
+    """The published script counts them as something else, and so drops whole images."""
+    reference = load("metric_segmentation")
+    assert reference["predicted_with_extra_class/image_dropped"].any()
+    predicted = reference["predicted_with_extra_class"]
+    with pytest.raises(ValueError, match=r"predicted must hold classes from 0 to 18.*Received: 19"):
+        segmentation_scores(reference["truth"], predicted, CLASSES, ignore=VOID)
+
+
+def test_void_pixels_do_not_count_whatever_was_predicted_there():
+    truth, predicted = np.array([0, 0, 1, 7, 9]), np.array([0, 1, 1, 0, 5])
+    scores = segmentation_scores(truth, predicted, 2, ignore=(7, 9))
+    assert scores == segmentation_scores(truth[:3], predicted[:3], 2)
+    with pytest.raises(ValueError, match=r"truth must hold classes from 0 to 1.*Received: 9"):
+        segmentation_scores(truth, predicted, 2, ignore=7)
+    with pytest.raises(ValueError, match="Expected pixels to score"):
+        segmentation_scores(truth[3:], predicted[3:], 2, ignore=(7, 9))
+    with pytest.raises(ValueError, match=r"absent must be left_out or zero\. Received: 'nan'"):
+        segmentation_scores(truth, predicted, 2, absent="nan")

@@ -8,23 +8,11 @@ import numpy as np
 import tensorflow as tf
 
 from cyclegan_tf.exporting.tflite.interpreter import median_seconds, operators, translated
+from cyclegan_tf.metrics import psnr
 from cyclegan_tf.pixels import to_uint8
 from cyclegan_tf.runs.sheets import image_grid
 
 _ROWS = 4
-
-
-def psnr(outputs, expected):
-    """Decibels of each image: 10 log10(peak² / mean squared error), the peak being 2.
-
-    Args:
-        outputs, expected: `(count, height, width, channels)` in [-1, 1].
-
-    Returns:
-        `(count,)`; 200 for images that agree as far as float32 can tell.
-    """
-    error = np.square(np.float64(outputs) - expected).mean(axis=(1, 2, 3))
-    return 10 * np.log10(4 / np.maximum(error, 4e-20))
 
 
 def agreement(outputs, expected):
@@ -32,7 +20,7 @@ def agreement(outputs, expected):
 
     The keys stay as they are in the report files of earlier versions.
     """
-    decibels = psnr(outputs, expected)
+    decibels = psnr(outputs, expected, data_range=2)
     return {
         "pictures": len(decibels),
         "mean_db": round(float(decibels.mean()), 2),
@@ -99,7 +87,7 @@ def gpu_delegate(model):
 
 def grid(images, expected, outputs):
     """A Pillow image: input | Keras | the file | their difference; the worst image first."""
-    rows = np.argsort(psnr(outputs, expected))[:_ROWS]
+    rows = np.argsort(psnr(outputs, expected, data_range=2))[:_ROWS]
     difference = np.clip(8 * np.abs(outputs - expected) - 1, -1, 1)
     columns = [to_uint8(each[rows]) for each in (images.test, expected, outputs, difference)]
     return image_grid(columns, ["input", "Keras", ".tflite", "difference × 8"])
