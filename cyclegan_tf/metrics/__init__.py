@@ -1,5 +1,13 @@
 """Scores: arrays in, numbers out."""
 
+from cyclegan_tf.metrics.alarms import (
+    Alarm,
+    alarms,
+    blank,
+    collapsed,
+    inverted,
+    returns_its_input,
+)
 from cyclegan_tf.metrics.frechet import (
     feature_moments,
     frechet_distance,
