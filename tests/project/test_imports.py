@@ -24,8 +24,8 @@ WINGS = [
     ["losses", "precision"],
     ["directions", "preprocessing"],
     ["replicas", "value_range"],
-    ["choices", "devices", "files", "random_numbers"],
-    ["errors", "extras", "keras_internals", "pixels", "quiet_start"],
+    ["choices", "devices", "extras", "files", "random_numbers", "torch_files"],
+    ["errors", "keras_internals", "pixels", "quiet_start"],
 ]
 
 
