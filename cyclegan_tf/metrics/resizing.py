@@ -1,4 +1,7 @@
-"""Resizing for the Inception network, in the three ways of the field: each gives another FID."""
+"""Resizing for networks that find features; for Inception in the three ways of the field.
+
+Each of the three gives another FID.
+"""
 
 import numpy as np
 from PIL import Image
@@ -33,14 +36,31 @@ def resize_for_inception(images, how):
     resized = np.empty((count, SIDE, SIDE, channels), np.float32)
     for number, image in enumerate(images):
         image = np.float32(image)
-        resized[number] = _bicubic(image) if how == "clean" else _bilinear(image, how)
+        resized[number] = _bicubic(image, SIDE) if how == "clean" else _bilinear(image, how)
     return resized
 
 
-def _bicubic(image):
+def resize_bicubic(images, side):
+    """Images resized to squares, bicubic with antialiasing, each channel in float32, clipped.
+
+    Args:
+        images: `(count, height, width, channels)`, uint8 or floats in [0, 255].
+        side: of the squares, in pixels.
+
+    Returns:
+        float32 `(count, side, side, channels)`, in [0, 255], not rounded.
+
+    Raises:
+        ValueError: another shape.
+    """
+    (images,) = checks.image_batches(images)
+    return np.stack([_bicubic(np.float32(image), side) for image in images])
+
+
+def _bicubic(image, side):
     channels = [
         Image.fromarray(np.ascontiguousarray(channel)).resize(
-            (SIDE, SIDE), Image.Resampling.BICUBIC
+            (side, side), Image.Resampling.BICUBIC
         )
         for channel in np.moveaxis(image, -1, 0)
     ]
