@@ -6,6 +6,7 @@ ask for anything; here it gets what a state dict is made of, so that no file can
 
 import collections
 import dataclasses
+import hashlib
 import io
 import pathlib
 import pickle
@@ -38,13 +39,7 @@ def read_state(path):
     Raises:
         InputError: there is no such file, it is damaged, or it holds anything but tensors by name.
     """
-    path = pathlib.Path(path)
-    if not path.is_file():
-        raise InputError(f"{path} does not exist; expected a file that torch.save wrote.")
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
+    content = _content(path)
     try:
         tensors, storages = _unpickled(content)
         if not isinstance(tensors, dict) or not tensors:
@@ -66,8 +61,35 @@ def read_state(path):
         ) from error
 
 
+def sha256(path):
+    """The SHA-256 of a file in hexadecimal digits.
+
+    Raises:
+        InputError: there is no such file.
+    """
+    return hashlib.sha256(_content(path)).hexdigest()
+
+
+def is_of_name(digest, name):
+    """Whether a SHA-256 begins with the digits that end the name of a published file.
+
+    Names such as `network-6726825d.pth` hold the first digits, as `torch.hub` expects it.
+    """
+    return digest.startswith(pathlib.Path(name).stem.rpartition("-")[2])
+
+
 class _Unexpected(Exception):
     """A pickle asks for something that no state dict is made of."""
+
+
+def _content(path):
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise InputError(f"{path} does not exist; expected a file that torch.save wrote.")
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
 
 
 @dataclasses.dataclass(frozen=True)
