@@ -66,6 +66,9 @@ def test_only_with_the_published_weights_a_distance_is_called_fid(file, monkeypa
     ours = extractor("inception-fid", path=file, resizing="legacy_tensorflow")
     assert (ours.name, ours.resizing) == ("inception-fid", "legacy_tensorflow")
     assert ours.distance_names == ("fid", "kid")
+    # The graph of TensorFlow subtracts 128 and divides by 128; pytorch-fid maps 255 to 1.
+    images = np.full((1, 9, 9, 3), (0, 128, 255), np.uint8)
+    np.testing.assert_allclose(ours.prepare(images)[0, 150, 150], (-1, 0, 127 / 128), atol=1e-6)
 
 
 def test_the_digits_of_a_name(tmp_path):

