@@ -22,6 +22,10 @@ DUALGAN_DISCRIMINATORS = ("global", "patch")
 FINE_DISCRIMINATORS = ("none", "a", "b", "both")
 SIDE_BY_SIDE = ("none", *DIRECTIONS)  # the order of two images in one file
 SCENES, TFDS = "scenes", "tfds:"  # sources that are not folders; the second begins a name
+SPLITS = ("test", "train")  # to score a model on
+# How images become 299 by 299 pixels for the network of FID: as in clean-fid, in pytorch-fid, in
+# TensorFlow 1.
+INCEPTION_RESIZINGS = ("clean", "legacy_pytorch", "legacy_tensorflow")
 STRATEGIES = ("auto", "one", "mirrored", "multi-worker", "tpu")
 
 # Precisions, and the Keras dtype policy of each.

@@ -14,6 +14,7 @@ import typer
 
 # Nothing here imports TensorFlow, which would delay help and error messages by seconds: each
 # command imports what it needs.
+from cyclegan_tf.commands.evaluate import evaluate
 from cyclegan_tf.commands.export import export
 from cyclegan_tf.commands.import_checkpoints import import_checkpoints
 from cyclegan_tf.commands.style import style
@@ -51,6 +52,7 @@ def _options_of_all_commands(
 
 app.command("train", cls=TrainCommand)(train_function())
 app.command("translate")(translate)
+app.command("evaluate")(evaluate)
 app.command("export")(export)
 app.command("import")(import_checkpoints)
 app.command("style")(style)

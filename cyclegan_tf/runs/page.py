@@ -9,6 +9,7 @@ import numpy as np
 from cyclegan_tf import files
 from cyclegan_tf.directions import from_domain, to_domain
 from cyclegan_tf.runs.folder import RunFolder
+from cyclegan_tf.runs.html_page import document
 from cyclegan_tf.runs.options import declared_options
 
 
@@ -30,14 +31,19 @@ def write_page(folder, title, panels, section=""):
         _plot_losses(rows, panels, folder.plot)
     files.write_text(
         folder.page,
-        _PAGE.format(
-            title=html.escape(title),
-            summary=_summary(options, rows),
-            links=_links(folder),
-            section=section,
-            samples=_samples(folder.samples),
-            losses=_losses(rows, panels),
-            options=_options(options),
+        document(
+            title,
+            "\n".join(
+                (
+                    _summary(options, rows),
+                    _links(folder),
+                    section,
+                    _samples(folder.samples),
+                    "<h2>Losses</h2>",
+                    _losses(rows, panels),
+                    _options(options),
+                )
+            ),
         ),
     )
 
@@ -182,31 +188,3 @@ _SAMPLES = """<h2>Samples</h2>
     document.getElementById("epoch").value = epochs[event.target.value];
   }};
 </script>"""
-
-_PAGE = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>{title}</title>
-<style>
-  :root {{ color-scheme: light dark; }}
-  body {{ font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem; box-sizing: border-box; }}
-  img {{ max-width: 100%; height: auto; background: #fff; border-radius: 4px; }}
-  .wide {{ overflow-x: auto; }}
-  input[type=range] {{ display: block; width: 100%; }}
-  caption, summary {{ font-weight: 600; text-align: left; }}
-  table {{ border-collapse: collapse; margin: 1rem 0; }}
-  th, td {{ text-align: left; vertical-align: top; padding: .2rem 1rem .2rem 0; border-bottom: 1px solid #8884; font-variant-numeric: tabular-nums; }}
-  th {{ font-weight: 400; font-family: ui-monospace, monospace; }}
-  code {{ overflow-wrap: anywhere; }}
-</style>
-<h1>{title}</h1>
-{summary}
-{links}
-{section}
-{samples}
-<h2>Losses</h2>
-{losses}
-{options}
-</html>
-"""

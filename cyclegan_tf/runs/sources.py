@@ -12,17 +12,19 @@ from cyclegan_tf.recipes import SYSTEMS
 from cyclegan_tf.runs.options import is_folder
 
 
-def sources_of(options, split="train"):
+def sources_of(options, split="train", paired=None):
     """The two `Source`s of a run, of domain A and of domain B.
 
     Args:
         options: `RunOptions`.
         split: `"train"`, or `"test"` if the source has one; two folders have none.
+        paired: images of one name are a pair; by default if the system trains on pairs.
 
     Raises:
         InputError: there are no such images.
     """
-    chosen, paired = options.data, SYSTEMS[options.system].paired
+    chosen = options.data
+    paired = SYSTEMS[options.system].paired if paired is None else paired
     if chosen.source == SCENES:
         seed = options.training.seed
         return scene_sources(image_size=chosen.crop_size, split=split, seed=seed, paired=paired)

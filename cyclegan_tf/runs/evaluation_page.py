@@ -1,0 +1,161 @@
+"""The page of an evaluation: its scores, and the best and the worst images by each measure."""
+
+import html
+import json
+
+import numpy as np
+
+from cyclegan_tf import files
+from cyclegan_tf.directions import from_domain, to_domain
+from cyclegan_tf.errors import InputError
+from cyclegan_tf.runs.html_page import document
+from cyclegan_tf.runs.sheets import image_grid
+
+_SHOWN = 8  # best and worst images of each measure
+_WRITTEN = {"scores.json", "index.html", "images"}
+
+
+def write_evaluation(folder, evaluation, title, names=None):
+    """Writes `scores.json`, `index.html` and `images/` to a folder, which is replaced as a whole.
+
+    Args:
+        folder: to write.
+        evaluation: an `Evaluation`.
+        title: of the page.
+        names: of the images by domain, `{"a": […], "b": […]}`; numbers if `None`.
+    """
+    with files.atomic_folder(folder) as beside:
+        (beside / "images").mkdir()
+        sections = [
+            _section(beside, evaluation, direction, (names or {}).get(from_domain(direction)))
+            for direction in evaluation.directions
+        ]
+        files.write_text(beside / "scores.json", evaluation.as_json())
+        protocol = html.escape(json.dumps(evaluation.protocol, indent=2))
+        how = f"<details><summary>How this was measured</summary><pre>{protocol}</pre></details>"
+        page = document(title, "\n".join((_SCRIPT, *sections, how)))
+        files.write_text(beside / "index.html", page)
+
+
+def check_replaceable(folder):
+    """Raises an `InputError` if a folder holds something else than an earlier evaluation."""
+    files.check_folder(folder)
+    found = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    if found - _WRITTEN:
+        raise InputError(
+            f"{folder} holds {min(found - _WRITTEN)!r}, which no evaluation writes; choose a "
+            "folder that is new or empty."
+        )
+
+
+def title_of(direction):
+    """`A → B` of `ab`."""
+    return f"{from_domain(direction).upper()} → {to_domain(direction).upper()}"
+
+
+def shown_images(per_image):
+    """The numbers of the best and the worst images by any measure, sorted."""
+    chosen = set()
+    for values in per_image.values():
+        order = np.argsort(values, kind="stable")
+        chosen.update(order[:_SHOWN].tolist(), order[-_SHOWN:].tolist())
+    return sorted(chosen)
+
+
+def _section(folder, evaluation, direction, names):
+    """One direction: what was noticed, the scores, and images that can be sorted."""
+    found, measures = evaluation.directions[direction], evaluation.measures
+    per_image = {
+        name: score.per_image
+        for name, score in found.results.items()
+        if score.per_image is not None
+    }
+    numbers = shown_images(per_image)
+    sources = [_write_image(folder, found.translated, direction, number) for number in numbers]
+    entries = [
+        {
+            "source": source,
+            "name": str(names[number] if names else number + 1),
+            "values": {name: round(float(values[number]), 4) for name, values in per_image.items()},
+        }
+        for number, source in zip(numbers, sources)
+    ]
+    rows = "".join(
+        f"<tr><th>{html.escape(name)}</th><td>{said(score)}</td>"
+        f"<td>{html.escape(measures[name].meaning)}; {measures[name].best} is good</td></tr>"
+        for name, score in found.results.items()
+    )
+    alarms = "".join(f'<p class="alarm">{html.escape(each.sentence)}</p>' for each in found.alarms)
+    choices = "".join(
+        f'<option value="{html.escape(name)}" data-best="{measures[name].best}">'
+        f"{html.escape(name)}</option>"
+        for name in per_image
+    )
+    return _SECTION.format(
+        title=title_of(direction),
+        direction=direction,
+        alarms=alarms,
+        rows=rows,
+        choices=choices,
+        # Names of files may hold what would end the script.
+        entries=json.dumps(entries).replace("</", "<\\/"),
+    )
+
+
+def said(score):
+    """A `Score` with four digits and, if known, its standard error."""
+    error = "" if score.standard_error is None else f" ± {score.standard_error:.2g}"
+    return f"{score.value:.4g}{error}"
+
+
+def _write_image(folder, translated, direction, number):
+    """Writes an image beside its translation and, if known, the truth; returns its path."""
+    shown = {"input": translated.inputs, "translated": translated.outputs}
+    if translated.truth is not None:
+        shown["true"] = translated.truth
+    if translated.back is not None:
+        shown["and back"] = translated.back
+    columns = [[images[number]] for images in shown.values()]
+    path = f"images/{direction}_{number + 1:05d}.png"
+    image_grid(columns, list(shown)).save(folder / path)
+    return path
+
+
+_SECTION = """<h2>{title}</h2>
+{alarms}
+<div class="wide"><table><tr><td>measure</td><td>value</td><td>what it is</td></tr>{rows}</table></div>
+<p><label>Sort by <select id="measure_{direction}">{choices}</select></label>
+<label><input type="checkbox" id="best_{direction}"> best first</label></p>
+<div id="images_{direction}" class="images"></div>
+<script>
+  show("{direction}", {entries});
+</script>"""
+
+# Sorts the images of a direction by the measure that is chosen.
+_SCRIPT = """<script>
+  function show(direction, entries) {
+    const measure = document.getElementById("measure_" + direction);
+    const best = document.getElementById("best_" + direction);
+    const images = document.getElementById("images_" + direction);
+    function draw() {
+      const option = measure.selectedOptions[0];
+      if (!option) return;
+      const rising = (option.dataset.best === "low") === best.checked;
+      const sorted = [...entries].sort((one, other) =>
+        (one.values[option.value] - other.values[option.value]) * (rising ? 1 : -1));
+      images.replaceChildren(...sorted.map(entry => {
+        const figure = document.createElement("figure");
+        const image = new Image();
+        image.src = entry.source;
+        image.alt = "Image " + entry.name + " and its translation";
+        image.loading = "lazy";
+        const caption = document.createElement("figcaption");
+        caption.textContent = entry.name + ": " + option.value + " " + entry.values[option.value];
+        figure.append(image, caption);
+        return figure;
+      }));
+    }
+    measure.onchange = best.onchange = draw;
+    draw();
+  }
+</script>"""
