@@ -4,6 +4,7 @@ import contextlib
 import functools
 import pathlib
 import signal
+import warnings
 
 from cyclegan_tf import data, precision
 from cyclegan_tf.choices import PRECISIONS
@@ -22,6 +23,7 @@ from cyclegan_tf.training.checkpoints import Checkpoints
 from cyclegan_tf.training.schedules import ConstantThenLinearDecay
 
 _STOP = (signal.SIGTERM, signal.SIGINT)  # at which a run saves its state
+_FEWEST_UPDATES = 100  # weights of fewer are nearly untrained, averaged or not
 
 
 def train(
@@ -81,6 +83,8 @@ def train(
             )
             if before or state:
                 log(_standing(folder.path, state, finished))
+            if not finished:
+                _check_average(training, dataset.elements.steps_per_epoch)
         schedule = _schedule(options, state, dataset.elements)
         with strategy.scope():
             model = compiled_model(options, image_shape, schedule)
@@ -153,6 +157,23 @@ def _schedule(options, state, elements):
         steps_per_epoch=elements.steps_per_epoch,
         **begin,
     )
+
+
+def _check_average(training, steps_per_epoch):
+    """Warns of a moving average that spans more than the run.
+
+    Keras begins it with the weights after the first update, of which `momentum ** n` are left
+    after n others.
+    """
+    updates = training.epochs * steps_per_epoch // training.gradient_accumulation_steps
+    momentum = training.ema_momentum
+    if updates >= _FEWEST_UPDATES and updates * (1 - momentum) < 1:
+        warnings.warn(
+            f"ema_momentum={momentum:g} averages over about {1 / (1 - momentum):,.0f} updates, and "
+            f"this run has {updates:,}, so the weights that it ends with would be "
+            f"{momentum**updates:.0%} untrained; use {1 - 10 / updates:.4g}, or train for longer.",
+            stacklevel=3,
+        )
 
 
 def _callbacks(folder, options, samples, chief):
