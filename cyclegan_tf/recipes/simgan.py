@@ -2,16 +2,15 @@
 
 from typing import Annotated
 
-from cyclegan_tf.choices import SIMGAN_FORMS
-from cyclegan_tf.recipes.common import Adversarial, BaseFilters, Direction, PoolSize
+from cyclegan_tf.choices import ADVERSARIAL_OBJECTIVES, SIMGAN_FORMS
+from cyclegan_tf.recipes.common import BaseFilters, Direction
 from cyclegan_tf.recipes.option import Option
 from cyclegan_tf.recipes.recipe import Recipe
 
 _Form = Annotated[
     str,
     Option(
-        "Networks and losses: `cyclegan` as the CycleGAN paper ran it, `simgan` is SimGAN's own, "
-        "with --adversarial vanilla",
+        "Networks and losses: `cyclegan` as the CycleGAN paper ran it, `simgan` is SimGAN's own",
         choices=SIMGAN_FORMS,
     ),
 ]
@@ -26,6 +25,31 @@ _Blocks = Annotated[
 _StridedLayers = Annotated[
     int | None, Option("Strided layers of the PatchGAN; 3 see 70x70 patches", "3", least=1)
 ]
+_WeightOfL1 = Annotated[
+    float | None,
+    Option(
+        "Weight of the L1 distance between an image and its translation",
+        "10; 0.5 in SimGAN's own form",
+        least=0,
+    ),
+]
+_Adversarial = Annotated[
+    str | None,
+    Option(
+        "Adversarial objective",
+        "lsgan; vanilla in SimGAN's own form",
+        choices=ADVERSARIAL_OBJECTIVES,
+    ),
+]
+_PoolSize = Annotated[
+    int | None,
+    Option(
+        "Earlier translations kept for the discriminator; SimGAN's own form needs many batches, "
+        "and must be given how many images these are",
+        "50",
+        least=0,
+    ),
+]
 
 
 def build(
@@ -36,11 +60,9 @@ def build(
     base_filters: BaseFilters = 64,
     blocks: _Blocks = None,
     strided_layers: _StridedLayers = None,
-    lambda_l1: Annotated[
-        float, Option("Weight of the L1 distance between an image and its translation", least=0)
-    ] = 10.0,
-    adversarial: Adversarial = "lsgan",
-    pool_size: PoolSize = 50,
+    lambda_l1: _WeightOfL1 = None,
+    adversarial: _Adversarial = None,
+    pool_size: _PoolSize = None,
     seed=0,
     remat=False,
 ):
@@ -82,9 +104,9 @@ RECIPE = Recipe(
         "paper":   {},
         #          SimGAN's own: 10,000 steps of 512 small images at one rate. The paper gives no
         #          weight and no size of the buffer; these are a reimplementation's.
-        "refiner": {"form": "simgan", "adversarial": "vanilla", "lambda_l1": 0.5,
-                    "pool_size": 25_600, "crop_size": 55, "batch_size": 512, "learning_rate": 1e-3,
-                    "epochs": 100, "steps_per_epoch": 100, "decay_epochs": 0},
+        "refiner": {"form": "simgan", "pool_size": 25_600, "crop_size": 55, "batch_size": 512,
+                    "learning_rate": 1e-3, "epochs": 100, "steps_per_epoch": 100,
+                    "decay_epochs": 0},
         #          The first for 64 pixels and minutes. At CycleGAN's demo's rate of 2e-3 the images
         #          stay as they are.
         "demo":    {"crop_size": 64, "base_filters": 32, "epochs": 12, "steps_per_epoch": 100},

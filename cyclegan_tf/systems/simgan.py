@@ -14,6 +14,12 @@ from cyclegan_tf.systems.checks import check_weights
 from cyclegan_tf.systems.cyclegan import paper_blocks
 from cyclegan_tf.systems.one_way import OneWay
 
+# What is not given, by form. How many images SimGAN's pool needs depends on the size of a batch.
+_DEFAULTS = {
+    "cyclegan": {"lambda_l1": 10.0, "adversarial": "lsgan", "pool_size": 50},
+    "simgan": {"lambda_l1": 0.5, "adversarial": "vanilla", "pool_size": None},
+}
+
 
 @keras.saving.register_keras_serializable(package="cyclegan_tf")
 class SimGAN(OneWay):
@@ -62,9 +68,11 @@ class SimGAN(OneWay):
         image_shape: `(height, width, channels)` of the training images of both domains. Height
             and width may be `None` if `pool_size` is 0. `translate` takes any size.
         form: `"cyclegan"` or `"simgan"`, see above.
-        lambda_l1: weight of the distance to the input.
-        adversarial: `"lsgan"`, `"vanilla"` or `"wgangp"`; SimGAN's own form has `"vanilla"`.
-        pool_size: images that the replay pool holds; 0 for none.
+        lambda_l1: weight of the distance to the input; 10 if `None`, and 0.5 in SimGAN's own form.
+        adversarial: `"lsgan"`, `"vanilla"` or `"wgangp"`; if `None`, `"lsgan"`, and `"vanilla"` in
+            SimGAN's own form, which has no other.
+        pool_size: images that the replay pool holds; 0 for none; 50 if `None`. SimGAN's own form
+            must be given it: one of the reimplementations has 50 batches.
         seed: an integer >= 0, of the initial weights, the pool and the gradient penalty.
         remat: see `CycleGAN`.
 
@@ -83,22 +91,19 @@ class SimGAN(OneWay):
         direction="ab",
         image_shape=(256, 256, 3),
         form="cyclegan",
-        lambda_l1=10.0,
-        adversarial="lsgan",
-        pool_size=50,
+        lambda_l1=None,
+        adversarial=None,
+        pool_size=None,
         seed=0,
         remat=False,
         **kwargs,
     ):
         check_choice("form", form, SIMGAN_FORMS)
-        check_weights(lambda_l1=lambda_l1)
         _check_same_shape(image_shape)
+        lambda_l1, adversarial, pool_size = _of_form(
+            form, lambda_l1=lambda_l1, adversarial=adversarial, pool_size=pool_size
+        )
         own = form == "simgan"
-        if own and adversarial != "vanilla":
-            raise ValueError(
-                "The form simgan has a cross-entropy; expected adversarial='vanilla'. "
-                f"Received: {adversarial!r}"
-            )
         super().__init__(
             generator,
             discriminator,
@@ -179,6 +184,25 @@ def paper_networks(
         "generator": resnet_generator(any_size, blocks=blocks, **generator),
         "discriminator": patchgan(any_size, strided_layers=strided_layers, **discriminator),
     }
+
+
+def _of_form(form, **given):
+    """What was given, and else the form's, checked."""
+    values = {
+        name: _DEFAULTS[form][name] if value is None else value for name, value in given.items()
+    }
+    check_weights(lambda_l1=values["lambda_l1"])
+    if form == "simgan" and values["adversarial"] != "vanilla":
+        raise ValueError(
+            "The form simgan has a cross-entropy; expected adversarial='vanilla'. "
+            f"Received: {values['adversarial']!r}"
+        )
+    if values["pool_size"] is None:
+        raise ValueError(
+            "The form simgan shows its discriminator images of many batches; give pool_size, such "
+            "as 50 times the size of a batch, or 0 for none."
+        )
+    return values.values()
 
 
 def _check_same_shape(image_shape):

@@ -75,8 +75,6 @@ def _own_form(**settings):
         **{
             "image_shape": (12, 20, 3),
             "form": "simgan",
-            "adversarial": "vanilla",
-            "lambda_l1": 0.5,
             "pool_size": 2,
             **settings,
         },
@@ -170,7 +168,7 @@ def test_the_refiner_and_its_discriminator_are_those_of_the_paper():
 
 @pytest.mark.parametrize("form", ["cyclegan", "simgan"])
 def test_recomputed_activations_give_the_same_step(form):
-    settings = {"form": form, "adversarial": "vanilla", "base_filters": 4, "blocks": 1}
+    settings = {"form": form, "pool_size": 2, "base_filters": 4, "blocks": 1}
     images = np.random.default_rng(0).uniform(-1, 1, (2, 2, 24, 24, 3)).astype(np.float32)
     weights = []
     for remat in (False, True):
@@ -183,12 +181,38 @@ def test_recomputed_activations_give_the_same_step(form):
 
 
 @pytest.mark.parametrize(
+    ("form", "expected"),
+    [
+        # The CycleGAN paper's pool is of 50 images, and its SimGAN's weight 10.
+        ({}, {"lambda_l1": 10.0, "adversarial": "lsgan", "pool_size": 50}),
+        (
+            {"form": "simgan", "pool_size": 0},
+            {"lambda_l1": 0.5, "adversarial": "vanilla", "pool_size": 0},
+        ),
+        (
+            {"form": "simgan", "pool_size": 3, "lambda_l1": 0.0},
+            {"lambda_l1": 0.0, "adversarial": "vanilla", "pool_size": 3},
+        ),
+    ],
+)
+def test_what_is_not_given_is_that_of_the_form(form, expected):
+    model = simgan.build((24, 24, 3), base_filters=2, blocks=1, **form)
+    settings = model.settings()
+    assert {name: settings[name] for name in expected} == expected
+    assert model.pool.size == expected["pool_size"]
+
+
+@pytest.mark.parametrize(
     ("options", "sentence"),
     [
         ({"image_shape": {"a": (16, 16, 1), "b": (16, 16, 3)}}, "same height, width and channels"),
-        ({"form": "simgan"}, "cross-entropy; expected adversarial='vanilla'. Received: 'lsgan'"),
         (
-            {"form": "simgan", "adversarial": "vanilla", "strided_layers": 2},
+            {"form": "simgan", "adversarial": "lsgan"},
+            "cross-entropy; expected adversarial='vanilla'. Received: 'lsgan'",
+        ),
+        ({"form": "simgan"}, "give pool_size, such as 50 times the size of a batch, or 0"),
+        (
+            {"form": "simgan", "strided_layers": 2},
             "strided_layers is not for the form simgan",
         ),
         ({"form": "own"}, "form must be one of cyclegan, simgan. Received: 'own'"),
