@@ -63,9 +63,9 @@ RECIPE = Recipe(
         #        The paper's faces: 100,000 steps at one rate. Their L2 was 1e-4, here it is 5e-4.
         "paper": {"crop_size": 128, "batch_size": 128, "epochs": 1000, "steps_per_epoch": 100,
                   "decay_epochs": 0},
-        #        Digits and their edges: 5,000 steps. They are gray, so --channels 1 goes with it.
-        "edges": {"crop_size": 28, "load_size": 28, "flip": False, "batch_size": 64, "epochs": 50,
-                  "steps_per_epoch": 100, "decay_epochs": 0, "search_steps": 100},
+        #        Digits and their edges, which are gray: 5,000 steps.
+        "edges": {"crop_size": 28, "load_size": 28, "flip": False, "channels": 1, "batch_size": 64,
+                  "epochs": 50, "steps_per_epoch": 100, "decay_epochs": 0, "search_steps": 100},
         #        For 64 pixels and minutes: narrow networks, small batches, a higher rate.
         "demo":  {"crop_size": 64, "base_filters": 16, "batch_size": 16,
                   "learning_rate": 1e-3, "search_steps": 100, "search_starts": 2, "epochs": 12,

@@ -268,16 +268,18 @@ def _sectioned(source, system, values):
 
 
 def _with_sizes(options, given):
-    """Both sizes, from those that were given."""
+    """Both sizes, from those that were given; scenes have theirs, and three channels."""
     data = options.data
     load_size, crop_size = sizes_from(None, data.load_size, data.crop_size, data.preprocess)
     if data.source == SCENES:
-        if {"preprocess", "load_size"} & set(given) or data.channels != 3:
+        if {"preprocess", "load_size"} & set(given) or given.get("channels", 3) != 3:
             raise InputError(
                 "Scenes are rendered in RGB at the size that is asked for: give image_size, and "
                 "neither preprocess, load_size nor channels."
             )
-        return options.changed(preprocess="none", load_size=crop_size, crop_size=crop_size)
+        return options.changed(
+            preprocess="none", load_size=crop_size, crop_size=crop_size, channels=3
+        )
     return options.changed(load_size=load_size, crop_size=crop_size)
 
 

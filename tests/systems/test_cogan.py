@@ -492,3 +492,12 @@ def test_it_trains_with_l2_as_published():
         optimizer = _tiny().default_optimizer(group)
         assert (float(optimizer.learning_rate), optimizer.l2) == (pytest.approx(2e-4), 5e-4)
     assert resolve("scenes", system="cogan", preset="edges").training.batch_size == 64
+
+
+@pytest.mark.parametrize(
+    ("source", "given", "channels"),
+    [("digits", {}, 1), ("digits", {"channels": 3}, 3), ("scenes", {}, 3)],
+)
+def test_the_preset_for_gray_digits_is_gray_where_nothing_else_is_said(source, given, channels):
+    options = resolve(source, system="cogan", preset="edges", **given)
+    assert options.data.channels == channels
