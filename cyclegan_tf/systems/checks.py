@@ -13,6 +13,11 @@ from cyclegan_tf.networks.generators import size_multiple
 
 def check_image_shape(image_shape):
     """Height, width and channels; height and width may be `None`."""
+    if isinstance(image_shape, dict):
+        raise ValueError(
+            "This system takes images of both domains of one shape; give it alone, such as "
+            f"(256, 256, 3). Received: image_shape={image_shape}"
+        )
     if len(image_shape) != 3 or image_shape[-1] is None:
         raise ValueError(
             "image_shape must be (height, width, channels) with a known number of channels. "

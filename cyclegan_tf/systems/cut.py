@@ -17,7 +17,7 @@ from cyclegan_tf.networks.patch_features import maps_of, patch_features
 from cyclegan_tf.precision import dtype_policy
 from cyclegan_tf.random_numbers import fold_in, random_integers
 from cyclegan_tf.systems import meanings
-from cyclegan_tf.systems.base import System
+from cyclegan_tf.systems.base import System, shapes_by_domain
 from cyclegan_tf.systems.checks import (
     check_gives_logits,
     check_image_shape,
@@ -58,8 +58,8 @@ class CUT(System):
         features: a model from a list of patches `(batch, patches, channels)`, one for each of
             `nce_layers`, to a list of as many features of length 1; the paper's if `None`.
         direction: `"ab"` translates images of A to B, `"ba"` images of B to A.
-        image_shape: `(height, width, channels)` of the training images; height and width may be
-            `None`. `translate` takes any size.
+        image_shape: `(height, width, channels)` of the training images of both domains; height and
+            width may be `None`. `translate` takes any size.
         lambda_nce: weight of PatchNCE.
         nce_identity: half of PatchNCE is of images that are of the target domain already, which
             are to stay as they are.
@@ -103,13 +103,7 @@ class CUT(System):
         **kwargs,
     ):
         check_choice("direction", direction, DIRECTIONS)
-        if isinstance(image_shape, dict):
-            raise ValueError(
-                "The generator of CUT encodes images of both domains, which must have one shape; "
-                f"give it alone, such as (256, 256, 3). Received: image_shape={image_shape}"
-            )
-        image_shape = tuple(image_shape)
-        check_image_shape(image_shape)
+        image_shape = _shape_of_both(image_shape)
         check_weights(lambda_nce=lambda_nce)
         check_choice("adversarial", adversarial, ADVERSARIAL_OBJECTIVES)
         check_seed(seed)
@@ -309,6 +303,7 @@ def paper_networks(
     Returns:
         `{"generator": …, "discriminator": …}`.
     """
+    image_shape = _shape_of_both(image_shape)
     any_size = (None, None, image_shape[-1])
     seeds = seeds_of(seed, 3)  # the third is of the features
     common = {"base_filters": base_filters, "initialization": "xavier"}
@@ -345,6 +340,19 @@ def paper_features(generator, nce_layers=NCE_LAYERS, *, width=256, seed=0):
     """The paper's features of patches in the layers of a generator."""
     channels = [each.shape[-1] for each in maps_of(generator, nce_layers)]
     return patch_features(channels, width=width, seed=seeds_of(seed, 3)[2], name="features")
+
+
+def _shape_of_both(image_shape):
+    """The one shape of images of both domains; PatchNCE encodes translations too."""
+    shapes = shapes_by_domain(image_shape)
+    if shapes["a"] != shapes["b"]:
+        raise ValueError(
+            "CUT's generator encodes images and their translations, to compare both, so images of "
+            "both domains must have the same height, width and channels. "
+            f"Received: image_shape={image_shape}"
+        )
+    check_image_shape(shapes["a"])
+    return shapes["a"]
 
 
 def _check_translation(generator, discriminator, image_shape):

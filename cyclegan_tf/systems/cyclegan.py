@@ -88,8 +88,8 @@ class CycleGAN(System):
         remat=False,
         **kwargs,
     ):
-        image_shape = tuple(image_shape)
         check_image_shape(image_shape)
+        image_shape = tuple(image_shape)
         check_choice("adversarial", adversarial, ADVERSARIAL_OBJECTIVES)
         check_weights(
             lambda_a=lambda_a,
@@ -267,6 +267,7 @@ def paper_networks(
     Returns:
         A dictionary of models, by the names of `CycleGAN`'s arguments.
     """
+    check_image_shape(image_shape)
     blocks = paper_blocks(image_shape) if blocks is None else blocks
     any_size = (None, None, image_shape[-1])
     seeds = seeds_of(seed, 4)

@@ -17,7 +17,7 @@ from cyclegan_tf.networks.layer_factory import network_input
 from cyclegan_tf.precision import dtype_policy
 from cyclegan_tf.random_numbers import random_normal
 from cyclegan_tf.systems import meanings
-from cyclegan_tf.systems.base import System
+from cyclegan_tf.systems.base import System, given_shapes, shapes_by_domain
 from cyclegan_tf.systems.checks import (
     check_are_two,
     check_gives_logits,
@@ -79,8 +79,9 @@ class UNIT(System):
         discriminator_a, discriminator_b: models from images to logits, or to a list of logits of
             several scales, whose losses are added up.
         shared_discriminator: a model from what these give to logits; without it, they give logits.
-        image_shape: `(height, width, channels)` of the training images. Height and width may be
-            `None`. `translate` takes any size.
+        image_shape: `(height, width, channels)` of the training images, `{"a": …, "b": …}` if
+            the channels of the domains differ. Height and width may be `None`. `translate` takes
+            any size.
         lambda_adversarial: λ0.
         lambda_reconstruction: λ2, of an image and itself, encoded and decoded.
         lambda_cycle: λ4, of an image and itself, translated there and back.
@@ -126,7 +127,9 @@ class UNIT(System):
         remat=False,
         **kwargs,
     ):
-        check_image_shape(image_shape)
+        shapes = shapes_by_domain(image_shape)
+        for shape in shapes.values():
+            check_image_shape(shape)
         check_weights(
             lambda_adversarial=lambda_adversarial,
             lambda_reconstruction=lambda_reconstruction,
@@ -142,12 +145,12 @@ class UNIT(System):
         networks = dict(zip(NETWORKS, given))
         with dtype_policy(keras.dtype_policies.get(kwargs.get("dtype"))):
             if None in networks.values():
-                built = paper_networks(image_shape, seed=seed)
+                built = paper_networks(shapes, seed=seed)
                 networks = {name: given or built[name] for name, given in networks.items()}
         if shared_discriminator is not None:
             networks["shared_discriminator"] = shared_discriminator
-        _check_parts(networks, tuple(image_shape))
-        _check_whole(networks, _generators(networks), tuple(image_shape))
+        _check_parts(networks, shapes)
+        _check_whole(networks, _generators(networks), shapes)
         super().__init__(
             networks,
             groups={
@@ -157,7 +160,7 @@ class UNIT(System):
             loss_panels=_loss_panels(
                 adversarial, lambda_adversarial * len(networks["discriminator_a"].outputs)
             ),
-            image_shapes=image_shape,
+            image_shapes=shapes,
             seed=seed,
             remat=remat,
             **kwargs,
@@ -283,7 +286,7 @@ class UNIT(System):
     def settings(self):
         return {
             **super().settings(),
-            "image_shape": self.image_shape,
+            "image_shape": given_shapes(self.image_shapes),
             "lambda_adversarial": self.lambda_adversarial,
             "lambda_reconstruction": self.lambda_reconstruction,
             "lambda_cycle": self.lambda_cycle,
@@ -308,7 +311,7 @@ def paper_networks(
     """The networks of the paper, for images of any size.
 
     Args:
-        image_shape: of the training images.
+        image_shape: of the training images, as in `UNIT`.
         base_filters: filters of the first layer of each.
         blocks: residual blocks of an encoder, and of a decoder.
         shared_blocks: how many of these both domains share: the last of the encoders and the first
@@ -327,29 +330,25 @@ def paper_networks(
             layers.
     """
     _check_shares(blocks, shared_blocks, strided_layers, shared_layers, scales)
-    any_size = (None, None, image_shape[-1])
+    channels = {domain: shape[-1] for domain, shape in shapes_by_domain(image_shape).items()}
+    any_size = {domain: (None, None, number) for domain, number in channels.items()}
     seeds = iter(seeds_of(seed, 9))
     own = {"base_filters": base_filters, "blocks": blocks - shared_blocks}
     own["normalization"] = normalization
     inner = 4 * base_filters
     networks = {}
     for name in ("encoder_a", "encoder_b"):
-        networks[name] = coupled.encoder(any_size, **own, seed=next(seeds), name=name)
+        networks[name] = coupled.encoder(any_size[name[-1]], **own, seed=next(seeds), name=name)
     for name in ("shared_encoder", "shared_decoder"):
         networks[name] = coupled.shared_blocks(inner, shared_blocks, seed=next(seeds), name=name)
     for name in ("decoder_a", "decoder_b"):
-        networks[name] = coupled.decoder(image_shape[-1], **own, seed=next(seeds), name=name)
+        networks[name] = coupled.decoder(channels[name[-1]], **own, seed=next(seeds), name=name)
     judges = {"base_filters": base_filters, "strided_layers": strided_layers - shared_layers}
+    judge = coupled.discriminator_front if shared_layers else coupled.discriminator
+    if scales > 1:
+        judge, judges["scales"] = coupled.multi_scale_discriminator, scales
     for name in ("discriminator_a", "discriminator_b"):
-        judges["seed"] = next(seeds)
-        if shared_layers:
-            networks[name] = coupled.discriminator_front(any_size, **judges, name=name)
-        elif scales > 1:
-            networks[name] = coupled.multi_scale_discriminator(
-                any_size, scales, **judges, name=name
-            )
-        else:
-            networks[name] = coupled.discriminator(any_size, **judges, name=name)
+        networks[name] = judge(any_size[name[-1]], **judges, seed=next(seeds), name=name)
     if shared_layers:
         networks["shared_discriminator"] = coupled.discriminator_back(
             networks["discriminator_a"].output_shape[-1],
@@ -366,7 +365,7 @@ def networks_of_2018(
     """The networks of the authors' rewrite, which share no weights.
 
     Args:
-        image_shape: of the training images.
+        image_shape: of the training images, as in `UNIT`.
         base_filters: filters of the first layer of each.
         blocks: residual blocks of an encoder, and of a decoder.
         strided_layers: of the discriminators.
@@ -376,7 +375,6 @@ def networks_of_2018(
     Returns:
         A dictionary of models, by the names of `UNIT`'s arguments.
     """
-    any_size = (None, None, image_shape[-1])
     seeds = iter(seeds_of(seed, 6))
     own = {"base_filters": base_filters, "blocks": blocks}
     judges = {"base_filters": base_filters, "strided_layers": strided_layers, "scales": scales}
@@ -384,10 +382,11 @@ def networks_of_2018(
         name: coupled.shared_blocks(4 * base_filters, 0, name=name)
         for name in ("shared_encoder", "shared_decoder")
     }
-    for domain in "ab":
+    for domain, shape in shapes_by_domain(image_shape).items():
+        any_size = (None, None, shape[-1])
         for kind, first, build, settings in (
             ("encoder", any_size, coupled_2018.encoder, own),
-            ("decoder", image_shape[-1], coupled_2018.decoder, own),
+            ("decoder", shape[-1], coupled_2018.decoder, own),
             ("discriminator", any_size, coupled_2018.discriminator, judges),
         ):
             name = f"{kind}_{domain}"
@@ -425,11 +424,11 @@ def _generators(networks):
     return MappingProxyType(generators)
 
 
-def _check_parts(networks, image_shape):
+def _check_parts(networks, shapes):
     for kind in ("encoder", "decoder", "discriminator"):
         check_are_two("UNIT", kind, networks[f"{kind}_a"], networks[f"{kind}_b"])
     for name in ("encoder_a", "encoder_b", "discriminator_a", "discriminator_b"):
-        check_takes(networks[name], image_shape)
+        check_takes(networks[name], shapes[name[-1]])
     shared = networks.get("shared_discriminator")
     for name in ("discriminator_a", "discriminator_b") if shared else ():
         given = networks[name].output_shape
@@ -441,11 +440,11 @@ def _check_parts(networks, image_shape):
             )
 
 
-def _check_whole(networks, generators, image_shape):
-    for generator in generators.values():
-        check_makes(generator, image_shape, image_shape)
-    for name in ("discriminator_a", "discriminator_b"):
-        check_gives_logits(networks[name], image_shape, several=True)
+def _check_whole(networks, generators, shapes):
+    for direction, generator in generators.items():
+        check_makes(generator, shapes[from_domain(direction)], shapes[to_domain(direction)])
+    for domain, shape in shapes.items():
+        check_gives_logits(networks[f"discriminator_{domain}"], shape, several=True)
 
 
 def _loss_panels(adversarial, weight):

@@ -79,6 +79,14 @@ def test_defaults_of_the_recipe_are_those_of_the_class(system):
         assert options[name].default == of_class[name].default
 
 
+@pytest.mark.parametrize("system", ["cyclegan", "cut", "cogan", "simgan", "featuregan"])
+def test_a_system_of_domains_with_equal_channels_says_so(system):
+    shapes = {"a": (16, 16, 1), "b": (16, 16, 3)}
+    sentence = r"images of both domains .*Received: image_shape=\{'a': \(16, 16, 1\), 'b'"
+    with pytest.raises(ValueError, match=sentence):
+        SYSTEMS[system].build(shapes, base_filters=2)
+
+
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [

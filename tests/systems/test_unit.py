@@ -393,3 +393,27 @@ def test_every_kind_of_network_trains_and_loads(options, tmp_path):
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(loaded.translate(images[0]), model.translate(images[0]))
     assert sorted(loaded.networks) == sorted(model.networks)
+
+
+def test_domains_may_differ_in_channels(tmp_path):
+    shapes = {"a": (16, 16, 1), "b": (16, 16, 3)}
+    model = unit.build(shapes, base_filters=2, blocks=1, strided_layers=2, shared_layers=1)
+    model.compile(run_eagerly=True)
+    images = np.random.default_rng(0).uniform(-1, 1, (2, 1, 16, 16, 3)).astype(np.float32)
+    gray, color = images[0][..., :1], images[1]
+    assert np.isfinite(model.train_on_batch(gray, color)).all()
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert loaded.settings()["image_shape"] == shapes
+    assert loaded.translate(gray).shape == (1, 16, 16, 3)
+    assert loaded.translate(color, "ba").shape == (1, 16, 16, 1)
+
+
+@pytest.mark.parametrize("make", [paper_networks, networks_of_2018])
+def test_networks_of_a_domain_have_its_channels(make):
+    shapes = {"a": (16, 16, 1), "b": (16, 16, 3)}
+    networks = make(shapes, base_filters=2, blocks=1, strided_layers=2, scales=2)
+    for domain, shape in shapes.items():
+        for kind in ("encoder", "discriminator"):
+            assert networks[f"{kind}_{domain}"].input_shape[-1] == shape[-1]
+        assert networks[f"decoder_{domain}"].output_shape[-1] == shape[-1]
