@@ -33,6 +33,18 @@ TINY = {
     },
 }
 
+_CYCLEGAN = SYSTEMS["cyclegan"]
+_MODERN = _CYCLEGAN.presets["modern"].items()
+
+# Lines of a system with other options, for the promises that are kept without a graph: the system,
+# and the options.
+FORMS = {
+    "modern": (
+        "cyclegan",
+        {**TINY["cyclegan"], **{k: v for k, v in _MODERN if k in declared(_CYCLEGAN.build)}},
+    ),
+}
+
 # Steps after which each group of networks has been updated, where one does not suffice.
 STEPS = {"discogan": 2}
 
@@ -44,20 +56,31 @@ BY_SEARCH = ("cogan",)
 BALANCED = ("unit", "dualgan")
 
 
-def build(system, *, noise=True, pool=True, run_eagerly=False):
-    """A small one of a system, compiled; on wish without what two computations draw differently.
+def _recipe_and_options(line):
+    system, options = FORMS.get(line) or (line, TINY[line])
+    return SYSTEMS[system], dict(options)
+
+
+def build(line, *, noise=True, by_replica=True, run_eagerly=False):
+    """The small system of a line, compiled; on wish without what two computations draw differently.
 
     Tracing takes longer than a few steps without it; the steps are the same.
+
+    Args:
+        line: of `TINY` or `FORMS`.
+        noise: whether there is noise in a step.
+        by_replica: whether each replica draws for itself: images of a pool, places of a penalty.
+        run_eagerly: as in `compile`.
     """
-    known = declared(SYSTEMS[system].build)
-    given = dict(TINY[system])
+    recipe, given = _recipe_and_options(line)
+    known = declared(recipe.build)
     if not noise and "dropout" in known:
         given["dropout"] = 0.0
     if not noise and "patches" in known:
         given["patches"] = 1000  # all, in an order that does not matter
-    if not pool and "pool_size" in known:
-        given["pool_size"] = 0
-    model = SYSTEMS[system].build((SIZE, SIZE, 3), seed=0, **given)
+    if not by_replica:
+        given |= {name: 0 for name in ("pool_size", "gradient_penalty") if name in known}
+    model = recipe.build((SIZE, SIZE, 3), seed=0, **given)
     model.compile(run_eagerly=run_eagerly)
     return model if noise else without_noise(model)
 
@@ -72,9 +95,9 @@ def without_noise(model):
     return model
 
 
-def scenes(system, **options):
-    """Training data that the system takes."""
-    paired = SYSTEMS[system].paired
+def scenes(line, **options):
+    """Training data that the system of a line takes."""
+    paired = _recipe_and_options(line)[0].paired
     return data.scenes(count=6, image_size=SIZE, paired=paired, **{"seed": 1, **options})
 
 

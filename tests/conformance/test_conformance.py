@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from conformance.table import (
     BALANCED,
     BY_SEARCH,
+    FORMS,
     SIZE,
     STEPS,
     TINY,
@@ -52,6 +53,7 @@ from cyclegan_tf.runs.options import options_of, resolve
 _NOTHING_TO_EXPORT = r"^A \w+ has no network that translates, and none to export\.$"
 
 of_each_system = pytest.mark.parametrize("system", TINY)
+of_each_line = pytest.mark.parametrize("system", [*TINY, *FORMS])
 
 
 def test_each_system_has_a_line():
@@ -78,7 +80,7 @@ def _first_losses(model, system):
     return losses[0]
 
 
-@of_each_system
+@of_each_line
 def test_evaluates_by_the_names_of_its_losses(system):
     model, *_ = _trained(system)
     named = [name for panel in model.loss_panels.values() for name in panel]
@@ -100,7 +102,7 @@ def test_takes_a_schedule_unless_its_rate_is_constant(system):
     assert model.constant_rate == SYSTEMS[system].constant_rate
 
 
-@of_each_system
+@of_each_line
 def test_trains_all_of_its_weights_and_no_other(system):
     """Each group's step changes its own variables; what no group trains stays."""
     model, _, before, after = _trained(system)
@@ -111,7 +113,7 @@ def test_trains_all_of_its_weights_and_no_other(system):
     assert len(trained) == len(set(trained)) == len(model.trainable_weights)
 
 
-@of_each_system
+@of_each_line
 def test_saves_and_loads_bit_for_bit(system, tmp_path):
     model, *_ = _trained(system)
     for seed in (1, 2):  # which fill the pools
@@ -129,7 +131,7 @@ def test_saves_and_loads_bit_for_bit(system, tmp_path):
         np.testing.assert_array_equal(first, second)
 
 
-@of_each_system
+@of_each_line
 def test_resumes_bit_for_bit_within_an_epoch(system, tmp_path):
     def fit(model, folder, *callbacks):
         checkpoints = Checkpoints(tmp_path / folder, minutes=0)
@@ -143,11 +145,11 @@ def test_resumes_bit_for_bit_within_an_epoch(system, tmp_path):
     assert_same(fit(resumed, "broken"), expected)
 
 
-@of_each_system
+@of_each_line
 def test_two_replicas_train_as_one_device(system):
-    alone = build(system, noise=False, pool=False, run_eagerly=True)
+    alone = build(system, noise=False, by_replica=False, run_eagerly=True)
     with two_replicas().scope():
-        shared = build(system, noise=False, pool=False, run_eagerly=True)
+        shared = build(system, noise=False, by_replica=False, run_eagerly=True)
     first, second = images(count=2)
     # Statistics of a batch are those of each replica's share: equal for equal images alone.
     if not all(map(acts_per_image, alone.networks.values())):
@@ -161,7 +163,7 @@ def test_two_replicas_train_as_one_device(system):
         np.testing.assert_allclose(ours, theirs, atol=4e-5, err_msg=ours.path)
 
 
-@of_each_system
+@of_each_line
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_half_precision_gives_nearly_the_same_losses(system, policy):
     _, expected, *_ = _trained(system)
