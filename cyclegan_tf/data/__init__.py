@@ -1,6 +1,7 @@
 """Data sets of images of two domains, unpaired or paired, ready for `fit`."""
 
 from cyclegan_tf.data.arrays import arrays
+from cyclegan_tf.data.earth import earth, earth_pairs
 from cyclegan_tf.data.folders import folders
 from cyclegan_tf.data.pipeline import Source, dataset
 from cyclegan_tf.data.scenes import scene_pairs, scenes

@@ -8,10 +8,8 @@ import functools
 
 import numpy as np
 
-from cyclegan_tf.choices import check
-from cyclegan_tf.data.pipeline import Source, dataset
-from cyclegan_tf.errors import InputError
-from cyclegan_tf.preprocessing import Preprocessing
+from cyclegan_tf.data.built_in import SPLITS, built_in, checked_size
+from cyclegan_tf.data.pipeline import Source
 
 CLASSES = ("sky", "building", "tree", "road", "sidewalk", "car")
 # Those of Cityscapes.
@@ -29,9 +27,6 @@ COLORS = np.array(
 _SKY, _BUILDING, _TREE, _ROAD, _SIDEWALK, _CAR = range(len(CLASSES))
 
 _CACHE_BYTES = 2**28  # for each domain
-
-# Scenes of domain A, of domain B and of each split come from disjoint ranges.
-_SPLITS = {"train": 0, "test": 1}
 
 
 def scenes(
@@ -69,11 +64,14 @@ def scenes(
     Raises:
         InputError: an argument out of range.
     """
-    return dataset(
-        *scene_sources(count, image_size, split, seed, paired),
-        Preprocessing("none", flip=flip),
-        training=split == "train" if training is None else training,
+    return built_in(
+        scene_sources,
+        count,
+        image_size,
+        split=split,
+        training=training,
         paired=paired,
+        flip=flip,
         batch_size=batch_size,
         steps_per_epoch=steps_per_epoch,
         seed=seed,
@@ -83,7 +81,7 @@ def scenes(
 
 def scene_sources(count=1000, image_size=64, split="train", seed=0, paired=False):
     """The two `Source`s of `scenes`."""
-    size = _checked(count, image_size, split, seed)
+    size = checked_size("scenes", count, image_size, split, seed)
     first = _first(split)
     first_of_b = first if paired else first + count
 
@@ -109,7 +107,7 @@ def scene_pairs(count=100, image_size=64, *, split="test", seed=0):
         `(label_maps, photographs, classes)`: uint8 `(count, height, width, 3)` twice, and uint8
         `(count, height, width)`, indices into `CLASSES`, all three of the same scenes.
     """
-    size = _checked(count, image_size, split, seed)
+    size = checked_size("scenes", count, image_size, split, seed)
     first = _first(split)
     rendered = [render(first + number, size, seed) for number in range(count)]
     photographs, classes = (np.stack(part) for part in zip(*rendered))
@@ -121,23 +119,9 @@ def render(number, size, seed=0):
     return _Scene(np.random.default_rng([seed, number]), size).finished()
 
 
-def _checked(count, image_size, split, seed):
-    size = tuple(image_size) if isinstance(image_size, (list, tuple)) else (image_size, image_size)
-    if len(size) != 2 or any(side < 16 or side % 4 for side in size):
-        raise InputError(
-            "image_size of scenes must be multiples of 4 and at least 16 pixels. "
-            f"Received: {image_size}"
-        )
-    if count < 1:
-        raise InputError(f"count must be at least 1. Received: {count}")
-    if not isinstance(seed, (int, np.integer)) or seed < 0:
-        raise InputError(f"seed must be an integer, and not negative. Received: {seed!r}")
-    check("split", split, _SPLITS)
-    return size
-
-
 def _first(split):
-    return _SPLITS[split] * 1_000_000_000
+    """Scenes of domain A, of domain B and of each split come from disjoint ranges."""
+    return SPLITS.index(split) * 1_000_000_000
 
 
 @dataclasses.dataclass(frozen=True)
