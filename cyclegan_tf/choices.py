@@ -21,7 +21,9 @@ DUALGAN_DISTANCES = ("l1", "l2")
 DUALGAN_DISCRIMINATORS = ("global", "patch")
 FINE_DISCRIMINATORS = ("none", "a", "b", "both")
 SIDE_BY_SIDE = ("none", *DIRECTIONS)  # the order of two images in one file
-SCENES, TFDS = "scenes", "tfds:"  # sources that are not folders; the second begins a name
+# Sources that are not folders; `TFDS` begins a name.
+SCENES, EARTH = BUILT_IN = ("scenes", "earth")
+TFDS = "tfds:"
 SPLITS = ("test", "train")  # to score a model on
 # How images become 299 by 299 pixels for the network of FID: as in clean-fid, in pytorch-fid, in
 # TensorFlow 1.

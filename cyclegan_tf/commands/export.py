@@ -71,8 +71,8 @@ def export(
     representative: Annotated[
         str | None,
         option(
-            "Images to measure the .tflite and to choose its quantization with: a folder or "
-            "`scenes` (default: the run's own).",
+            "Images to measure the .tflite and to choose its quantization with: a folder, "
+            f"{' or '.join(f'`{name}`' for name in choices.BUILT_IN)} (default: the run's own).",
         ),
     ] = None,
     any_size: Annotated[
@@ -172,7 +172,7 @@ def _check_of_both_domains(representative):
     path = pathlib.Path(representative)
     whole = (path / "trainA").is_dir() or options_of(path) is not None
     missing = not path.is_dir() or not any(path.iterdir())  # which is said later
-    if representative != "scenes" and not whole and not missing:
+    if representative not in choices.BUILT_IN and not whole and not missing:
         raise InputError(
             f"--representative {representative} holds images of one domain; say which generator "
             "takes them by --direction ab or --direction ba."

@@ -95,8 +95,8 @@ def _parameters(system):
     presets = list(recipe.presets)
     source = typer.Argument(
         help="A folder with trainA and trainB (or of domain A, see --domain-b), `scenes` "
-        "(A: label maps, B: photographs), or `tfds:` and a data set, such as "
-        "tfds:cycle_gan/horse2zebra."
+        "(A: label maps, B: photographs), `earth` (A: satellite photographs, B: relief maps), or "
+        "`tfds:` and a data set, such as tfds:cycle_gan/horse2zebra."
     )
     size = "Crop size, in pixels, with a load size in proportion 286:256"
     return [

@@ -6,9 +6,9 @@ import os
 from typing import Annotated
 
 from cyclegan_tf.choices import (
+    BUILT_IN,
     PRECISIONS,
     PREPROCESS,
-    SCENES,
     SIDE_BY_SIDE,
     STRATEGIES,
     TFDS,
@@ -28,12 +28,12 @@ class DataOptions:
     """Which images, and how they become training images.
 
     Attributes:
-        source: a folder, `scenes`, or `tfds:` and the name of a TFDS data set. `resolve` and
-            `options_of` give folders as absolute paths. Links in them stay, so that a run follows
-            a link that is moved to another disk.
+        source: a folder, a name in `cyclegan_tf.choices.BUILT_IN`, or `tfds:` and the name of a
+            TFDS data set. `resolve` and `options_of` give folders as absolute paths. Links in them
+            stay, so that a run follows a link that is moved to another disk.
 
-    The others explain themselves; see `cyclegan_tf.data.Preprocessing`. Scenes are rendered at
-    `crop_size`.
+    The others explain themselves; see `cyclegan_tf.data.Preprocessing`. Built-in images are made
+    at `crop_size`.
     """
 
     source: str
@@ -268,14 +268,14 @@ def _sectioned(source, system, values):
 
 
 def _with_sizes(options, given):
-    """Both sizes, from those that were given; scenes have theirs, and three channels."""
+    """Both sizes, from those that were given; built-in images have theirs, and 3 channels."""
     data = options.data
     load_size, crop_size = sizes_from(None, data.load_size, data.crop_size, data.preprocess)
-    if data.source == SCENES:
+    if data.source in BUILT_IN:
         if {"preprocess", "load_size"} & set(given) or given.get("channels", 3) != 3:
             raise InputError(
-                "Scenes are rendered in RGB at the size that is asked for: give image_size, and "
-                "neither preprocess, load_size nor channels."
+                f"The images of {data.source} are made in RGB at the size that is asked for: give "
+                "image_size, and neither preprocess, load_size nor channels."
             )
         return options.changed(
             preprocess="none", load_size=crop_size, crop_size=crop_size, channels=3
@@ -313,7 +313,7 @@ def _with_absolute_folders(options):
 
 def is_folder(source):
     """Whether the `source` of `DataOptions` names a folder."""
-    return source != SCENES and not source.startswith(TFDS)
+    return source not in BUILT_IN and not source.startswith(TFDS)
 
 
 def options_of(out):

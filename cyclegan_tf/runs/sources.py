@@ -1,8 +1,11 @@
 """The images that the options of a run name."""
 
+import dataclasses
 import pathlib
+from collections.abc import Callable
 
-from cyclegan_tf.choices import SCENES, TFDS
+from cyclegan_tf.choices import BUILT_IN, EARTH, SCENES, TFDS
+from cyclegan_tf.data.earth import LARGEST, earth_sources
 from cyclegan_tf.data.folders import domain_folders, folder, folder_sources
 from cyclegan_tf.data.scenes import scene_sources
 from cyclegan_tf.data.side_by_side import side_by_side_sources
@@ -10,6 +13,28 @@ from cyclegan_tf.data.tfds import tfds_sources
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.recipes import SYSTEMS
 from cyclegan_tf.runs.options import is_folder
+
+
+@dataclasses.dataclass(frozen=True)
+class BuiltIn:
+    """Images that need no folder.
+
+    Attributes:
+        sources: `(count, image_size, split, seed, paired)`, each with a default, to the two
+            `Source`s.
+        described: what reports call them.
+        largest: side of an image, in pixels; `None` if there is no bound.
+    """
+
+    sources: Callable
+    described: str
+    largest: int | None = None
+
+
+BUILT_IN_SOURCES = {
+    SCENES: BuiltIn(scene_sources, "procedural street scenes"),
+    EARTH: BuiltIn(earth_sources, "tiles of the earth", LARGEST),
+}
 
 
 def sources_of(options, split="train", paired=None):
@@ -25,9 +50,13 @@ def sources_of(options, split="train", paired=None):
     """
     chosen = options.data
     paired = SYSTEMS[options.system].paired if paired is None else paired
-    if chosen.source == SCENES:
-        seed = options.training.seed
-        return scene_sources(image_size=chosen.crop_size, split=split, seed=seed, paired=paired)
+    if chosen.source in BUILT_IN:
+        return BUILT_IN_SOURCES[chosen.source].sources(
+            image_size=chosen.crop_size,
+            split=split,
+            seed=options.training.seed,
+            paired=paired,
+        )
     if is_of_tfds(options):
         if paired:
             raise InputError(
@@ -60,6 +89,6 @@ def is_of_tfds(options):
 def _check_exists(source):
     if not pathlib.Path(source).exists():
         raise InputError(
-            f"{source} does not exist; expected a folder of images, {SCENES}, or {TFDS} and the "
-            f"name of a data set, such as {TFDS}cycle_gan/horse2zebra."
+            f"{source} does not exist; expected a folder of images, {', '.join(BUILT_IN)}, or "
+            f"{TFDS} and the name of a data set, such as {TFDS}cycle_gan/horse2zebra."
         )

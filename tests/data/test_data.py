@@ -256,12 +256,14 @@ def test_scenes_name_bad_arguments(arguments):
 
 def test_arguments_that_sources_share_have_one_default():
     """Each source spells its arguments out, for its users; what they mean must not drift apart."""
-    sources = (data.folders, data.side_by_side, data.from_tfds, data.arrays, data.scenes)
-    # Images in memory are not resized unless asked for, and have their own channels; scenes have a
-    # size, and arrays and scenes are no split of a folder.
+    built_in = (data.scenes, data.earth)
+    sources = (data.folders, data.side_by_side, data.from_tfds, data.arrays, *built_in)
+    # Images in memory are not resized unless asked for, and have their own channels; built-in
+    # images have a size, and they and arrays are no split of a folder.
     own = {
         "arrays": {"preprocess", "channels", "training"},
         "scenes": {"image_size"},
+        "earth": {"image_size"},
     }
     defaults = {}
     for source in sources:

@@ -536,6 +536,15 @@ def test_scenes_are_those_of_the_data_set():
     np.testing.assert_allclose(given.test, _floats(label_maps), atol=1e-6)
 
 
+def test_tiles_of_the_earth_are_made_no_larger_than_they_can_be():
+    given = representative_images("earth", None, "ba", (32, 32), 3)
+    _, maps, _ = data.earth_pairs(2 * TEST, 32)  # the maps follow the photographs
+    np.testing.assert_allclose(given.test, _floats(maps[TEST:]), atol=1e-6)
+    large = representative_images("earth", None, "ab", (512, 64), 3)
+    assert large.test.shape == (TEST, 512, 64, 3)
+    assert large.source == "tiles of the earth"
+
+
 def test_the_readme_beside_the_mobile_script_names_every_fact(exported):
     readme = (EXPORT / "mobile" / "README.md").read_text()
     facts = metadata.read(exported)

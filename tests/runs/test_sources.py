@@ -5,12 +5,17 @@ import pytest
 from PIL import Image
 
 from cyclegan_tf import InputError, data
+from cyclegan_tf.choices import BUILT_IN
 from cyclegan_tf.runs.options import resolve
-from cyclegan_tf.runs.sources import source_of, sources_of
+from cyclegan_tf.runs.sources import BUILT_IN_SOURCES, source_of, sources_of
 
 
 def _first(sources, number=0):
     return [source.load(number, None) for source in sources]
+
+
+def test_each_source_that_the_help_names_has_images():
+    assert tuple(BUILT_IN_SOURCES) == BUILT_IN
 
 
 @pytest.mark.parametrize("split", ["train", "test"])

@@ -263,7 +263,7 @@ def test_a_run_finds_its_images_from_another_folder(tmp_path, monkeypatch):
         np.testing.assert_array_equal(source.load(0, source.sizes[0]), smooth(40, 40))
 
 
-@pytest.mark.parametrize("source", ["scenes", "tfds:cycle_gan/horse2zebra"])
+@pytest.mark.parametrize("source", ["scenes", "earth", "tfds:cycle_gan/horse2zebra"])
 def test_a_second_domain_goes_with_folders_only(source):
     with pytest.raises(InputError, match=r"has both domains. Received: domain_b='odd'"):
         resolve(source, domain_b="odd")
@@ -271,7 +271,9 @@ def test_a_second_domain_goes_with_folders_only(source):
 
 def test_a_source_that_does_not_exist_is_named_with_what_is_possible(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match=r"scene does not exist; .* folder of .*scenes, or tfds:"):
+    with pytest.raises(
+        InputError, match=r"scene does not exist; .* folder of .*scenes, earth, or tfds:"
+    ):
         train(resolve("scene", **TINY), "run", verbose=0)
     assert not (tmp_path / "run").exists()
 
@@ -355,7 +357,7 @@ def test_default_options_are_those_of_the_model_and_the_paper():
         ({"learning_rate": float("inf")}, "learning_rate must be a finite number"),
         ({"image_size": 64, "crop_size": 64}, "not both"),
         ({"precision": "float8"}, "'float8'"),
-        ({"channels": 1}, "Scenes are rendered in RGB"),
+        ({"channels": 1}, "The images of scenes are made in RGB"),
         ({"image_size": 0}, "at least 1"),
         ({"system": "unet"}, "'unet'"),
         ({"kl_weight": 1.0}, "--kl-weight is no option of cyclegan"),

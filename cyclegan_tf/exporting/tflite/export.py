@@ -59,9 +59,9 @@ def export_tflite(
         quantization: `"none"`, `"float16"`, `"dynamic"`, `"int8"` or `"auto"`; see
             `cyclegan_tf.exporting.tflite.quantization`.
         representative: images of the domain that is translated, to measure ranges and agreement
-            with Keras: a folder, the folder of a run for its training data, `"scenes"`, or uint8
-            images `(height, width, channels)`. By default those of `run`; but scenes if they are
-            a TFDS data set and only the report or the choice of `"dynamic"` needs them.
+            with Keras: a folder, the folder of a run for its training data, `"scenes"`, `"earth"`,
+            or uint8 images `(height, width, channels)`. By default those of `run`; but scenes if
+            they are a TFDS data set and only the report or the choice of `"dynamic"` needs them.
         image_size: a number for squares or `(height, width)`, multiples of what the network needs
             (4 for a ResNet); that of the training images if `None`.
         any_size: let callers resize the input. Slower, and not for every runtime.

@@ -8,12 +8,11 @@ import numpy as np
 
 from cyclegan_tf.data import image_files
 from cyclegan_tf.data.folders import folder
-from cyclegan_tf.data.scenes import scene_sources
 from cyclegan_tf.directions import from_domain, number_of
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.pixels import to_float
 from cyclegan_tf.runs.options import options_of
-from cyclegan_tf.runs.sources import is_of_tfds, source_of
+from cyclegan_tf.runs.sources import BUILT_IN_SOURCES, is_of_tfds, source_of
 
 CALIBRATION, TEST = 16, 8  # images, at most
 
@@ -41,8 +40,8 @@ def representative_images(given, options, direction, size, channels, needed=True
     Args:
         given: a folder of images, one of the layout `trainA trainB testA testB` (of which the
             domain's own is taken), the folder of a run for those that it was trained on,
-            `"scenes"`, or uint8 images `(height, width, channels)` in a list or an array;
-            `None` for those of `options`.
+            a name in `cyclegan_tf.choices.BUILT_IN`, or uint8 images `(height, width, channels)`
+            in a list or an array; `None` for those of `options`.
         options: of the run that the network comes from, or `None`. Without them and without
             `given`, or if the run's images are gone, procedural scenes are used.
         direction: `"ab"` for images of domain A, `"ba"` for those of B.
@@ -59,19 +58,19 @@ def representative_images(given, options, direction, size, channels, needed=True
     """
     domain = number_of(from_domain(direction))
     if given is None and options is None:
-        return _of_scenes(domain, size, channels, "none were given")
+        return _of_built_in("scenes", domain, size, channels, "none were given")
     if given is None and not needed and is_of_tfds(options):
         reason = (
             f"those of {options.data.source} are loaded only for the quantizations int8 and auto"
         )
-        return _of_scenes(domain, size, channels, reason)
+        return _of_built_in("scenes", domain, size, channels, reason)
     if given is None:
         try:
             return _of_run(options, domain, size, "the training data of the run")
         except (InputError, ImportError) as problem:
-            return _of_scenes(domain, size, channels, str(problem))
-    if isinstance(given, str) and given == "scenes":
-        return _of_scenes(domain, size, channels)
+            return _of_built_in("scenes", domain, size, channels, str(problem))
+    if isinstance(given, str) and given in BUILT_IN_SOURCES:
+        return _of_built_in(given, domain, size, channels)
     if isinstance(given, (str, pathlib.Path)):
         path = pathlib.Path(given)
         if (options := options_of(path)) is not None:
@@ -108,16 +107,19 @@ def _of_run(options, domain, size, name):
     return _split(_loaded(training, CALIBRATION + TEST, size), name)
 
 
-def _of_scenes(domain, size, channels, lacking=None):
-    rendered = tuple(max(16, -(-side // 4) * 4) for side in size)
+def _of_built_in(name, domain, size, channels, lacking=None):
+    built_in = BUILT_IN_SOURCES[name]
+    made = tuple(max(16, -(-side // 4) * 4) for side in size)
+    if built_in.largest is not None:
+        made = tuple(min(side, built_in.largest) for side in made)
     images = [
-        _as_channels(_loaded(scene_sources(count, rendered, split)[domain], count, size), channels)
+        _as_channels(_loaded(built_in.sources(count, made, split)[domain], count, size), channels)
         for count, split in ((CALIBRATION, "train"), (TEST, "test"))
     ]
-    name = "procedural street scenes"
+    described = built_in.described
     if lacking:
-        name += f" instead of images of the model's own domain: {lacking.rstrip('.')}"
-    return Representative(*images, name, lacking)
+        described += f" instead of images of the model's own domain: {lacking.rstrip('.')}"
+    return Representative(*images, described, lacking)
 
 
 def _of_arrays(images, channels, size):
