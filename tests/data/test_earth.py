@@ -13,6 +13,7 @@ import pytest
 from cyclegan_tf import InputError, data
 from cyclegan_tf.data.earth import CELL, CLASSES, COLORS, LARGEST, ROLES, earth_sources, globe, tile
 from cyclegan_tf.metrics import nearest_class
+from cyclegan_tf.runs.held_out import held_out
 from cyclegan_tf.runs.options import resolve
 from cyclegan_tf.runs.scores import evaluate_earth
 from cyclegan_tf.runs.sources import sources_of
@@ -228,3 +229,13 @@ def test_scores_of_the_earth_tell_a_map_from_a_copy_and_from_one_color():
     assert scores["truth"]["per_pixel"] > 0.96
     assert scores["copy"]["per_pixel"] > 0.95
     assert scores["constant"]["per_class"] == 0.5
+
+
+def test_an_evaluation_of_a_run_knows_the_truth():
+    found = held_out(resolve("earth", image_size=32, seed=3), count=2)
+    photographs, maps, classes = data.earth_pairs(2, 32, seed=3)
+    np.testing.assert_array_equal(found.images["a"], photographs)
+    np.testing.assert_array_equal(found.images["b"], maps)
+    np.testing.assert_array_equal(found.classes.truth, classes)
+    assert found.paired
+    assert found.classes.domain == "b"

