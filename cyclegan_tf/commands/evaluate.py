@@ -33,7 +33,9 @@ def evaluate(
     domain_b: Annotated[
         pathlib.Path | None, option("Folder of domain B, if DATA is that of domain A.")
     ] = None,
-    split: Annotated[Split, typer.Option(help="Which images of DATA.")] = Split.test,
+    split: Annotated[
+        Split, typer.Option(help="Which images of DATA; two folders are taken whole.")
+    ] = Split.test,
     paired: Annotated[
         bool,
         typer.Option(
@@ -47,7 +49,7 @@ def evaluate(
         str | None,
         option("Names of measures, with commas between them (default: all that DATA allows)."),
     ] = None,
-    count: Annotated[int, typer.Option(help="Images of each domain at most.", min=2)] = 200,
+    count: Annotated[int, typer.Option(help="Images of each domain at most.", min=1)] = 200,
     image_size: Annotated[
         int | None, option("Side of the images, in pixels (default: that of the training).")
     ] = None,
@@ -59,8 +61,11 @@ def evaluate(
         ),
     ] = None,
     resizing: Annotated[
-        Resizing, typer.Option(help="How images are resized for --inception.")
-    ] = Resizing[choices.INCEPTION_RESIZINGS[0]],
+        Resizing | None,
+        option(
+            f"How images are resized for --inception (default: {choices.INCEPTION_RESIZINGS[0]})."
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of what measures draw.", min=0)] = 0,
 ):
     """Score a model on images that it was not trained on; write a table and a page."""
@@ -73,13 +78,13 @@ def evaluate(
         out,
         domain_b=domain_b,
         split=split.value,
-        paired=paired,
+        paired=paired or None,
         direction=direction and direction.value,
-        measures=metrics.split(",") if metrics else None,
+        measures=metrics and [name.strip() for name in metrics.split(",")],
         count=count,
         image_size=image_size,
         inception=inception,
-        resizing=resizing.value,
+        resizing=resizing and resizing.value,
         seed=seed,
         log=typer.echo,
     )

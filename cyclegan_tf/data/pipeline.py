@@ -99,7 +99,8 @@ def dataset(
         A `tf.data.Dataset` of `(image_a, image_b)`, each float32 `(batch, height, width,
         channels)` in [-1, 1], with the number of batches in an epoch as its cardinality. Its
         attribute `paired` is that argument; in training, `elements` holds the same data as
-        `Elements`.
+        `Elements`, and without it `counts` is the number of images of A and of B, of which the
+        smaller repeats.
 
     Raises:
         InputError: an argument out of range; images are too small for the crop or differ in size
@@ -124,6 +125,7 @@ def dataset(
         dataset.elements = by_number
     else:
         dataset = _in_order(sources, shapes, preprocessing, batch_size)
+        dataset.counts = tuple(map(len, sources))
     dataset.paired = paired
     return dataset
 

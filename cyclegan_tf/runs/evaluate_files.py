@@ -1,18 +1,19 @@
 """The command `evaluate`: from a model's file and images to a folder with scores and a page."""
 
-import hashlib
+import dataclasses
 import pathlib
 
 from cyclegan_tf.choices import BUILT_IN
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.runs.evaluation import evaluate
 from cyclegan_tf.runs.evaluation_page import check_replaceable, said, title_of, write_evaluation
-from cyclegan_tf.runs.extractors import extractor
+from cyclegan_tf.runs.extractors import distance_names, extractor
 from cyclegan_tf.runs.folder import RunFolder
 from cyclegan_tf.runs.held_out import held_out
 from cyclegan_tf.runs.load import load
-from cyclegan_tf.runs.measures import measures_of
-from cyclegan_tf.runs.options import options_of, resolve
+from cyclegan_tf.runs.measures import chosen, measures_of
+from cyclegan_tf.runs.options import is_folder, options_of, resolve
+from cyclegan_tf.torch_files import sha256
 
 
 def evaluate_files(
@@ -22,13 +23,13 @@ def evaluate_files(
     *,
     domain_b=None,
     split="test",
-    paired=False,
+    paired=None,
     direction=None,
     measures=None,
     count=200,
     image_size=None,
     inception=None,
-    resizing="clean",
+    resizing=None,
     seed=0,
     log=print,
 ):
@@ -41,8 +42,8 @@ def evaluate_files(
         domain_b, split, paired, direction, measures, count, seed: see `held_out` and `evaluate`.
         image_size: side of the images; that of the training if `None`.
         inception: the file of the network of FID; without it, features are EfficientNet-Lite0's
-            if the extra is installed, else distances between sets are left out.
-        resizing: see `cyclegan_tf.runs.extractors.extractor`.
+            if the extra is installed, else what needs features is left out.
+        resizing: of images for that network; see `cyclegan_tf.extractor`.
         log: called with lines for the user.
 
     Returns:
@@ -50,29 +51,48 @@ def evaluate_files(
 
     Raises:
         InputError: there is no model or there are no images, or an argument does not fit.
+        ImportError: a measure was asked for by name, and the extra that it needs is missing.
     """
     path = pathlib.Path(model)
-    out = pathlib.Path(out or (path if path.is_dir() else path.parent) / "evaluation")
+    out = pathlib.Path(out) if out else _beside(path)
     check_replaceable(out)
+    if resizing is not None and inception is None:
+        raise InputError("--resizing is that of images for --inception; give that file too.")
     loaded = load(path)
+    digest = sha256(_file(path))  # at once: a training may replace the file
     options = _options(path, loaded, data, domain_b, image_size)
-    images = held_out(options, split=split, paired=paired or None, count=count)
+    if data is None and options.data.domain_b is not None and split == "test":
+        raise InputError(
+            f"{path} was trained on all images of two folders, so none are held back; name two "
+            "folders with others, or give --split train to score it on the training images."
+        )
     features = _extractor(inception, resizing, measures, log)
-    log(_counted(images, options, split))
+    images = held_out(options, split=split, paired=paired, count=count)
+    log(_counted(images, options))
     evaluation = evaluate(
         loaded, images, direction=direction, measures=measures, extractor=features, seed=seed
     )
     evaluation.protocol.update(
-        model_sha256=_sha256(RunFolder(path).model if path.is_dir() else path),
-        source=options.data.source,
-        split=split,
-        preprocess=options.data.preprocess,
+        model_sha256=digest,
+        split=None if options.data.domain_b else split,
+        data=dataclasses.asdict(options.data),
+        data_seed=options.training.seed,
     )
     for line in table(evaluation):
         log(line)
-    write_evaluation(out, evaluation, f"Evaluation of {path.name}", images.names)
+    write_evaluation(out, evaluation, f"Evaluation of {path.resolve().name}", images.names)
     log(f"Open {out / 'index.html'}; the numbers are in {out / 'scores.json'}.")
     return evaluation
+
+
+def _file(path):
+    """The `.keras` file of a run's folder, or the file itself."""
+    return RunFolder(path).model if path.is_dir() else path
+
+
+def _beside(path):
+    """Where scores go if nothing else is asked for."""
+    return RunFolder(path if path.is_dir() else path.parent).evaluation
 
 
 def table(evaluation):
@@ -84,6 +104,8 @@ def table(evaluation):
             yield f"  {name:28} {said(score)}  ({measure.best} is good): {measure.meaning}"
         for alarm in found.alarms:
             yield f"  Alarm: {alarm.sentence}"
+    if evaluation.note:
+        yield evaluation.note
 
 
 def _options(path, model, source, domain_b, image_size):
@@ -94,44 +116,61 @@ def _options(path, model, source, domain_b, image_size):
             f"{path} does not say which images it was trained on; give a folder with testA and "
             f"testB, or {' or '.join(BUILT_IN)}."
         )
+    if source is None and domain_b is not None:
+        raise InputError("--domain-b goes with a folder of domain A; give that too.")
+    if source is None and image_size is None:
+        return of_run
+    return resolve(
+        source or of_run.data.source,
+        domain_b=domain_b if source else of_run.data.domain_b,
+        **_as_in_training(of_run, model, source, image_size),
+    )
+
+
+def _as_in_training(of_run, model, source, image_size):
+    """How images become those that the model was trained on, as options of `resolve`."""
+    height, _, channels = model.image_shape
+    own_size = {"image_size": image_size or height}
+    if of_run is None:
+        return {**own_size, **({"channels": channels} if is_folder(source) else {})}
+    same = {"system": of_run.system, "seed": of_run.training.seed}
+    if not is_folder(source or of_run.data.source):
+        return {**same, "image_size": image_size or of_run.data.crop_size}
+    data = of_run.data
+    same |= {"preprocess": data.preprocess, "channels": data.channels}
     if source is None:
-        if domain_b is not None:
-            raise InputError("--domain-b goes with a folder of domain A; give that too.")
-        return of_run if image_size is None else of_run.changed(**_sizes(of_run, image_size))
-    size = image_size or (of_run.data.crop_size if of_run else model.image_shape[0])
-    given = {"system": of_run.system, "seed": of_run.training.seed} if of_run else {}
-    return resolve(source, domain_b=domain_b, image_size=size, **given)
-
-
-def _sizes(options, image_size):
-    fresh = resolve(options.data.source, domain_b=options.data.domain_b, image_size=image_size)
-    return {"load_size": fresh.data.load_size, "crop_size": fresh.data.crop_size}
+        same["side_by_side"] = data.side_by_side
+    if image_size is not None:
+        return {**same, "image_size": image_size}
+    return {**same, "load_size": data.load_size, "crop_size": data.crop_size}
 
 
 def _extractor(inception, resizing, measures, log):
     """The features to measure with; `None` if none are needed, or, with a line, installed."""
-    plain = {measure.name for measure in measures_of(None)}
-    needed = bool(measures) and not set(measures) <= plain
-    if measures and not needed:
+    names = distance_names("efficientnet-lite0" if inception is None else "inception-fid")
+    chosen(measures_of(names, has_maps=True), measures)  # before a network is made
+    plain = {measure.name for measure in measures_of()}
+    if measures is not None and set(measures) <= plain:
         return None
     if inception is not None:
         return extractor("inception-fid", path=inception, resizing=resizing)
     try:
         return extractor("efficientnet-lite0")
     except ImportError as error:
-        if needed:
+        if measures is not None:
             raise
-        log(f"Distances between sets of images are left out. {error}")
+        log(f"Fréchet and kernel distance, structure and perceptual are left out. {error}")
         return None
 
 
-def _counted(images, options, split):
-    counts = [len(images.images[domain]) for domain in "ab"]
-    return (
-        f"{counts[0]} images of A and {counts[1]} of B, split {split} of {options.data.source}"
-        f"{', paired' if images.paired else ''}, at {options.data.crop_size} pixels."
+def _counted(images, options):
+    counts, sizes = zip(
+        *(
+            (len(images.images[domain]), "{1} x {0}".format(*images.images[domain].shape[1:]))
+            for domain in "ab"
+        )
     )
-
-
-def _sha256(path):
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return (
+        f"{counts[0]} images of A and {counts[1]} of B from {options.data.source}"
+        f"{', paired' if images.paired else ''}, {' and '.join(dict.fromkeys(sizes))} pixels."
+    )

@@ -8,13 +8,21 @@ import platform
 import numpy as np
 
 from cyclegan_tf import metrics
-from cyclegan_tf.directions import direction_among, from_domain
 from cyclegan_tf.errors import InputError
+from cyclegan_tf.pixels import to_float
 from cyclegan_tf.runs.held_out import HeldOut, of_dataset
-from cyclegan_tf.runs.measures import Translated, chosen, measures_of
+from cyclegan_tf.runs.measures import (
+    Translated,
+    check_possible,
+    chosen,
+    measures_of,
+    translated_by,
+)
+
+_MANY_IMAGES = 1000  # of the subsets that published kernel distances have
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Score:
     """What one measure found.
 
@@ -29,7 +37,7 @@ class Score:
     per_image: np.ndarray | None = None
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class DirectionEvaluation:
     """One direction of an `Evaluation`.
 
@@ -56,7 +64,7 @@ class DirectionEvaluation:
         }
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Evaluation:
     """What `evaluate` found.
 
@@ -78,6 +86,18 @@ class Evaluation:
             for direction, found in self.directions.items()
         }
 
+    @property
+    def note(self):
+        """A sentence on what few images do to distances between sets; empty if there are many."""
+        count = min(images["count"] for images in self.protocol["images"].values())
+        if self.protocol["extractor"] is None or count >= _MANY_IMAGES:
+            return ""
+        return (
+            f"{count} images are few for distances between sets: read the kernel distance "
+            "with its standard error, and compare the Fréchet distance only with those of as many "
+            "images."
+        )
+
     def as_json(self):
         """Scores, alarms and protocol as JSON."""
         content = {each: found.as_dictionary() for each, found in self.directions.items()}
@@ -90,77 +110,62 @@ def evaluate(model, images, *, direction=None, measures=None, extractor=None, se
     Args:
         model: a `System` or a `Translator`.
         images: a data set of `(image_a, image_b)`, such as `cyclegan_tf.data.folders(root,
-            split="test")` or `cyclegan_tf.data.scenes(split="test", paired=True)`; or `HeldOut`
-            images. If they are paired, translations are compared with the true images.
+            split="test")` or `cyclegan_tf.data.scenes(split="test", paired=True)`; or
+            `cyclegan_tf.HeldOut` images. If they are paired, translations are compared with the
+            true images.
         direction: `"ab"` or `"ba"`; all directions of the model if `None`.
-        measures: their names; by default all that the images allow. `docs/metrics.md` explains
-            each.
-        extractor: of features, for distances between sets of images; see
-            `cyclegan_tf.runs.extractors.extractor`. Without one, these are left out.
+        measures: a list of their names; by default all that the images allow. `docs/metrics.md`
+            explains each.
+        extractor: of features, as `cyclegan_tf.extractor` makes them. Without one, the Fréchet
+            and kernel distances, `structure` and `perceptual` are left out.
         seed: of what measures draw.
 
     Returns:
         An `Evaluation`.
 
     Raises:
-        InputError: there are no images, or they have different sizes; the model lacks the
-            direction; there is no such measure, or the images do not allow it.
+        InputError: there are no images, or they have different sizes or values out of range; the
+            model lacks the direction; there is no such measure, or the images do not allow it.
     """
-    held_out = images if isinstance(images, HeldOut) else of_dataset(images)
-    directions = directions_of(model)
-    if direction is not None:
-        directions = (direction_among(directions, direction),)
-    wanted = chosen(measures_of(extractor), measures)
-    translated = {each: _translated(model, held_out, each, extractor, seed) for each in directions}
-    if measures:
-        _check_possible(wanted, translated.values())
-    evaluated = {
-        each: DirectionEvaluation(
-            images,
-            _results(wanted, images),
-            metrics.alarms(images.inputs, images.outputs, images.reals),
+    if not hasattr(model, "translate"):
+        raise InputError(
+            "model must be a system or a Translator, such as cyclegan_tf.load gives. "
+            f"Received: {type(model).__name__}"
         )
-        for each, images in translated.items()
-    }
-    known = {each.name: each for each in wanted}
-    return Evaluation(evaluated, known, _protocol(model, held_out, extractor, seed))
+    if extractor is not None and not hasattr(extractor, "distance_names"):
+        raise InputError(
+            "extractor must be one of cyclegan_tf.extractor, which takes a Keras model too. "
+            f"Received: {type(extractor).__name__}"
+        )
+    held_out = images if isinstance(images, HeldOut) else of_dataset(images)
+    known = measures_of(*((extractor and (extractor.distance_names, extractor.has_maps)) or ()))
+    wanted = chosen(known, measures)
+    translated = translated_by(model, held_out, direction, extractor, seed)
+    if measures is not None:
+        check_possible(wanted, translated)
+    return Evaluation(
+        {each: _evaluated(wanted, translated[each]) for each in translated},
+        {each.name: each for each in wanted},
+        _protocol(model, held_out, extractor, seed),
+    )
 
 
-def directions_of(model):
-    """The directions of a `System`, or of a `Translator`."""
-    return getattr(model, "directions", None) or tuple(model.generators)
-
-
-def _translated(model, held_out, direction, extractor, seed):
-    """The images of one direction."""
-    outputs = model.translate(held_out.images[from_domain(direction)], direction)
-    back = direction[::-1]
-    returned = model.translate(outputs, back) if back in directions_of(model) else None
-    return Translated(held_out, direction, outputs, returned, extractor, seed)
-
-
-def _check_possible(wanted, translated):
-    """Raises an `InputError` for a measure that can be taken in no direction."""
-    for measure in wanted:
-        missing = [measure.missing(images) for images in translated]
-        if all(missing):
-            needed = " and ".join(_NEEDS[need] for need in missing[0])
-            raise InputError(f"{measure.name} needs {needed}.")
-
-
-def _results(wanted, translated):
-    """`Score` by name, of the measures that can be taken."""
-    possible = [measure for measure in wanted if not measure.missing(translated)]
-    return {measure.name: _score(measure.compute(translated)) for measure in possible}
-
-
-_NEEDS = {
-    "classes": "label maps whose true classes are known, as scenes have",
-    "truth": "paired images",
-    "large": "images of at least 16 pixels",
-    "back": "a model that translates both ways",
-    "many": "at least 4 images of each domain",
-}
+def _evaluated(wanted, translated):
+    """The measures of one direction that can be taken."""
+    of_one_shape = translated.outputs.shape[1:] == translated.reals.shape[1:]
+    return DirectionEvaluation(
+        translated,
+        {
+            measure.name: _score(measure.compute(translated))
+            for measure in wanted
+            if not measure.missing(translated)
+        },
+        metrics.alarms(
+            to_float(translated.inputs),
+            translated.floats,
+            to_float(translated.reals) if of_one_shape else None,
+        ),
+    )
 
 
 def _score(value):

@@ -2,6 +2,7 @@
 
 import html
 import json
+import re
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from cyclegan_tf.runs.html_page import document
 from cyclegan_tf.runs.sheets import image_grid
 
 _SHOWN = 8  # best and worst images of each measure
-_WRITTEN = {"scores.json", "index.html", "images"}
+_IMAGE = re.compile(r"(ab|ba)_\d{5,}\.png")
 
 
 def write_evaluation(folder, evaluation, title, names=None):
@@ -23,7 +24,11 @@ def write_evaluation(folder, evaluation, title, names=None):
         evaluation: an `Evaluation`.
         title: of the page.
         names: of the images by domain, `{"a": […], "b": […]}`; numbers if `None`.
+
+    Raises:
+        InputError: the folder holds something else than an earlier evaluation.
     """
+    check_replaceable(folder)
     with files.atomic_folder(folder) as beside:
         (beside / "images").mkdir()
         sections = [
@@ -33,18 +38,24 @@ def write_evaluation(folder, evaluation, title, names=None):
         files.write_text(beside / "scores.json", evaluation.as_json())
         protocol = html.escape(json.dumps(evaluation.protocol, indent=2))
         how = f"<details><summary>How this was measured</summary><pre>{protocol}</pre></details>"
-        page = document(title, "\n".join((_SCRIPT, *sections, how)))
+        note = f"<p>{html.escape(evaluation.note)}</p>"
+        page = document(title, "\n".join((_SCRIPT, *sections, note, how)))
         files.write_text(beside / "index.html", page)
 
 
 def check_replaceable(folder):
     """Raises an `InputError` if a folder holds something else than an earlier evaluation."""
     files.check_folder(folder)
-    found = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-    if found - _WRITTEN:
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return
+    written = {"scores.json", "index.html", "images"}
+    others = {path.name for path in folder.iterdir()} - written
+    others |= {path.name for path in folder.glob("images/*") if not _IMAGE.fullmatch(path.name)}
+    if others or not (folder / "scores.json").is_file():
+        found = f", such as {min(others)!r}" if others else ""
         raise InputError(
-            f"{folder} holds {min(found - _WRITTEN)!r}, which no evaluation writes; choose a "
-            "folder that is new or empty."
+            f"{folder} holds something else than an earlier evaluation{found}; choose a folder "
+            "that is new or empty."
         )
 
 
@@ -53,9 +64,9 @@ def title_of(direction):
     return f"{from_domain(direction).upper()} → {to_domain(direction).upper()}"
 
 
-def shown_images(per_image):
-    """The numbers of the best and the worst images by any measure, sorted."""
-    chosen = set()
+def shown_images(per_image, count):
+    """The numbers of the best and the worst images by any measure, sorted; else the first ones."""
+    chosen = set() if per_image else set(range(min(count, 2 * _SHOWN)))
     for values in per_image.values():
         order = np.argsort(values, kind="stable")
         chosen.update(order[:_SHOWN].tolist(), order[-_SHOWN:].tolist())
@@ -70,7 +81,7 @@ def _section(folder, evaluation, direction, names):
         for name, score in found.results.items()
         if score.per_image is not None
     }
-    numbers = shown_images(per_image)
+    numbers = shown_images(per_image, len(found.translated.outputs))
     sources = [_write_image(folder, found.translated, direction, number) for number in numbers]
     entries = [
         {
@@ -97,8 +108,9 @@ def _section(folder, evaluation, direction, names):
         alarms=alarms,
         rows=rows,
         choices=choices,
+        hidden="" if per_image else "hidden",
         # Names of files may hold what would end the script.
-        entries=json.dumps(entries).replace("</", "<\\/"),
+        entries=json.dumps(entries).replace("<", "\\u003c"),
     )
 
 
@@ -113,7 +125,7 @@ def _write_image(folder, translated, direction, number):
     shown = {"input": translated.inputs, "translated": translated.outputs}
     if translated.truth is not None:
         shown["true"] = translated.truth
-    if translated.back is not None:
+    if translated.returns:
         shown["and back"] = translated.back
     columns = [[images[number]] for images in shown.values()]
     path = f"images/{direction}_{number + 1:05d}.png"
@@ -124,7 +136,7 @@ def _write_image(folder, translated, direction, number):
 _SECTION = """<h2>{title}</h2>
 {alarms}
 <div class="wide"><table><tr><td>measure</td><td>value</td><td>what it is</td></tr>{rows}</table></div>
-<p><label>Sort by <select id="measure_{direction}">{choices}</select></label>
+<p {hidden}><label>Sort by <select id="measure_{direction}">{choices}</select></label>
 <label><input type="checkbox" id="best_{direction}"> best first</label></p>
 <div id="images_{direction}" class="images"></div>
 <script>
@@ -138,10 +150,9 @@ _SCRIPT = """<script>
     const best = document.getElementById("best_" + direction);
     const images = document.getElementById("images_" + direction);
     function draw() {
-      const option = measure.selectedOptions[0];
-      if (!option) return;
-      const rising = (option.dataset.best === "low") === best.checked;
-      const sorted = [...entries].sort((one, other) =>
+      const option = measure.selectedOptions[0];  // none if no measure has a value for each image
+      const rising = (option?.dataset.best === "low") === best.checked;
+      const sorted = !option ? entries : [...entries].sort((one, other) =>
         (one.values[option.value] - other.values[option.value]) * (rising ? 1 : -1));
       images.replaceChildren(...sorted.map(entry => {
         const figure = document.createElement("figure");
@@ -150,7 +161,8 @@ _SCRIPT = """<script>
         image.alt = "Image " + entry.name + " and its translation";
         image.loading = "lazy";
         const caption = document.createElement("figcaption");
-        caption.textContent = entry.name + ": " + option.value + " " + entry.values[option.value];
+        const value = option ? ": " + option.value + " " + entry.values[option.value] : "";
+        caption.textContent = entry.name + value;
         figure.append(image, caption);
         return figure;
       }));

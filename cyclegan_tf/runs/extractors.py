@@ -232,6 +232,11 @@ def _checksum_of(model):
     return digest.hexdigest()
 
 
+def distance_names(which):
+    """The `distance_names` of an extractor by its name, without making it."""
+    return ("fid", "kid") if which == "inception-fid" else _distance_names(which)
+
+
 def _distance_names(name):
     name = name.replace("-", "_")
     return f"frechet_{name}", f"kernel_{name}"

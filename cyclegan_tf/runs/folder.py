@@ -29,6 +29,7 @@ class RunFolder:
         self.tensorboard = path / "logs"
         self.plot = path / "losses.png"
         self.page = path / "index.html"
+        self.evaluation = path / "evaluation"  # scores of the model
 
     def options(self):
         """The `RunOptions` of the run that the folder holds; `None` if it holds none."""
@@ -101,6 +102,8 @@ class RunFolder:
         """Removes what a run writes, and nothing else."""
         for folder in (self.samples, self.tensorboard, self.checkpoints, self.epochs):
             shutil.rmtree(folder, ignore_errors=True)
+        if (self.evaluation / "scores.json").exists():  # else it is somebody's
+            shutil.rmtree(self.evaluation, ignore_errors=True)
         # The last one tells a run from other files.
         for file in (self.log, self.model, self.plot, self.page, self.options_file):
             file.unlink(missing_ok=True)

@@ -1,11 +1,10 @@
 """Held-back images to score a model on, and what is known of them."""
 
 import dataclasses
-from collections.abc import Sequence
 
 import numpy as np
 
-from cyclegan_tf import data
+from cyclegan_tf import data, value_range
 from cyclegan_tf.choices import BUILT_IN, SCENES
 from cyclegan_tf.data.earth import COLORS as EARTH_COLORS
 from cyclegan_tf.data.scenes import COLORS as SCENE_COLORS
@@ -16,7 +15,7 @@ from cyclegan_tf.recipes import SYSTEMS
 from cyclegan_tf.runs.sources import sources_of
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Classes:
     """Label maps as classes.
 
@@ -31,7 +30,7 @@ class Classes:
     domain: str
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class HeldOut:
     """Images of both domains that a model was not trained on.
 
@@ -40,47 +39,31 @@ class HeldOut:
         paired: the k-th images of both domains show one scene.
         classes: `Classes`, if the images of a domain are label maps whose truth is known.
         names: of the images by domain, for a page; numbers if empty.
+
+    Raises:
+        InputError: other images, none, or paired ones of unequal counts.
     """
 
     images: dict
     paired: bool = False
     classes: Classes | None = None
     names: dict = dataclasses.field(default_factory=dict)
-    _computed: dict = dataclasses.field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self):
-        counts = {domain: len(images) for domain, images in self.images.items()}
-        for domain, images in self.images.items():
-            if np.ndim(images) != 4 or images.dtype != np.uint8 or not len(images):
+        for domain in "ab":
+            images = self.images.get(domain)
+            if np.ndim(images) != 4 or images.dtype != np.uint8 or not images.size:
+                found = None if images is None else f"{images.dtype} {images.shape}"
                 raise InputError(
                     f"Images of {domain.upper()} must be uint8 (count, height, width, channels), "
-                    f"at least one. Received: {images.dtype} {np.shape(images)}"
+                    f"at least one. Received: {found}"
                 )
-        if self.paired and counts["a"] != counts["b"]:
+        count_a, count_b = (len(self.images[domain]) for domain in "ab")
+        if self.paired and count_a != count_b:
             raise InputError(
                 "Paired images need one of B for each of A. Received: "
-                f"{counts['a']} of A, {counts['b']} of B"
+                f"{count_a} of A, {count_b} of B"
             )
-
-    def features(self, domain, extractor):
-        """`extractor.features` of the images of a domain, computed once."""
-        return self._once("features", domain, extractor)
-
-    def maps(self, domain, extractor):
-        """`extractor.maps` of the images of a domain, computed once."""
-        return self._once("maps", domain, extractor)
-
-    def _once(self, kind, domain, extractor):
-        key = kind, domain, extractor.name, extractor.checksum
-        if key not in self._computed:
-            images = without_alpha(self.images[domain])
-            self._computed[key] = getattr(extractor, kind)(images)
-        return self._computed[key]
-
-
-def without_alpha(images):
-    """RGB of RGBA, which no extractor of features takes; others as they are."""
-    return images[..., :3] if images.shape[-1] == 4 else images
 
 
 def held_out(options, *, split="test", paired=None, count=200):
@@ -90,71 +73,81 @@ def held_out(options, *, split="test", paired=None, count=200):
 
     Args:
         options: `RunOptions`.
-        split: `"test"`, or `"train"` for the training images.
-        paired: images of one name show one scene; by default if the system trains on pairs. The
-            built-in images always are.
+        split: `"test"`, or `"train"` for the training images. Two folders have no splits: they
+            are taken as they are.
+        paired: images of one name show one scene; by default if the system trains on pairs or
+            the files hold pairs. Built-in images always are.
         count: of each domain at most.
 
     Raises:
         InputError: there are no such images, or they have different sizes.
     """
-    if options.data.source in BUILT_IN:
+    chosen = options.data
+    if chosen.source in BUILT_IN:
         return _built_in(options, split, count)
-    paired = SYSTEMS[options.system].paired if paired is None else paired
+    if paired is None:
+        paired = SYSTEMS[options.system].paired or chosen.side_by_side != "none"
     sources = sources_of(options, split, paired=paired)
     names = {domain: list(source.names)[:count] for domain, source in zip("ab", sources)}
     sources = [source.subset(range(min(count, len(source)))) for source in sources]
-    chosen = options.data
     preprocessing = Preprocessing(
         chosen.preprocess, chosen.load_size, chosen.crop_size, False, chosen.channels
     )
     dataset = data.dataset(*sources, preprocessing, training=False, paired=paired)
-    return of_dataset(dataset, counts=[len(source) for source in sources], names=names)
+    return dataclasses.replace(of_dataset(dataset), names=names)
 
 
 def _built_in(options, split, count):
     """Pairs of a built-in source, whose classes are known."""
-    if options.data.source == SCENES:
+    source = options.data.source
+    if split != "test":
+        raise InputError(
+            f"The training images of {source} are not scored: as many as you like were held back. "
+            "Leave --split out."
+        )
+    if source == SCENES:
         pairs, colors, domain_of_maps = data.scene_pairs, SCENE_COLORS, "a"
     else:
         pairs, colors, domain_of_maps = data.earth_pairs, EARTH_COLORS, "b"
-    images_a, images_b, classes = pairs(
-        count, options.data.crop_size, split=split, seed=options.training.seed
-    )
+    images_a, images_b, classes = pairs(count, options.data.crop_size, seed=options.training.seed)
     known = Classes(classes, colors, domain_of_maps)
     return HeldOut({"a": images_a, "b": images_b}, paired=True, classes=known)
 
 
-def of_dataset(dataset, *, classes=None, counts=None, names=None):
-    """`HeldOut` of a data set of `(image_a, image_b)`, floats in [-1, 1].
+def of_dataset(dataset):
+    """`HeldOut` of a data set of batches of `(image_a, image_b)`, floats in [-1, 1].
 
     Args:
-        dataset: as `cyclegan_tf.data.folders(..., split="test")` makes them; its attribute
-            `paired`, if it has one, says whether its elements are pairs.
-        classes: `Classes`, if known.
-        counts: how many images of A and of B to take: the smaller domain repeats in a data set.
-        names: of the images by domain.
+        dataset: its attribute `paired`, if it has one, says whether its elements are pairs, and
+            `counts` how many images there are of each domain: the smaller one repeats.
 
     Raises:
-        InputError: it has no elements, or images of different sizes.
+        InputError: it has no elements, images of different sizes, or values that are out of range.
     """
-    batches = [[np.asarray(part) for part in batch] for batch in dataset]
-    if not batches:
+    parts = {"a": [], "b": []}
+    for batch in dataset:
+        for domain, images in zip("ab", batch, strict=True):
+            parts[domain].append(_checked(np.asarray(images), parts[domain], domain))
+    if not parts["a"]:
         raise InputError("The data set has no images; expected at least one of each domain.")
-    images = {}
-    for number, domain in enumerate("ab"):
-        parts = [batch[number] for batch in batches]
-        sizes = {part.shape[1:] for part in parts}
-        if len(sizes) > 1:
-            raise InputError(
-                f"Images of {domain.upper()} have different sizes, such as "
-                f"{_said(sizes)}; scores need one size: use preprocess='resize_and_crop'."
-            )
-        together = np.concatenate(parts)
-        images[domain] = to_uint8(together[: counts[number]] if counts else together)
-    return HeldOut(images, getattr(dataset, "paired", False), classes, names or {})
+    counts = dict(zip("ab", getattr(dataset, "counts", (None, None))))
+    images = {domain: np.concatenate(parts[domain])[: counts[domain]] for domain in "ab"}
+    return HeldOut(images, getattr(dataset, "paired", False))
 
 
-def _said(sizes: Sequence):
-    shown = sorted(sizes)[:2]
-    return " and ".join(f"{width} x {height}" for height, width, _ in shown)
+def _checked(images, before, domain):
+    """A batch as uint8, if it is one of floats in range, of the size of those before."""
+    if images.ndim != 4 or images.dtype.kind != "f":
+        raise InputError(
+            "Expected batches of float images (count, height, width, channels) in [-1, 1]. "
+            f"Received: {images.dtype} {images.shape}"
+        )
+    if before and before[0].shape[1:] != images.shape[1:]:
+        sizes = (f"{each.shape[2]} x {each.shape[1]}" for each in (before[0], images))
+        raise InputError(
+            f"Images of {domain.upper()} have different sizes, such as {' and '.join(sizes)}; "
+            "scores need one size: use preprocess='resize_and_crop'."
+        )
+    if images.size:
+        value_range.check(float(images.min()), float(images.max()))
+    return to_uint8(images)

@@ -2,38 +2,44 @@
 
 import dataclasses
 import functools
+import warnings
 from collections.abc import Callable
 
 import numpy as np
 
 from cyclegan_tf import metrics
-from cyclegan_tf.directions import from_domain, to_domain
+from cyclegan_tf.directions import direction_among, from_domain, to_domain
 from cyclegan_tf.errors import InputError
-from cyclegan_tf.runs.held_out import HeldOut, without_alpha
+from cyclegan_tf.pixels import to_float, to_uint8
+from cyclegan_tf.runs.held_out import HeldOut
 
 _LEAST_SIDE = 16  # of the smallest level of `metrics.sliced_wasserstein`
 _LEAST_COUNT = 4  # of `metrics.kernel_distance`
+_BATCH = 32  # images whose maps are kept at a time
 
 
-@dataclasses.dataclass(frozen=True)
+def directions_of(model):
+    """The directions of a `System`, or of a `Translator`."""
+    return getattr(model, "directions", None) or tuple(model.generators)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class Translated:
-    """What one direction of a model makes of held-back images.
+    """What one direction of a model makes of held-back images, computed when it is asked for.
 
     All images are uint8 `(count, height, width, channels)`.
 
     Attributes:
+        model: a `System` or a `Translator`.
         held_out: the real images, `HeldOut`.
         direction: `"ab"` or `"ba"`.
-        outputs: translations of the images that the direction takes.
-        back: these translated back; `None` if the model has one direction.
-        extractor: of `cyclegan_tf.runs.extractors`, or `None`.
+        extractor: of `cyclegan_tf.extractor`, or `None`.
         seed: of what measures draw.
     """
 
+    model: object
     held_out: HeldOut
     direction: str
-    outputs: np.ndarray
-    back: np.ndarray | None = None
     extractor: object = None
     seed: int = 0
 
@@ -47,6 +53,26 @@ class Translated:
         """Real images of the domain that is translated to."""
         return self.held_out.images[to_domain(self.direction)]
 
+    @functools.cached_property
+    def floats(self):
+        """The translations as the network makes them: floats that may hold NaN."""
+        return self.model.translate(to_float(self.inputs), self.direction)
+
+    @functools.cached_property
+    def outputs(self):
+        """The translations; NaN is black."""
+        return to_uint8(np.nan_to_num(self.floats, nan=-1.0, posinf=1.0, neginf=-1.0))
+
+    @property
+    def returns(self):
+        """Whether the model translates back."""
+        return self.direction[::-1] in directions_of(self.model)
+
+    @functools.cached_property
+    def back(self):
+        """The translations translated back."""
+        return self.model.translate(self.outputs, self.direction[::-1])
+
     @property
     def truth(self):
         """For each input the image that its translation should be; `None` if unknown."""
@@ -59,16 +85,6 @@ class Translated:
         of_outputs = known and known.domain == to_domain(self.direction)
         return known if of_outputs and self.held_out.paired else None
 
-    @property
-    def large(self):
-        """True if all measures of neighborhoods can be taken, else `None`."""
-        return True if min(self.outputs.shape[1:3]) >= _LEAST_SIDE else None
-
-    @property
-    def many(self):
-        """True if there are images enough for distances between sets, else `None`."""
-        return True if min(len(self.inputs), len(self.reals)) >= _LEAST_COUNT else None
-
     # Measures share what takes long.
 
     @functools.cached_property
@@ -77,32 +93,46 @@ class Translated:
         return metrics.nearest_class(self.outputs, self.classes.colors)
 
     @functools.cached_property
-    def output_features(self):
-        return self.extractor.features(without_alpha(self.outputs))
+    def label_scores(self):
+        classes = self.classes
+        return metrics.segmentation_scores(classes.truth, self.predicted, len(classes.colors))
 
     @functools.cached_property
-    def output_maps(self):
-        return self.extractor.maps(without_alpha(self.outputs))
+    def features(self):
+        """Of the outputs and of the real images."""
+        sets = self.outputs, self.reals
+        return [self.extractor.features(_without_alpha(images)) for images in sets]
 
-    @functools.cached_property
-    def kernel(self):
-        return metrics.kernel_distance(self.output_features, self.real_features, seed=self.seed)
 
-    @functools.cached_property
-    def structure(self):
-        return metrics.self_similarity_distance(self.input_maps, self.output_maps)
+@dataclasses.dataclass(frozen=True)
+class Need:
+    """What a measure needs.
 
-    @property
-    def real_features(self):
-        return self.held_out.features(to_domain(self.direction), self.extractor)
+    Attributes:
+        met: from `Translated`, of which it computes nothing, to whether it is there.
+        sentence: what it is, after "needs".
+    """
 
-    @property
-    def input_maps(self):
-        return self.held_out.maps(from_domain(self.direction), self.extractor)
+    met: Callable
+    sentence: str
 
-    @property
-    def real_maps(self):
-        return self.held_out.maps(to_domain(self.direction), self.extractor)
+
+_CLASSES = Need(lambda t: t.classes is not None, "label maps whose true classes are known")
+_TRUTH = Need(lambda t: t.truth is not None, "paired images")
+_BOTH_WAYS = Need(lambda t: t.returns, "a model that translates both ways")
+_MANY = Need(
+    lambda t: min(len(t.inputs), len(t.reals)) >= _LEAST_COUNT,
+    f"at least {_LEAST_COUNT} images of each domain",
+)
+_LARGE = Need(
+    lambda t: min(t.inputs.shape[1:3]) >= _LEAST_SIDE, f"images of at least {_LEAST_SIDE} pixels"
+)
+_ONE_SIZE = Need(
+    lambda t: t.inputs.shape[1:3] == t.reals.shape[1:3], "images of one size in both domains"
+)
+_COLORS = Need(
+    lambda t: {t.inputs.shape[-1], t.reals.shape[-1]} <= {1, 3, 4}, "images of 1, 3 or 4 channels"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,67 +143,72 @@ class Measure:
         name: in tables and files.
         compute: from `Translated` to an array with a number for each image, to a number, or to a
             number and its standard error.
-        needs: attributes of `Translated` that must be known.
+        needs: `Need`s.
         best: `"high"` or `"low"`.
         meaning: with unit and range, in a line.
     """
 
     name: str
     compute: Callable
-    needs: tuple[str, ...]
+    needs: tuple[Need, ...]
     best: str
     meaning: str
 
     def missing(self, translated):
-        """What it needs and is not known."""
-        return [need for need in self.needs if getattr(translated, need) is None]
+        """The `Need`s that are not met."""
+        return [need for need in self.needs if not need.met(translated)]
 
 
-def measures_of(extractor):
-    """All measures; distances between sets are named after the extractor.
+def measures_of(distance_names=None, has_maps=False):
+    """All measures that there are with an extractor of features.
 
     Args:
-        extractor: of `cyclegan_tf.runs.extractors`; `None` leaves out what needs features.
+        distance_names: of the extractor, `(Fréchet, kernel)`; `None` without one.
+        has_maps: whether it gives maps.
     """
-    if extractor is None:
-        return _PLAIN
-    frechet, kernel = extractor.distance_names
-    of_sets = [
-        Measure(kernel, lambda t: t.kernel, ("many",), "low",
-                "kernel distance of outputs and real images; about 0 if the sets are alike"),
-        Measure(frechet, _frechet, ("many",), "low",
-                "Fréchet distance of outputs and real images; larger for fewer images"),
-    ]  # fmt: skip
-    return [*of_sets, *(_OF_MAPS if extractor.has_maps else ()), *_PLAIN]
+    of_sets = []
+    if distance_names is not None:
+        frechet, kernel = distance_names
+        of_sets = [
+            Measure(kernel, _kernel, (_MANY, _COLORS), "low",
+                    "kernel distance of outputs and real images; about 0 if the sets are alike"),
+            Measure(frechet, _frechet, (_MANY, _COLORS), "low",
+                    "Fréchet distance of outputs and real images; larger for fewer images"),
+        ]  # fmt: skip
+    return [*of_sets, *(_OF_MAPS if has_maps else ()), *_PLAIN]
+
+
+def _without_alpha(images):
+    """RGB of RGBA, which no extractor of features takes; others as they are."""
+    return images[..., :3] if images.shape[-1] == 4 else images
+
+
+def _kernel(translated):
+    count = min(len(translated.outputs), len(translated.reals))
+    size = max(2, min(1000, count // 2))
+    return metrics.kernel_distance(*translated.features, subset_size=size, seed=translated.seed)
 
 
 def _frechet(translated):
-    return metrics.frechet_distance(translated.output_features, translated.real_features)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # see `note_of_counts`
+        return metrics.frechet_distance(*translated.features)
 
 
-def _perceptual(translated):
-    return metrics.perceptual_distance(translated.real_maps, translated.output_maps)
+def _of_maps(distance, images):
+    """A distance of the maps of two sets, with few maps in memory."""
 
-
-_OF_MAPS = [
-    Measure("structure", lambda t: t.structure, (), "low",
-            "difference of the self-similarity of input and output"),
-    Measure("perceptual", _perceptual, ("truth",), "low",
-            "distance of features from those of the true image"),
-]  # fmt: skip
-
-
-def _label_scores(name):
     def compute(translated):
-        truth, classes = translated.classes.truth, len(translated.classes.colors)
-        return metrics.segmentation_scores(truth, translated.predicted, classes)[name]
+        first, second = (_without_alpha(each) for each in images(translated))
+        maps = translated.extractor.maps
+        return np.concatenate(
+            [
+                distance(maps(first[start : start + _BATCH]), maps(second[start : start + _BATCH]))
+                for start in range(0, len(first), _BATCH)
+            ]
+        )
 
     return compute
-
-
-def _right_pixels(translated):
-    """The share of right pixels of each image; as all have one size, their mean is that of all."""
-    return (translated.predicted == translated.classes.truth).mean((1, 2))
 
 
 def _cycle_error(translated):
@@ -187,36 +222,68 @@ def _sliced_wasserstein(translated):
     return metrics.sliced_wasserstein(*sets, seed=translated.seed).mean
 
 
+_structure = _of_maps(metrics.self_similarity_distance, lambda t: (t.inputs, t.outputs))
+_perceptual = _of_maps(metrics.perceptual_distance, lambda t: (t.truth, t.outputs))
+
+_OF_MAPS = [
+    Measure("structure", _structure, (_COLORS,), "low",
+            "difference of the self-similarity of input and output, 0 to 2"),
+    Measure("perceptual", _perceptual, (_TRUTH, _COLORS), "low",
+            "distance of features from those of the true image, 0 to 4"),
+]  # fmt: skip
 _PLAIN = [
-    Measure("per_pixel", _right_pixels, ("classes",), "high",
-            "share of pixels whose nearest class color is the true one"),
-    Measure("per_class", _label_scores("per_class"), ("classes",), "high",
+    # All images have one size, so the mean of the shares is the share of all pixels.
+    Measure("per_pixel", lambda t: (t.predicted == t.classes.truth).mean((1, 2)), (_CLASSES,),
+            "high", "share of pixels whose nearest class color is the true one"),
+    Measure("per_class", lambda t: t.label_scores["per_class"], (_CLASSES,), "high",
             "that share within each class, averaged over classes"),
-    Measure("iou", _label_scores("iou"), ("classes",), "high",
+    Measure("iou", lambda t: t.label_scores["iou"], (_CLASSES,), "high",
             "intersection over union, averaged over classes"),
-    Measure("psnr", lambda t: metrics.psnr(t.truth, t.outputs), ("truth",), "high",
+    Measure("psnr", lambda t: metrics.psnr(t.truth, t.outputs), (_TRUTH, _ONE_SIZE), "high",
             "peak signal-to-noise ratio to the true image, in dB"),
-    Measure("ssim", lambda t: metrics.ssim(t.truth, t.outputs), ("truth", "large"), "high",
-            "structural similarity to the true image, at most 1"),
-    Measure("edge_agreement", lambda t: metrics.edge_agreement(t.inputs, t.outputs), (), "high",
-            "correlation of the edges of input and output, -1 to 1"),
-    Measure("cycle_error", _cycle_error, ("back",), "low",
+    Measure("ssim", lambda t: metrics.ssim(t.truth, t.outputs), (_TRUTH, _ONE_SIZE, _LARGE),
+            "high", "structural similarity to the true image, at most 1"),
+    Measure("edge_agreement", lambda t: metrics.edge_agreement(t.inputs, t.outputs), (_LARGE,),
+            "high", "correlation of the edges of input and output, -1 to 1"),
+    Measure("cycle_error", _cycle_error, (_BOTH_WAYS,), "low",
             "mean difference of images translated there and back, in 8-bit values"),
-    Measure("sliced_wasserstein", _sliced_wasserstein, ("large",), "low",
+    Measure("sliced_wasserstein", _sliced_wasserstein, (_LARGE, _ONE_SIZE), "low",
             "sliced Wasserstein distance of patches of the two sets, times 1000"),
 ]  # fmt: skip
 
 
 def chosen(measures, names):
-    """The measures of these names; all if there are none.
+    """The measures of these names; all if `None`.
 
     Raises:
-        InputError: there is no measure of a name.
+        InputError: there is no measure of a name, or `names` is none of names.
     """
+    if names is None:
+        return measures
+    if isinstance(names, str) or not names:
+        raise InputError(f"measures must be a list of names. Received: {names!r}")
     known = {each.name: each for each in measures}
-    for name in names or ():
+    for name in names:
+        if name in ("fid", "kid") and name not in known:
+            raise InputError(f"{name} needs the Inception of 2015: --inception FILE.")
         if name not in known:
             raise InputError(
                 f"{name!r} is no measure of this evaluation; expected some of {', '.join(known)}."
             )
-    return [known[name] for name in names] if names else measures
+    return [known[name] for name in names]
+
+
+def translated_by(model, held_out, direction, extractor, seed):
+    """`Translated` by direction, for the directions that are asked for."""
+    directions = directions_of(model)
+    if direction is not None:
+        directions = (direction_among(directions, direction),)
+    return {each: Translated(model, held_out, each, extractor, seed) for each in directions}
+
+
+def check_possible(wanted, translated):
+    """Raises an `InputError` for a measure that can be taken in no direction."""
+    for measure in wanted:
+        missing = [measure.missing(images) for images in translated.values()]
+        if all(missing):
+            raise InputError(f"{measure.name} needs {missing[0][0].sentence}.")

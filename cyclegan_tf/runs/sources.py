@@ -60,7 +60,7 @@ def sources_of(options, split="train", paired=None):
     if is_of_tfds(options):
         if paired:
             raise InputError(
-                f"{options.system} trains on paired images, and {chosen.source} does not say which "
+                f"Paired images are asked for, and {chosen.source} does not say which "
                 "of its images are pairs; give folders in which pairs have the same name, or "
                 "--side-by-side."
             )

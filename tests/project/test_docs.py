@@ -125,6 +125,7 @@ def test_every_page_with_python_is_run_below():
     assert with_python == {
         "data",
         "distributed",
+        "evaluate",
         "export",
         "metrics",
         "pix2pix",
@@ -156,6 +157,11 @@ def test_python_of_metrics_runs(capsys):
     (code,) = blocks(_docs("metrics"), "python")
     exec(code.replace("count=100", "count=4").replace("=50", "=2"), {})
     assert capsys.readouterr().out.startswith("KernelDistance(distance=")
+
+
+def test_python_of_evaluate_runs(tmp_path):
+    (code,) = blocks(_docs("evaluate"), "python")
+    assert 0 < float(_python(small(code), tmp_path)) < 30
 
 
 def test_python_of_pix2pix_runs(tmp_path):

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import pathlib
+import shutil
 
 import keras
 import numpy as np
@@ -72,14 +74,69 @@ def test_a_data_set_gives_what_its_images_give(copies):
         assert value == pytest.approx(copies.scores["ba"][name]), name
 
 
+def test_an_image_that_a_data_set_repeats_counts_once():
+    images = [np.full((size, SIZE, SIZE, 3), size, np.uint8) for size in (2, 5)]
+    dataset = data.arrays(*images, training=False, flip=False, crop_size=SIZE, load_size=SIZE)
+    model = Translator({"ab": multiplied(0.5)}, (SIZE, SIZE, 3))
+    counted = evaluate(model, dataset).protocol["images"]
+    assert [counted[domain]["count"] for domain in "ab"] == [2, 5]
+
+
+def test_nan_in_a_part_of_the_outputs_is_an_alarm(scenes):
+    inputs = keras.Input((None, None, 3))
+    broken = keras.Model(inputs, keras.ops.sqrt(inputs))  # of what is darker than gray
+    found = evaluate(Translator({"ab": broken}, (SIZE, SIZE, 3)), scenes).directions["ab"]
+    assert [alarm.name for alarm in found.alarms] == ["blank"]
+    assert "NaN" in found.alarms[0].sentence
+
+
+def test_domains_may_differ_in_channels_and_images_may_be_small(scenes):
+    photographs = scenes.images["b"]
+    gray = np.uint8(photographs.mean(-1, keepdims=True))
+    inputs = keras.Input((None, None, 1))
+    colored = keras.Model(inputs, keras.layers.Concatenate()([inputs] * 3))
+    model = Translator({"ab": colored}, (SIZE, SIZE, 1))
+    scores = evaluate(model, HeldOut({"a": gray, "b": photographs}, True)).scores["ab"]
+    assert scores["edge_agreement"] == pytest.approx(1, abs=1e-6)
+    assert scores["psnr"] > 10
+    small = HeldOut({domain: images[:1, :8, :8] for domain, images in scenes.images.items()}, True)
+    scores = evaluate(Translator({"ab": multiplied(1)}, (8, 8, 3)), small).scores["ab"]
+    assert scores.keys() == {"psnr"}
+
+
 def test_a_measure_that_cannot_be_taken_says_what_it_needs(scenes):
     model = Translator({"ab": multiplied(1)}, (SIZE, SIZE, 3))
     with pytest.raises(InputError, match="cycle_error needs a model that translates both ways"):
         evaluate(model, scenes, measures=["cycle_error"])
-    with pytest.raises(InputError, match="'fid' is no measure of this evaluation; expected some"):
+    with pytest.raises(InputError, match="'psnrr' is no measure of this evaluation; expected some"):
+        evaluate(model, scenes, measures=["psnrr"])
+    with pytest.raises(InputError, match="fid needs the Inception of 2015: --inception FILE"):
         evaluate(model, scenes, measures=["fid"])
-    with pytest.raises(InputError, match="at least one"):
-        evaluate(model, HeldOut({"a": scenes.images["a"][:0], "b": scenes.images["b"]}))
+    with pytest.raises(InputError, match="must be a list of names"):
+        evaluate(model, scenes, measures="psnr")
+    with pytest.raises(InputError, match="model must be a system or a Translator"):
+        evaluate(multiplied(1), scenes)
+    with pytest.raises(InputError, match=r"must be one of cyclegan_tf\.extractor"):
+        evaluate(model, scenes, extractor=multiplied(1))
+
+
+def test_images_that_cannot_be_scored_are_named(scenes):
+    model = Translator({"ab": multiplied(1)}, (SIZE, SIZE, 3))
+    maps, photographs = (scenes.images[domain] for domain in "ab")
+    with pytest.raises(InputError, match="Images of A must be uint8"):
+        HeldOut({"a": maps[:0], "b": photographs})
+    with pytest.raises(InputError, match="Images of B must be uint8"):
+        HeldOut({"a": maps})
+    with pytest.raises(InputError, match="Received: 11 of A, 12 of B"):
+        HeldOut({"a": maps[:11], "b": photographs}, paired=True)
+    for batches, sentence in (
+        ([(maps, photographs)], "Expected batches of float images"),
+        ([(maps.astype("float32"), photographs)], "divide values from 0 to 255"),
+        ([(np.zeros((1, 8, side, 3)), np.zeros((1, 8, 8, 3))) for side in (8, 9)], "8 x 8 and 9 x"),
+        ([], "has no images"),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            evaluate(model, batches)
 
 
 def test_a_page_is_sorted_by_the_measure_that_is_chosen(copies, tmp_path):
@@ -88,6 +145,7 @@ def test_a_page_is_sorted_by_the_measure_that_is_chosen(copies, tmp_path):
     )
     page = (tmp_path / "out/index.html").read_text()
     assert page.count("</script>") == 3  # names of files end no script
+    assert "<!--" not in page
     written = json.loads((tmp_path / "out/scores.json").read_text())
     assert written["ba"]["scores"]["iou"] == copies.scores["ba"]["iou"]
     assert written["protocol"]["images"]["a"] == {"count": 12, "shape": [SIZE, SIZE, 3]}
@@ -132,7 +190,7 @@ def run(tmp_path_factory):
 def test_the_command_scores_a_run_on_its_test_images(here, run):
     ended = here("evaluate", run, "--metrics", "cycle_error,edge_agreement")
     assert ended.status == 0, ended.errors
-    assert "5 images of A and 5 of B, split test" in ended.output
+    assert "5 images of A and 5 of B from" in ended.output
     written = json.loads((run / "evaluation/scores.json").read_text())
     assert written["ab"]["scores"].keys() == {"cycle_error", "edge_agreement"}
     digest = hashlib.sha256((run / "model.keras").read_bytes()).hexdigest()
@@ -146,16 +204,41 @@ def test_the_command_scores_a_run_on_its_test_images(here, run):
 
 def test_the_command_refuses_what_it_cannot_score(here, run, tmp_path):
     assert "psnr needs paired images" in here("evaluate", run, "--metrics", "psnr").refused()
-    assert "which no evaluation writes" in here("evaluate", run, "--out", run).refused()
-    assert (run / "model.keras").exists()
+    album = tmp_path / "album"
+    (album / "images").mkdir(parents=True)
+    (album / "images/wedding.jpg").write_text("mine")
+    for folder, name in ((run, "model.keras"), (album, "images/wedding.jpg")):
+        sentence = here("evaluate", run, "--out", folder).refused()
+        assert "holds something else than an earlier evaluation" in sentence
+        assert (folder / name).exists()
     sentence = here("evaluate", run, "--metrics", "iou", "--inception", run / "no.pth").refused()
     assert "iou needs label maps" in sentence  # no file of weights is needed for that
+    sentence = here("evaluate", run, "--resizing", "clean").refused()
+    assert "--resizing is that of images for --inception" in sentence
     sentence = here("evaluate", run, "--inception", run / "no.pth").refused()
     assert "no.pth" in sentence
     sentence = here("evaluate", run / "model.keras").refused()
     assert "does not say which images it was trained on" in sentence
     sentence = here("evaluate", run, tmp_path / "missing").refused()
     assert "missing does not exist" in sentence
+
+
+def test_training_images_are_not_called_test_images(here, run, tmp_path):
+    images = run / "options.json"
+    root = pathlib.Path(json.loads(images.read_text())["data"]["source"])
+    two = tmp_path / "two"
+    two.mkdir()
+    shutil.copy(run / "model.keras", two)
+    folders = resolve(root / "trainA", domain_b=root / "trainB", image_size=32, **NETWORKS)
+    (two / "options.json").write_text(folders.as_json())
+    asked = ("evaluate", two, "--metrics", "cycle_error")
+    assert "so none are held back" in here(*asked).refused()
+    assert here(*asked, "--split", "train").status == 0
+    others = here(*asked, root / "testA", "--domain-b", root / "testB", "--image-size", 16)
+    assert others.status == 0, others.errors
+    assert "16 x 16 pixels" in others.output
+    written = json.loads((two / "evaluation/scores.json").read_text())
+    assert written["protocol"]["split"] is None
 
 
 def test_a_file_is_scored_on_the_images_that_are_named(here, run, tmp_path):
@@ -178,11 +261,15 @@ def _mean_colors(images):
 
 def test_distances_are_named_after_the_network_of_the_features(scenes):
     model = Translator({"ab": multiplied(1)}, (SIZE, SIZE, 3))
-    with pytest.warns(UserWarning, match="uncertain"):
-        evaluation = evaluate(model, scenes, extractor=extractor(_mean_colors, name="colors"))
+    evaluation = evaluate(model, scenes, extractor=extractor(_mean_colors, name="colors"))
+    assert "12 images are few" in evaluation.note
     scores = evaluation.scores["ab"]
     features = [_mean_colors(to_float(scenes.images[domain])) for domain in "ab"]
     assert scores["frechet_colors"] == pytest.approx(metrics.frechet_distance(*features))
+    swapped = evaluate(
+        model, scenes, extractor=extractor(lambda x: -_mean_colors(x)[:, :1], name="colors")
+    )
+    assert swapped.scores["ab"]["frechet_colors"] != scores["frechet_colors"]
     assert evaluation.directions["ab"].results["kernel_colors"].standard_error > 0
     assert "structure" not in scores  # such a network gives no maps
 

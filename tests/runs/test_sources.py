@@ -58,7 +58,7 @@ def test_files_of_both_images_are_read_in_the_order_that_is_given(
 
 
 def test_sources_that_have_no_pairs_are_refused():
-    with pytest.raises(InputError, match="pix2pix trains on paired images, and tfds:x does not"):
+    with pytest.raises(InputError, match="Paired images are asked for, and tfds:x does not"):
         sources_of(resolve("tfds:x", system="pix2pix"))
     for given, beside in ((("scenes", {}), "scenes"), (("a", {"domain_b": "b"}), "domain_b")):
         with pytest.raises(InputError, match=f"leave it out beside {beside}"):
