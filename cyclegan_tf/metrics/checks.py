@@ -57,6 +57,16 @@ def image_batches(*batches):
     return batches
 
 
+def finite_images(*batches):
+    """Raises a `ValueError` if a value of these batches of images or maps is not finite."""
+    for batch in batches:
+        finite = np.isfinite(batch).all((1, 2, 3))
+        if not finite.all():
+            raise ValueError(
+                f"Expected finite values. Received: NaN or infinity in image {finite.argmin()}"
+            )
+
+
 def image_pairs(images_1, images_2):
     """The same two arrays, if they are batches of as many images of one size.
 

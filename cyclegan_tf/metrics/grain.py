@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from cyclegan_tf.metrics import checks
+
 
 def grain(images, classes, radius=2):
     """The mean difference between a pixel and its four neighbors in areas of one class.
@@ -20,7 +22,7 @@ def grain(images, classes, radius=2):
         A float, in units of 8-bit values; `nan` if there are no such areas.
 
     Raises:
-        ValueError: other shapes, or a radius below 1.
+        ValueError: other shapes, values that are not finite, or a radius below 1.
     """
     if radius < 1:
         raise ValueError(f"radius must be at least 1. Received: {radius}")
@@ -29,6 +31,7 @@ def grain(images, classes, radius=2):
             "Expected images (count, height, width, channels) and classes (count, height, width). "
             f"Received: {np.shape(images)} and {np.shape(classes)}"
         )
+    checks.finite_images(images)
     gray = np.asarray(images, np.float64).mean(-1)
     neighbors = gray[:, :-2, 1:-1] + gray[:, 2:, 1:-1] + gray[:, 1:-1, :-2] + gray[:, 1:-1, 2:]
     differences = np.abs(gray[:, 1:-1, 1:-1] - neighbors / 4)

@@ -36,7 +36,8 @@ def confusion_matrix(truth, predicted, classes, ignore=()):
         int64 `(classes, classes)`.
 
     Raises:
-        ValueError: the shapes differ, or a pixel that counts is outside the classes.
+        ValueError: the shapes differ, the arrays do not hold integers, or a pixel that counts is
+            outside the classes.
     """
     truth, predicted = np.asarray(truth), np.asarray(predicted)
     if truth.shape != predicted.shape:
@@ -44,6 +45,9 @@ def confusion_matrix(truth, predicted, classes, ignore=()):
             "truth and predicted must have one shape. "
             f"Received: {truth.shape} and {predicted.shape}"
         )
+    for name, values in (("truth", truth), ("predicted", predicted)):
+        if values.dtype.kind not in "iub":
+            raise ValueError(f"{name} must hold integers. Received: {values.dtype}")
     counts = ~np.isin(truth, ignore)
     truth, predicted = truth[counts].astype(np.int64), predicted[counts].astype(np.int64)
     for name, values in (("truth", truth), ("predicted", predicted)):

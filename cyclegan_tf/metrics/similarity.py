@@ -22,7 +22,7 @@ def psnr(images_1, images_2, data_range=None):
         instead of infinity for images that agree as far as float32 can tell.
 
     Raises:
-        ValueError: other shapes, or floats without `data_range`.
+        ValueError: other shapes, values that are not finite, or floats without `data_range`.
     """
     images_1, images_2, data_range = _pairs(images_1, images_2, data_range)
     error = np.square(images_1 - images_2).mean(axis=(1, 2, 3))
@@ -46,7 +46,8 @@ def ssim(images_1, images_2, data_range=None, gaussian=False):
         float64 `(count,)`, in [-1, 1]; 1 for equal images.
 
     Raises:
-        ValueError: other shapes, images smaller than a window, or floats without `data_range`.
+        ValueError: other shapes, images smaller than a window, values that are not finite, or
+            floats without `data_range`.
     """
     x, y, data_range = _pairs(images_1, images_2, data_range)
     window = _gaussian() if gaussian else np.full(_UNIFORM_SIDE, 1 / _UNIFORM_SIDE)
@@ -73,6 +74,7 @@ def _pairs(images_1, images_2, data_range):
             "Expected two uint8 arrays, or two arrays of floats and their data_range (2 for "
             f"[-1, 1]). Received: {images_1.dtype} and {images_2.dtype}, data_range={data_range}"
         )
+    checks.finite_images(images_1, images_2)
     return np.float64(images_1), np.float64(images_2), 255 if data_range is None else data_range
 
 

@@ -47,8 +47,8 @@ def perceptual_distance(maps_1, maps_2):
         ValueError: other shapes, or values that are not finite.
     """
     distances = [
-        np.square(_of_length_1(one) - _of_length_1(two)).sum(-1).mean((1, 2))
-        for one, two in _pairs(maps_1, maps_2)
+        [np.square(_of_length_1(one) - _of_length_1(two)).sum(-1).mean() for one, two in zip(*pair)]
+        for pair in _pairs(maps_1, maps_2)
     ]
     return np.mean(distances, axis=0)
 
@@ -61,6 +61,7 @@ def edge_agreement(images_1, images_2):
 
     Args:
         images_1, images_2: `(count, height, width, channels)`, pairs; of 3 by 3 pixels or more.
+            One may be gray and the other RGB.
 
     Returns:
         float64 `(count,)`, in [-1, 1]; 1 for equal images. 0 if edges are equally strong
@@ -69,8 +70,9 @@ def edge_agreement(images_1, images_2):
     Raises:
         ValueError: other shapes, or values that are not finite.
     """
-    images_1, images_2 = checks.image_pairs(images_1, images_2)
-    _check_finite(images_1, images_2)
+    images_1, images_2 = (checks.image_batches(images)[0] for images in (images_1, images_2))
+    checks.image_pairs(images_1[..., :1], images_2[..., :1])
+    checks.finite_images(images_1, images_2)
     if min(images_1.shape[1:3]) < 3:
         raise ValueError(f"Expected images of at least 3 by 3 pixels. Received: {images_1.shape}")
     edges_1, edges_2 = (_deviations(_edges(images)) for images in (images_1, images_2))
@@ -90,17 +92,8 @@ def _pairs(maps_1, maps_2):
         )
     pairs = [checks.image_pairs(*pair) for pair in zip(maps_1, maps_2)]
     for pair in pairs:
-        _check_finite(*pair)
+        checks.finite_images(*pair)
     return pairs
-
-
-def _check_finite(*arrays):
-    for array in arrays:
-        finite = np.isfinite(array).all((1, 2, 3))
-        if not finite.all():
-            raise ValueError(
-                f"Expected finite values. Received: NaN or infinity in image {finite.argmin()}"
-            )
 
 
 def _of_one_map(map_1, map_2):
@@ -117,7 +110,10 @@ def _self_similarity(features):
 
 
 def _of_length_1(features):
-    """Features of each position divided by their length; those of length 0 stay."""
+    """Features of each position divided by their length; those of length 0 stay.
+
+    In float64, so that this is for one image at a time.
+    """
     features = np.asarray(features, np.float64)
     length = np.linalg.norm(features, axis=-1, keepdims=True)
     return features / np.where(length > 0, length, 1)
@@ -125,7 +121,7 @@ def _of_length_1(features):
 
 def _edges(images):
     """Lengths of gradients `(count, pixels)`, up to a factor."""
-    gray = np.asarray(images, np.float64).mean(-1)
+    gray = images.mean(-1, dtype=np.float64)
     # Sobel's filters: a difference one way, a weighted sum the other way.
     down = _difference(_weighted_sum(gray, axis=2), axis=1)
     right = _difference(_weighted_sum(gray, axis=1), axis=2)

@@ -47,9 +47,11 @@ def sliced_wasserstein(
         `SlicedWasserstein`; 0 is best, without upper bound, without unit.
 
     Raises:
-        ValueError: other shapes, unequal counts, or images smaller than `smallest` or a patch.
+        ValueError: other shapes, unequal counts, images smaller than `smallest` or a patch, or
+            values that are not finite.
     """
     images_1, images_2 = checks.image_pairs(images_1, images_2)
+    checks.finite_images(images_1, images_2)
     if min(images_1.shape[1:3]) < max(smallest, patch_size) or patch_size % 2 == 0:
         raise ValueError(
             f"Expected images of at least {max(smallest, patch_size)} pixels each way, and an odd "

@@ -54,6 +54,8 @@ def test_grain_of_a_chessboard_and_of_an_edge():
         grain(flat, classes[:, :, 1:])
     with pytest.raises(ValueError, match="radius must be at least 1"):
         grain(flat, classes, radius=0)
+    with pytest.raises(ValueError, match="NaN or infinity in image 0"):
+        grain(flat * np.nan, classes)
     assert np.isnan(grain(flat[:, :4, :4], np.arange(16).reshape(1, 4, 4)))
 
 
@@ -101,3 +103,11 @@ def test_void_pixels_do_not_count_whatever_was_predicted_there():
         segmentation_scores(truth[3:], predicted[3:], 2, ignore=(7, 9))
     with pytest.raises(ValueError, match=r"absent must be left_out or zero\. Received: 'nan'"):
         segmentation_scores(truth, predicted, 2, absent="nan")
+
+
+@pytest.mark.parametrize("name", ["truth", "predicted"])
+def test_classes_are_integers(name):
+    arrays = {"truth": np.array([0, 1]), "predicted": np.array([0, 1])}
+    arrays[name] = np.array([0.2, 0.9])
+    with pytest.raises(ValueError, match=rf"{name} must hold integers\. Received: float64"):
+        confusion_matrix(**arrays, classes=2)

@@ -66,6 +66,10 @@ def test_bad_images_are_named(measure):
         measure(images, images[:1])
     with pytest.raises(ValueError, match=r"\(2, 8, 8, 3\) and \(2, 8, 7, 3\)"):
         measure(images, images[:, :, 1:])
+    broken = images / 255
+    broken[1, 2, 3, 0] = np.nan
+    with pytest.raises(ValueError, match="NaN or infinity in image 1"):
+        measure(images / 255, broken, data_range=1)
 
 
 def test_images_smaller_than_a_window():

@@ -1,5 +1,7 @@
 """Measures of structure: by hand, by a plain second implementation, and what they must ignore."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -45,6 +47,17 @@ def test_images_do_not_mix(distance):
     np.testing.assert_allclose(together, alone, rtol=1e-12)
 
 
+@pytest.mark.parametrize("distance", [self_similarity_distance, perceptual_distance])
+def test_maps_are_not_copied_at_once(distance):
+    """Of one image there are float64 copies, of all only which values are finite."""
+    maps = np.ones((64, 8, 8, 64), np.float32)
+    tracemalloc.start()
+    distance(maps, maps)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < maps.nbytes / 2
+
+
 _DOWN = np.array([[-1, -2, -1], [0, 0, 0], [1, 2, 1]])
 
 
@@ -71,6 +84,7 @@ def test_edges_of_other_colors_agree_and_those_that_moved_do_not():
     np.testing.assert_allclose(edge_agreement(image, 255 - image), [1])
     np.testing.assert_allclose(edge_agreement(image, image[..., ::-1] / 2 + 30), [1])
     assert abs(edge_agreement(image, np.roll(image, 2, axis=1))[0]) < 0.3
+    np.testing.assert_allclose(edge_agreement(image, image.mean(-1, keepdims=True)), [1])
     assert edge_agreement(image, np.full_like(image, 77)) == [0]
     assert edge_agreement(image, np.full(image.shape, 0.1)) == [0]
 

@@ -91,3 +91,6 @@ def test_bad_images_are_named():
         sliced_wasserstein(images[:, 1:], images[:, 1:])
     with pytest.raises(ValueError, match="patch_size=6"):
         sliced_wasserstein(images, images, patch_size=6)
+    images[2] = np.inf
+    with pytest.raises(ValueError, match="NaN or infinity in image 2"):
+        sliced_wasserstein(images, images)
