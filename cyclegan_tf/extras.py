@@ -1,11 +1,11 @@
 """Optional packages, which extras of this package install, looked for when they are used."""
 
-import hashlib
 import importlib
 import importlib.util
 import pathlib
 
 from cyclegan_tf.errors import InputError
+from cyclegan_tf.files import sha256_of
 
 
 def required(module, extra, purpose):
@@ -52,11 +52,10 @@ def packaged_file(requirement, extra, file, sha256, purpose, instead="", module=
         found = importlib.util.find_spec(module or package.replace("-", "_"))
     except ModuleNotFoundError:  # the module that this one is in
         found = None
-    if found is None:
+    if found is None or not found.submodule_search_locations:  # none, or a file of that name
         raise ImportError(f"{purpose} {package}: pip install 'cyclegan-tf[{extra}]'{instead}")
     path = pathlib.Path(found.submodule_search_locations[0]) / file
-    digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
-    if digest != sha256:
+    if not path.is_file() or sha256_of(path) != sha256:
         raise InputError(
             f"{path} is not the file of {package} {version}, on which results depend; "
             f"pip install --force-reinstall {requirement}."

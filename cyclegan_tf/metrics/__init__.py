@@ -15,7 +15,7 @@ from cyclegan_tf.metrics.frechet import (
 )
 from cyclegan_tf.metrics.grain import grain
 from cyclegan_tf.metrics.kernel import KernelDistance, kernel_distance, unbiased_mmd
-from cyclegan_tf.metrics.resizing import RESIZINGS, resize_bicubic, resize_for_inception
+from cyclegan_tf.metrics.resizing import resize_bicubic, resize_for_inception
 from cyclegan_tf.metrics.segmentation import class_scores, nearest_class, segmentation_scores
 from cyclegan_tf.metrics.similarity import psnr, ssim
 from cyclegan_tf.metrics.structure import (

@@ -6,10 +6,10 @@ Each of the three gives another FID.
 import numpy as np
 from PIL import Image
 
+from cyclegan_tf.choices import INCEPTION_RESIZINGS
 from cyclegan_tf.metrics import checks
 
-SIDE = 299
-RESIZINGS = ("clean", "legacy_pytorch", "legacy_tensorflow")
+SIDE = 299  # what the network takes; its module is of another wing and has the number too
 
 
 def resize_for_inception(images, how):
@@ -29,8 +29,8 @@ def resize_for_inception(images, how):
     Raises:
         ValueError: another shape, or another way.
     """
-    if how not in RESIZINGS:
-        raise ValueError(f"how must be one of {', '.join(RESIZINGS)}. Received: {how!r}")
+    if how not in INCEPTION_RESIZINGS:
+        raise ValueError(f"how must be one of {', '.join(INCEPTION_RESIZINGS)}. Received: {how!r}")
     (images,) = checks.image_batches(images)
     count, _, _, channels = images.shape
     resized = np.empty((count, SIDE, SIDE, channels), np.float32)

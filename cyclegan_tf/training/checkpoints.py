@@ -244,7 +244,7 @@ class Checkpoints(keras.callbacks.Callback):
         with files.atomic_file(path, keep=self._chief) as beside:
             beside.mkdir(parents=True)
             self.model.save(beside / _MODEL)
-            state["sha256"] = _digest(beside / _MODEL)
+            state["sha256"] = files.sha256_of(beside / _MODEL)
             signed = {**state, "state_sha256": _digest_of_state(state)}
             (beside / _STATE).write_text(json.dumps(signed), encoding="utf-8")
         if self._chief:
@@ -292,14 +292,9 @@ def _verified(path):
     signature = state.pop("state_sha256")
     if signature != _digest_of_state(state):
         raise ValueError(f"the checksum of {_STATE} differs")
-    if state["sha256"] != _digest(path / _MODEL):
+    if state["sha256"] != files.sha256_of(path / _MODEL):
         raise ValueError(f"the checksum of {_MODEL} differs")
     return {**state, "state_sha256": signature}
-
-
-def _digest(path):
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _digest_of_state(state):

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from references import load
 
-from cyclegan_tf.metrics import RESIZINGS, resize_for_inception
+from cyclegan_tf.choices import INCEPTION_RESIZINGS
+from cyclegan_tf.metrics import resize_for_inception
 
 
 @pytest.fixture(scope="module")
@@ -10,7 +11,7 @@ def reference():
     return load("metric_resize_299")
 
 
-@pytest.mark.parametrize("how", RESIZINGS)
+@pytest.mark.parametrize("how", INCEPTION_RESIZINGS)
 @pytest.mark.parametrize("number", [0, 1, 2])
 def test_pixels_are_those_of_the_published_code(reference, how, number):
     """Enlarged, reduced in one way and enlarged in the other, and reduced."""
@@ -25,7 +26,7 @@ def test_pixels_are_those_of_the_published_code(reference, how, number):
 
 def test_every_image_of_a_batch_and_every_channel():
     images = np.random.default_rng(0).integers(0, 256, (2, 20, 30, 1), np.uint8)
-    for how in RESIZINGS:
+    for how in INCEPTION_RESIZINGS:
         resized = resize_for_inception(images, how)
         assert (resized.shape, resized.dtype) == ((2, 299, 299, 1), np.float32)
         np.testing.assert_array_equal(resized[1:], resize_for_inception(images[1:], how))
