@@ -86,7 +86,8 @@ def test_code_of_torchscript_is_refused(tmp_path):
         ([1, 2], "holds list; expected a state dict"),
         ({}, "holds dict; expected a state dict"),
         ({"epoch": 3}, "The entry 'epoch' of .* is int, not a tensor"),
-        ({"weight": torch.zeros(2, dtype=torch.bfloat16)}, "asks for torch.BFloat16Storage"),
+        ({3: torch.zeros(2)}, "The key 3 of .* is int, not a string; expected a state dict"),
+        ({(3, 4): torch.zeros(2)}, "asks for a key that is made of other values"),
         (torch.nn.Linear(2, 2), "asks for torch.nn.modules.linear.Linear"),
     ],
 )
@@ -95,6 +96,90 @@ def test_files_that_hold_something_else_are_refused(saved, match, zipped, tmp_pa
     torch.save(saved, tmp_path / "state.pth", _use_new_zipfile_serialization=zipped)
     with pytest.raises(InputError, match=match):
         read_state(tmp_path / "state.pth")
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "bool", "int8", "uint8", "int16", "int32"])
+@pytest.mark.parametrize("zipped", [True, False])
+def test_other_numbers_are_named(dtype, zipped, tmp_path):
+    state = {"weight": torch.zeros(2, dtype=getattr(torch, dtype))}
+    torch.save(state, tmp_path / "state.pth", _use_new_zipfile_serialization=zipped)
+    match = rf"has tensors of {dtype}; expected float16, float32, float64 or int64\."
+    with pytest.raises(InputError, match=match):
+        read_state(tmp_path / "state.pth")
+
+
+def _archived(path, pickled, compression=zipfile.ZIP_STORED, order=b"little"):
+    """A zip archive with this pickle, as PyTorch lays it out."""
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        archive.writestr("state/data.pkl", pickled)
+        archive.writestr("state/byteorder", order)
+    return path
+
+
+def test_other_orders_of_bytes_are_named(tmp_path):
+    match = "has big-endian numbers; expected little-endian ones"
+    with pytest.raises(InputError, match=match):
+        read_state(_archived(tmp_path / "state.pth", pickle.dumps({}, 2), order=b"big"))
+    with open(tmp_path / "older.pth", "wb") as file:
+        for each in (0x1950A86A20F9469CFC6C, 1001, {"little_endian": False}):
+            pickle.dump(each, file, protocol=2)
+    with pytest.raises(InputError, match=match):
+        read_state(tmp_path / "older.pth")
+
+
+def test_compressed_members_are_refused(tmp_path):
+    """A small file could fill the memory with them."""
+    path = _archived(tmp_path / "state.pth", pickle.dumps({}, 2), zipfile.ZIP_DEFLATED)
+    with pytest.raises(InputError, match="asks for compressed members of an archive"):
+        read_state(path)
+
+
+_TENSOR_MAKER = b"ctorch._utils\n_rebuild_tensor_v2\n"
+
+
+@pytest.mark.parametrize(
+    ("pickled", "match"),
+    [
+        # A key of a million tuples in tuples, whose hash overflows the stack: as they are written,
+        # and with each of them in the memo.
+        (b"\x80\x02})" + 1_000_000 * b"\x85" + b"Ns.", "values nested more than 32 deep"),
+        (b"\x80\x02})" + 30 * b"\x85" + b"Ns.", "a key that is made of other values"),
+        (b"\x80\x02)q\x00" + 40 * b"h\x00\x85q\x00" + b".", "values nested more than 32 deep"),
+        # An index of the memo, up to which the memo would take 16 GB.
+        (b"\x80\x02}r\xff\xff\xff\x7f.", "is damaged or cut short"),
+        (b"\x80\x02}.", "holds dict"),
+        # An attribute of something that this package owns.
+        (
+            b"\x80\x02" + _TENSOR_MAKER + b"N}X\x04\x00\x00\x00nameK\x01s\x86b.",
+            "other attributes of a class",
+        ),
+        # Opcodes that no state dict has.
+        (b"(i__main__\nmain\n.", "the pickle opcode INST"),
+        (b"\x80\x02}0.", "the pickle opcode POP"),
+        # A stack that is too short, a mark in place of a value, and an index that was not given.
+        (b"\x80\x02s.", "is damaged or cut short"),
+        (b"\x80\x02}((\x86.", "is damaged or cut short"),
+        (b"\x80\x02h\x07.", "is damaged or cut short"),
+    ],
+)
+def test_no_pickle_ends_the_process_or_fills_the_memory(pickled, match, tmp_path):
+    with pytest.raises(InputError, match=match):
+        read_state(_archived(tmp_path / "state.pth", pickled))
+
+
+def test_what_was_read_counts_and_not_what_lies_there_by_then(tmp_path):
+    path = tmp_path / "state.pth"
+    torch.save({"weight": torch.ones(2)}, path)
+    content = path.read_bytes()
+    torch.save({"weight": torch.zeros(2)}, path)
+    np.testing.assert_array_equal(read_state(path, content)["weight"], [1, 1])
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4])
+def test_protocols_of_pickles(protocol, tmp_path):
+    path = tmp_path / "state.pth"
+    torch.save(_state(), path, pickle_protocol=protocol)
+    np.testing.assert_array_equal(read_state(path)["scalar"], 7)
 
 
 @pytest.mark.parametrize("zipped", [True, False])
@@ -127,7 +212,17 @@ def test_a_tensor_outside_its_storage_is_refused(tensor, tmp_path):
         read_state(path)
 
 
-def _write_older(path, tensor):
+def test_a_view_of_the_oldest_files_is_refused(tmp_path):
+    """They say of a storage where in another one it lies."""
+    path = tmp_path / "state.pth"
+    _write_older(path, (0, (3,), (1,)), None)
+    np.testing.assert_array_equal(read_state(path)["weight"], [0, 1, 2])
+    _write_older(path, (0, (1,), (1,)), ("1", 2, 1))
+    with pytest.raises(InputError, match="asks for a view of a storage"):
+        read_state(path)
+
+
+def _write_older(path, tensor, *view):
     """The older format by hand: a tensor of this offset, shape and strides in three numbers."""
     storage = "the storage"
 
@@ -137,7 +232,9 @@ def _write_older(path, tensor):
 
     class Pickler(pickle.Pickler):
         def persistent_id(self, each):
-            return ("storage", torch.FloatStorage, "0", "cpu", 3) if each is storage else None
+            return (
+                ("storage", torch.FloatStorage, "0", "cpu", 3, *view) if each is storage else None
+            )
 
     with open(path, "wb") as file:
         for each in (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}):

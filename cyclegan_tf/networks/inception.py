@@ -20,12 +20,13 @@ MAPS = ("Mixed_5d", "Mixed_6e", "Mixed_7c")
 _CLASSES = 1008  # of the classifier, which the distance does not use
 
 
-def inception(path):
+def inception(path, content=None):
     """The network with the weights of a file, which never change.
 
     Args:
         path: of `pt_inception-2015-12-05-6726825d.pth`, or of another file with arrays of the same
             names and shapes.
+        content: the bytes of the file, if they have been read.
 
     Returns:
         A `keras.Model` from RGB images in [-1, 1], `(batch, 299, 299, 3)`, to a dictionary:
@@ -36,7 +37,7 @@ def inception(path):
     Raises:
         InputError: there is no such file, or it holds another network.
     """
-    state = PublishedState(read_state(path), path, f"{FILE} of pytorch-fid")
+    state = PublishedState(read_state(path, content), path, f"{FILE} of pytorch-fid")
     convolve = functools.partial(_convolution, state)
     images = keras.Input((IMAGE_SIZE, IMAGE_SIZE, 3), dtype="float32")
     x = convolve(images, "Conv2d_1a_3x3", 32, (3, 3), strides=2, padding="valid")

@@ -14,11 +14,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from cyclegan_tf.choices import INCEPTION_RESIZINGS
 from cyclegan_tf.errors import InputError
-from cyclegan_tf.metrics.resizing import RESIZINGS, resize_bicubic, resize_for_inception
+from cyclegan_tf.metrics.resizing import resize_bicubic, resize_for_inception
 from cyclegan_tf.networks import efficientnet_lite, inception
 from cyclegan_tf.pixels import to_float
-from cyclegan_tf.torch_files import is_of_name, sha256
+from cyclegan_tf.torch_files import content_of, is_of_name
 
 NAMES = ("efficientnet-lite0", "inception-fid", "inception")
 
@@ -97,7 +98,7 @@ class Extractor:
             yield self.prepare(images[start : start + _BATCH])
 
 
-def extractor(which, *, path=None, resizing="clean", name=None):
+def extractor(which, *, path=None, resizing=None, name=None):
     """An extractor of features.
 
     Args:
@@ -109,7 +110,8 @@ def extractor(which, *, path=None, resizing="clean", name=None):
         path: of the file of weights, for the two of Inception. `"inception-fid"` takes only
             `pt_inception-2015-12-05-6726825d.pth`, which pytorch-fid publishes.
         resizing: for the two of Inception, as in `cyclegan_tf.metrics.resize_for_inception`:
-            `"clean"`, `"legacy_pytorch"` or `"legacy_tensorflow"`. Each gives other distances.
+            `"clean"` (also if it is `None`), `"legacy_pytorch"` or `"legacy_tensorflow"`. Each
+            gives other distances.
         name: of a network of one's own: small letters, digits, `-` and `_`.
 
     Returns:
@@ -126,12 +128,18 @@ def extractor(which, *, path=None, resizing="clean", name=None):
             f"path is a file of weights, and goes with {' or '.join(inceptions)}. "
             f"Received: {which!r} and path={path!r}"
         )
+    if resizing is not None and which not in inceptions:
+        raise ValueError(
+            f"resizing goes with {' or '.join(inceptions)}. "
+            f"Received: {which!r} and resizing={resizing!r}"
+        )
     if (name is not None) != callable(which):
         raise ValueError(
             "name goes with a network of one's own, which must have one. "
             f"Received: {which!r} and name={name!r}"
         )
     if which in inceptions:
+        resizing = INCEPTION_RESIZINGS[0] if resizing is None else resizing
         return _inception(path, resizing, published=which == "inception-fid")
     if which == "efficientnet-lite0":
         return _efficientnet_lite0()
@@ -158,16 +166,19 @@ def _efficientnet_lite0():
 
 
 def _inception(path, resizing, published):
-    if resizing not in RESIZINGS:
-        raise ValueError(f"resizing must be one of {', '.join(RESIZINGS)}. Received: {resizing!r}")
-    digest = sha256(path)
+    if resizing not in INCEPTION_RESIZINGS:
+        raise ValueError(
+            f"resizing must be one of {', '.join(INCEPTION_RESIZINGS)}. Received: {resizing!r}"
+        )
+    content = content_of(path)  # once, so that the checksum is that of the weights
+    digest = hashlib.sha256(content).hexdigest()
     if published and not is_of_name(digest, inception.FILE):
         raise InputError(
             f"{path} is not {inception.FILE} of pytorch-fid, without which a distance is no FID: "
             f"its SHA-256 begins with {digest[:8]}; give that file, or use the extractor "
             "'inception', whose distances have another name."
         )
-    network = inception.inception(path)
+    network = inception.inception(path, content)
     name = "inception-fid" if published else f"inception-{digest[:8]}"
     return Extractor(
         name,

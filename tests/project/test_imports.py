@@ -24,7 +24,8 @@ WINGS = [
     ["losses", "precision"],
     ["directions", "preprocessing"],
     ["replicas", "value_range"],
-    ["choices", "devices", "extras", "files", "random_numbers", "torch_files"],
+    ["extras", "torch_files"],
+    ["choices", "devices", "files", "plain_pickles", "random_numbers"],
     ["errors", "keras_internals", "pixels", "quiet_start"],
 ]
 

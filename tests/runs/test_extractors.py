@@ -148,6 +148,8 @@ def test_one_image_has_features_but_no_distance():
         ("inception-fid", {}, "path is a file of weights, .*'inception-fid' and path=None"),
         ("efficientnet-lite0", {"path": "x.pth"}, "path is a file of weights"),
         ("efficientnet-lite0", {"name": "x"}, "name goes with a network of one's own"),
+        ("efficientnet-lite0", {"resizing": "clean"}, "resizing goes with .*resizing='clean'"),
+        (max, {"name": "highest", "resizing": "clean"}, "resizing goes with inception-fid or"),
         (max, {}, "name goes with a network of one's own"),
         (max, {"name": "inception-fid"}, "be none of .*Received: 'inception-fid'"),
         (max, {"name": "Mine!"}, "small letters, digits, .*Received: 'Mine!'"),
