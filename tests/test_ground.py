@@ -83,5 +83,5 @@ def test_a_package_of_data_is_missing_if_only_a_module_has_its_name(tmp_path, mo
     (tmp_path / "no_such.py").unlink()
     (tmp_path / "no_such").mkdir()
     (tmp_path / "no_such" / "weights.pth").write_bytes(b"other")
-    with pytest.raises(InputError, match="is not the file of weights of no-such 1"):
+    with pytest.raises(InputError, match="is not the file of no-such 1"):
         packaged_file("no-such==1.0", "dev", "weights.pth", "0" * 64, "This needs")

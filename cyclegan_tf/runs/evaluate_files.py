@@ -5,6 +5,7 @@ import pathlib
 
 from cyclegan_tf.choices import BUILT_IN
 from cyclegan_tf.errors import InputError
+from cyclegan_tf.files import sha256_of
 from cyclegan_tf.runs.evaluation import evaluate
 from cyclegan_tf.runs.evaluation_page import check_replaceable, said, title_of, write_evaluation
 from cyclegan_tf.runs.extractors import distance_names, extractor
@@ -13,7 +14,6 @@ from cyclegan_tf.runs.held_out import held_out
 from cyclegan_tf.runs.load import load
 from cyclegan_tf.runs.measures import chosen, measures_of
 from cyclegan_tf.runs.options import is_folder, options_of, resolve
-from cyclegan_tf.torch_files import sha256
 
 
 def evaluate_files(
@@ -59,7 +59,7 @@ def evaluate_files(
     if resizing is not None and inception is None:
         raise InputError("--resizing is that of images for --inception; give that file too.")
     loaded = load(path)
-    digest = sha256(_file(path))  # at once: a training may replace the file
+    digest = sha256_of(_file(path))  # at once: a training may replace the file
     options = _options(path, loaded, data, domain_b, image_size)
     if data is None and options.data.domain_b is not None and split == "test":
         raise InputError(
