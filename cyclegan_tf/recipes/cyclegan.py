@@ -108,8 +108,8 @@ RECIPE = Recipe(
         "demo":   {"lambda_identity": 0.0, "crop_size": 64, "base_filters": 32,
                    "fine_discriminators": "a", "learning_rate": 2e-3, "ema_momentum": 0.997,
                    "epochs": 24, "steps_per_epoch": 100},
-        #         128 pixels and 3,000 steps, for domains whose colors agree. Against a grid over the
-        #         images, convolutions that are not transposed.
+        #         128 pixels and 3,000 steps, for domains whose colors agree. Against a grid over
+        #         the images, convolutions that are not transposed.
         "earth":  {"crop_size": 128, "base_filters": 32, "upsampling": "nearest",
                    "learning_rate": 4e-4, "ema_momentum": 0.997, "epochs": 30,
                    "steps_per_epoch": 100},
