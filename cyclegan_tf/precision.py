@@ -123,7 +123,7 @@ def in_precision(network, precision):
             copies[operation] = type(operation).from_config(config)
         return copies[operation]
 
-    inputs = keras.Input(network.input_shape[1:], name=network.input.name)
+    inputs = keras.Input(network.input_shape[1:], name=network.inputs[0].name)
     clone = keras.Model(inputs, run_graph(network, inputs, converted), name=network.name)
     for layer, copy in copies.items():
         copy.set_weights(layer.get_weights())

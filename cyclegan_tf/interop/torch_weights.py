@@ -192,8 +192,8 @@ def save_networks(model, folder, directions=("ab", "ba"), epoch="latest"):
             exists already; nothing is written then.
         ImportError: PyTorch is not installed.
     """
-    _import_torch()
     direction_of(model)  # there is one
+    _import_torch()
     own = [name for name in getattr(model, "networks", {}) if name not in REFERENCE_NAMES]
     if own:
         raise InputError(

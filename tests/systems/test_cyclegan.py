@@ -583,7 +583,7 @@ def test_default_networks_follow_the_policy_of_the_model(policy):
         ({"image_shape": (32, 32)}, "number of channels"),
         ({"image_shape": (30, 32, 3)}, "multiples of 4"),
         ({"image_shape": (None, None, 3)}, "turn the pool off"),
-        ({"image_shape": (4, 4, 3)}, "gives no logits"),
+        ({"image_shape": (8, 8, 3), "strided_layers": 3}, "gives no logits"),
     ],
 )
 def test_bad_arguments_are_named(arguments, message):
