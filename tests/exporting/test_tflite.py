@@ -31,6 +31,7 @@ from cyclegan_tf.exporting.tflite.equalization import equalized, normalized_conv
 from cyclegan_tf.exporting.tflite.gptq import input_covariances, rounded
 from cyclegan_tf.exporting.tflite.quantization import _RECIPES, Material
 from cyclegan_tf.exporting.tflite.quantizer import measured_ranges
+from cyclegan_tf.exporting.tflite.report import agreement
 from cyclegan_tf.exporting.tflite.representative import TEST, representative_images
 from cyclegan_tf.metrics import psnr
 from cyclegan_tf.runs.options import resolve
@@ -448,6 +449,16 @@ def test_saturated_colors_overflow_no_sum_in_float16():
     assert whole > 65504  # in one sum they would
     _, by_row = largest_sums(equalized(network))
     assert by_row < 65504 / 8
+
+
+def test_an_overflow_counts_as_the_largest_error():
+    expected = np.full((2, 2, 2, 3), 0.5, np.float32)
+    outputs = expected.copy()
+    outputs[1] = np.nan
+    found = agreement(outputs, expected)
+    assert found["largest_difference"] == 1.5
+    assert found["worst_picture"] == 1
+    assert found["worst_db"] == round(10 * np.log10(4 / 1.5**2), 2)
 
 
 def test_what_cannot_be_exported_is_said(model, images, tmp_path):

@@ -18,8 +18,10 @@ _ROWS = 4
 def agreement(outputs, expected):
     """Agreement with Keras: PSNR, and the largest difference in units of [-1, 1].
 
-    The keys stay as they are in the report files of earlier versions.
+    The keys stay as they are in the report files of earlier versions. Outputs that are not finite
+    count as the value in [-1, 1] that is furthest from what was expected.
     """
+    outputs = _furthest(outputs, expected)
     decibels = psnr(outputs, expected, data_range=2)
     return {
         "pictures": len(decibels),
@@ -28,6 +30,11 @@ def agreement(outputs, expected):
         "worst_picture": int(decibels.argmin()),
         "largest_difference": float(np.abs(outputs - expected).max()),
     }
+
+
+def _furthest(outputs, expected):
+    """Finite outputs: half precision may overflow on a phone, and the report has to show it."""
+    return np.where(np.isfinite(outputs), outputs, np.where(expected > 0, -1, 1))
 
 
 def measured(model, float_model, images, expected):
@@ -87,6 +94,7 @@ def gpu_delegate(model):
 
 def grid(images, expected, outputs):
     """A Pillow image: input | Keras | the file | their difference; the worst image first."""
+    outputs = _furthest(outputs, expected)
     rows = np.argsort(psnr(outputs, expected, data_range=2))[:_ROWS]
     difference = np.clip(8 * np.abs(outputs - expected) - 1, -1, 1)
     columns = [to_uint8(each[rows]) for each in (images.test, expected, outputs, difference)]
