@@ -136,11 +136,12 @@ def test_every_page_with_python_is_run_below():
 
 
 def test_python_of_data_runs(folders):
-    (code,) = blocks(_docs("data"), "python")
+    code, earth = blocks(_docs("data"), "python")
     code += "for each in (two_folders, streets, in_memory):\n    print(each.element_spec[0])\n"
     specs = _python(small(code), folders).splitlines()
     assert len(specs) == 3
     assert all("3), dtype=tf.float32" in spec for spec in specs)
+    assert float(_python(small(earth) + "print(right)\n", folders)) > 0.9
 
 
 def test_python_of_training_runs(tmp_path):
