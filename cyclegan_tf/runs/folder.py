@@ -30,6 +30,9 @@ class RunFolder:
         self.plot = path / "losses.png"
         self.page = path / "index.html"
         self.evaluation = path / "evaluation"  # scores of the model
+        self.evaluations = path / "evaluations.json"  # scores of epochs
+        self.best = path / "best.keras"  # the model of the best epoch
+        self.machine = path / "machine.json"  # what trained it, and for how long
 
     def options(self):
         """The `RunOptions` of the run that the folder holds; `None` if it holds none."""
@@ -104,8 +107,16 @@ class RunFolder:
             shutil.rmtree(folder, ignore_errors=True)
         if (self.evaluation / "scores.json").exists():  # else it is somebody's
             shutil.rmtree(self.evaluation, ignore_errors=True)
-        # The last one tells a run from other files.
-        for file in (self.log, self.model, self.plot, self.page, self.options_file):
+        for file in (
+            self.log,
+            self.model,
+            self.best,
+            self.evaluations,
+            self.machine,
+            self.plot,
+            self.page,
+            self.options_file,  # last, because it tells a run from other files
+        ):
             file.unlink(missing_ok=True)
 
 
