@@ -18,6 +18,7 @@ from cyclegan_tf.networks.encoder_decoder import encoder_decoder, encoder_discri
 from cyclegan_tf.networks.generators import refiner, resnet_generator, unet_generator
 from cyclegan_tf.networks.layers import InstanceNormalization, ReflectionPadding2D
 from cyclegan_tf.runs.callbacks import KeepEpochs, RunPage, SampleSheet, SaveModel
+from cyclegan_tf.runs.evaluate_callback import Evaluate
 from cyclegan_tf.runs.evaluation import evaluate
 from cyclegan_tf.runs.extractors import extractor
 from cyclegan_tf.runs.held_out import Classes, HeldOut

@@ -80,6 +80,11 @@ def averaged_variables(optimizer):
     return optimizer._trainable_variables
 
 
+def moving_averages(optimizer):
+    """The moving averages of those variables, of an optimizer with `use_ema`."""
+    return optimizer._model_variables_moving_average
+
+
 def handle_of(variable):
     """The resource of a variable: a Keras variable, or a TensorFlow one as in replicas."""
     return (variable.value if isinstance(variable, keras.Variable) else variable).handle

@@ -8,6 +8,7 @@ from cyclegan_tf import files
 from cyclegan_tf.runs.page import write_page
 from cyclegan_tf.runs.sheets import sample_grid
 from cyclegan_tf.training.divergence import check_finite
+from cyclegan_tf.training.optimizers import averages_weights
 
 
 class SampleSheet(keras.callbacks.Callback):
@@ -34,7 +35,7 @@ class SampleSheet(keras.callbacks.Callback):
             self._write(epoch)
 
     def on_train_end(self, logs=None):
-        if _ends_with_averages(self.model):
+        if averages_weights(self.model):
             self._write(self.params["epochs"] - 1 if self._epoch is None else self._epoch)
 
     def _write(self, epoch):
@@ -68,7 +69,7 @@ class SaveModel(keras.callbacks.Callback):
         self._write()
 
     def on_train_end(self, logs=None):
-        if _ends_with_averages(self.model):
+        if averages_weights(self.model):
             self._write()
 
     def _write(self):
@@ -96,14 +97,14 @@ class KeepEpochs(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         if (epoch + 1) % self.period == 0:
-            self._twin = self._twin or _without_training_state(self.model)
+            self._twin = self._twin or without_training_state(self.model)
             path = self.folder / f"epoch_{epoch + 1:04d}.keras"
             with files.atomic_file(path, self.keep) as beside:
                 self._twin.save(beside)
 
 
-def _without_training_state(model):
-    """A model that shares the networks, is not compiled and has no pools."""
+def without_training_state(model):
+    """A system that shares the networks of `model`, is not compiled and has no pools."""
     config = model.get_config()
     if "pool_size" in config:
         config["pool_size"] = 0
@@ -131,9 +132,3 @@ class RunPage(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         write_page(self.folder, self.title, self.model.loss_panels)
-
-
-def _ends_with_averages(model):
-    """Whether `fit` has replaced the weights by their moving averages after the last epoch."""
-    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
-    return optimizer.use_ema

@@ -123,6 +123,15 @@ class TrainingOptions:
             may_change=True,
         ),
     ] = 0
+    evaluate_every: Annotated[
+        int | None,
+        Option(
+            "Epochs between evaluations on held-back images, which find the best one; 0 for none",
+            "as often as 3 % of the time allow",
+            least=0,
+            may_change=True,
+        ),
+    ] = None
 
 
 @dataclasses.dataclass(frozen=True)

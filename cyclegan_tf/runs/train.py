@@ -13,7 +13,10 @@ from cyclegan_tf.pixels import to_uint8
 from cyclegan_tf.recipes import SYSTEMS
 from cyclegan_tf.replicas import barrier, equal_across_processes, process_count, process_index
 from cyclegan_tf.runs.callbacks import KeepEpochs, RunPage, SampleSheet, SaveModel
+from cyclegan_tf.runs.evaluate_callback import COUNT as EVALUATED_IMAGES
+from cyclegan_tf.runs.evaluate_callback import Evaluate
 from cyclegan_tf.runs.folder import RunFolder
+from cyclegan_tf.runs.held_out import held_out
 from cyclegan_tf.runs.logs import RunLog, ScalarBoard
 from cyclegan_tf.runs.options import as_in_run, is_folder
 from cyclegan_tf.runs.sources import sources_of
@@ -102,7 +105,11 @@ def train(
             dataset,
             epochs=training.epochs,
             verbose=verbose if chief and not finished else 0,
-            callbacks=[*_callbacks(folder, options, samples, chief), checkpoints],
+            callbacks=[
+                *_evaluation(folder, options, model, chief, log),
+                *_callbacks(folder, options, samples, chief),
+                checkpoints,
+            ],
         )
     return model
 
@@ -192,6 +199,16 @@ def _callbacks(folder, options, samples, chief):
         *save,
         RunPage(folder.path, title=f"{folder.path.name}: {options.system} on {source}"),
     ]
+
+
+def _evaluation(folder, options, model, chief, log):
+    """The callback that scores the run on held-back images, if it can; before all that log."""
+    every = options.training.evaluate_every
+    takes_long = every is None and not model.generators  # it translates by a search
+    if every == 0 or not chief or options.data.domain_b or takes_long:
+        return []
+    images = functools.partial(held_out, options, count=EVALUATED_IMAGES)
+    return [Evaluate(images, folder.path, every=every, seed=options.training.seed, log=log)]
 
 
 def _dataset(options, sources, batch_size=None):

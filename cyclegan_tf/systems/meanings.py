@@ -7,6 +7,38 @@ import math
 _UNDECIDED = {"lsgan": 0.25, "vanilla": math.log(2)}
 
 
+class OfDiscriminator(str):
+    """The meaning of a discriminator's loss, as text.
+
+    Attributes:
+        undecided: the loss of one that cannot tell real images from translated ones.
+    """
+
+    def __new__(cls, text, undecided):
+        meaning = super().__new__(cls, text)
+        meaning.undecided = undecided
+        return meaning
+
+
+def share_of_undecided(loss_panels, logs):
+    """The losses of discriminators as shares of what they are if these cannot tell.
+
+    Args:
+        loss_panels: of a system.
+        logs: losses by name.
+
+    Returns:
+        Shares by the name of the loss, for the losses whose meaning says it: near 0, the
+        discriminator always tells.
+    """
+    meanings = {name: meaning for panel in loss_panels.values() for name, meaning in panel.items()}
+    return {
+        name: logs[name] / meaning.undecided
+        for name, meaning in meanings.items()
+        if isinstance(meaning, OfDiscriminator) and name in logs
+    }
+
+
 def of_discriminator(domain, adversarial, factor=1):
     """`factor`: of the halved loss in the objective."""
     return _of_judge(
@@ -120,4 +152,7 @@ def of_features(direction):
 def _of_judge(text, adversarial, factor=1):
     if adversarial not in _UNDECIDED:
         return text
-    return f"{text}; {_UNDECIDED[adversarial] * factor:.2g} if it cannot, near 0 if it always can"
+    undecided = _UNDECIDED[adversarial] * factor
+    return OfDiscriminator(
+        f"{text}; {undecided:.2g} if it cannot, near 0 if it always can", undecided
+    )

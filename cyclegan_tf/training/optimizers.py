@@ -1,4 +1,6 @@
-"""Adam and RMSprop as the papers' authors ran them."""
+"""Adam and RMSprop as the papers' authors ran them, and moving averages of weights."""
+
+import contextlib
 
 import keras
 import tensorflow as tf
@@ -8,8 +10,37 @@ from cyclegan_tf.keras_internals import (
     averaged_variables,
     handle_of,
     moments_of,
+    moving_averages,
     number_of_variable,
 )
+
+
+def averages_weights(model):
+    """Whether `fit` ends with moving averages of the generators' weights."""
+    return _plain(model.optimizer).use_ema
+
+
+@contextlib.contextmanager
+def averaged(model):
+    """Within this context the generators have the weights that `fit` would now end with."""
+    optimizer = _plain(model.optimizer)
+    if not optimizer.use_ema:
+        yield
+        return
+    variables = averaged_variables(optimizer)
+    before = [variable.numpy() for variable in variables]
+    for variable, average in zip(variables, moving_averages(optimizer)):
+        variable.assign(average.numpy())
+    try:
+        yield
+    finally:
+        for variable, value in zip(variables, before):
+            variable.assign(value)
+
+
+def _plain(optimizer):
+    """An optimizer without its scaling of losses."""
+    return getattr(optimizer, "inner_optimizer", optimizer)
 
 
 class _OwnAverages:

@@ -1,0 +1,192 @@
+"""Evaluations during training: what they write, and that training does not notice them."""
+
+import csv
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from cyclegan_tf import Adam, Evaluate, HeldOut, data, extractor, load
+from cyclegan_tf.keras_internals import seed_states
+from cyclegan_tf.runs.options import resolve
+from cyclegan_tf.runs.train import train
+from tests.tiny import SHAPE, tiny_model, traced_model
+
+TINY = {
+    "image_size": 32, "base_filters": 4, "blocks": 1, "strided_layers": 1, "epochs": 3,
+    "steps_per_epoch": 2, "decay_epochs": 0,
+}  # fmt: skip
+
+
+def _colors():
+    """An extractor whose features are the mean colors."""
+    return extractor(lambda images: np.asarray(images).mean((1, 2)), name="colors")
+
+
+def _images(count=8):
+    drawn = np.random.default_rng(3).integers(0, 256, (2, count, *SHAPE), dtype=np.uint8)
+    return HeldOut(dict(zip("ab", drawn)))
+
+
+def _scenes():
+    return data.scenes(image_size=SHAPE[0], count=4)
+
+
+def _fit(model, *callbacks, epochs=2):
+    return model.fit(
+        _scenes(), epochs=epochs, steps_per_epoch=2, verbose=0, callbacks=list(callbacks)
+    )
+
+
+def test_scores_reach_the_logs_the_file_and_the_user(tmp_path):
+    said = []
+    images = _images()
+    callback = Evaluate(images, tmp_path, every=2, extractor=_colors(), log=said.append)
+    model = traced_model()
+    history = _fit(model, callback, epochs=3).history
+    # Epoch 2, and the last one.
+    assert [line.partition(":")[0] for line in said] == ["Epoch 2", "Epoch 3"]
+    written = json.loads((tmp_path / "evaluations.json").read_text())
+    assert [each["epoch"] for each in written["epochs"]] == [2, 3]
+    assert written["distance"] == "kernel_colors"
+    last = written["epochs"][-1]["directions"]["ba"]["scores"]
+    assert history["ba_edge_agreement"] == [
+        written["epochs"][n]["directions"]["ba"]["scores"]["edge_agreement"] for n in (0, 1)
+    ]
+    # What `evaluate` finds in the model that `fit` left.
+    import cyclegan_tf
+
+    again = cyclegan_tf.evaluate(model, images, extractor=_colors()).scores["ba"]
+    assert last == {name: pytest.approx(again[name], rel=1e-6) for name in last}
+    copied = written["baselines"]["ba"]["copy"]
+    assert copied["edge_agreement"] == pytest.approx(1.0)
+    assert written["verdict"]["name"] == "early"
+
+
+def test_the_best_epoch_is_kept_and_translates_as_it_did(tmp_path):
+    class Translations(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            made.append(self.model.translate(images.images["a"], "ab"))
+
+    made, images = [], _images()
+    callback = Evaluate(images, tmp_path, every=1, extractor=_colors(), log=lambda line: None)
+    model = traced_model()
+    _fit(model, callback, Translations(), epochs=3)
+    best = callback.evaluations.best.epoch
+    kept = load(tmp_path / "best.keras").translate(images.images["a"], "ab")
+    np.testing.assert_array_equal(kept, made[best - 1])
+    assert not np.array_equal(made[0], made[2])
+
+
+def test_training_does_not_notice(tmp_path):
+    """The same weights, whether or not networks with dropout at test were evaluated."""
+    from cyclegan_tf import Pix2Pix, patchgan, unet_generator
+
+    ends = []
+    for callbacks in ([], [Evaluate(_images(), every=1, extractor=_colors(), log=str)]):
+        keras.utils.set_random_seed(0)
+        model = Pix2Pix(
+            unet_generator(SHAPE, base_filters=4, seed=1),
+            patchgan(base_filters=4, strided_layers=1, seed=2, input_channels=6),
+            image_shape=SHAPE,
+        )
+        model.compile()
+        states = [state.numpy().tolist() for state in seed_states(model)]
+        pairs = data.scenes(image_size=SHAPE[0], count=4, paired=True)
+        model.fit(pairs, epochs=2, steps_per_epoch=2, verbose=0, callbacks=callbacks)
+        assert [state.numpy().tolist() for state in seed_states(model)] != states
+        ends.append(model.get_weights())
+    for ours, theirs in zip(*ends, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_averages_are_scored_and_saved(tmp_path):
+    """With a momentum near 1 they are still the weights of the first step."""
+    first = []
+
+    class First(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if not first:
+                first.append(self.model.translate(images.images["a"], "ab"))
+
+    images = _images()
+    model = tiny_model(compiled=False)
+    model.compile(generator_optimizer=Adam(0.01, use_ema=True, ema_momentum=1 - 1e-7))
+    before = Evaluate(images, tmp_path, every=1, extractor=_colors(), log=lambda line: None)
+    _fit(model, First(), before, epochs=1)
+    kept = load(tmp_path / "best.keras").translate(images.images["a"], "ab")
+    np.testing.assert_allclose(kept.astype(float), first[0], atol=1)
+    # `fit` ended with them too, which does not happen if they were left in place of the weights.
+    np.testing.assert_array_equal(model.translate(images.images["a"], "ab"), kept)
+
+
+def test_by_default_only_a_share_of_the_time_is_taken():
+    """Epochs of a second each, an evaluation that takes one: at 30 %, every fourth or so."""
+    clock = [0.0]
+    callback = Evaluate(_images(), share=0.3, extractor=_colors(), log=lambda line: None)
+    callback.set_model(traced_model())
+    callback.set_params({"epochs": 100})
+    callback.on_train_begin()
+    spent = []
+    for epoch in range(100):
+        clock[0] += 1
+        callback.evaluations.training_seconds += 1
+        if callback._is_due(epoch, 1.0):
+            callback._last_seconds = 1.0
+            callback.evaluations.evaluation_seconds += 1
+            spent.append(epoch)
+    assert len(spent) / 100 <= 0.3
+    assert len(spent) >= 25
+    assert spent[-1] == 99
+
+
+def test_a_run_goes_on_without_images_that_can_be_scored(tmp_path):
+    said = []
+    callback = Evaluate(lambda: _raise(), every=1, log=said.append)
+    _fit(traced_model(), callback)
+    assert said == ["Epochs are not evaluated: There are none."]
+
+
+def _raise():
+    from cyclegan_tf import InputError
+
+    raise InputError("There are none.")
+
+
+def test_train_evaluates_and_a_resumed_run_has_the_same_scores(tmp_path):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    train(resolve("scenes", evaluate_every=1, **TINY), whole, verbose=0, log=lambda line: None)
+    for epochs in (1, 3):
+        options = resolve("scenes", evaluate_every=1, **{**TINY, "epochs": epochs})
+        train(options, parts, verbose=0, log=lambda line: None)
+    epochs = [_scores(out) for out in (whole, parts)]
+    assert epochs[0] == epochs[1]
+    rows = [list(csv.DictReader((out / "log.csv").open())) for out in (whole, parts)]
+    assert rows[0] == rows[1]
+    assert 0 <= float(rows[0][-1]["ba_per_pixel"]) <= 1
+    assert (whole / "best.keras").exists()
+    best = [load(out / "best.keras").get_weights() for out in (whole, parts)]
+    for ours, theirs in zip(*best, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def _scores(out):
+    content = json.loads((out / "evaluations.json").read_text())
+    return [(each["epoch"], each["directions"]) for each in content["epochs"]], content["best"]
+
+
+@pytest.mark.parametrize("every", [0, None])
+def test_short_runs_and_those_that_ask_for_none_are_not_evaluated(every, tmp_path):
+    train(
+        resolve("scenes", evaluate_every=every, **{**TINY, "epochs": 1}),
+        tmp_path,
+        verbose=0,
+        log=lambda line: None,
+    )
+    assert not (tmp_path / "evaluations.json").exists()
+
+
+def test_bad_periods():
+    with pytest.raises(ValueError, match=r"every must be .* Received: 0"):
+        Evaluate(_images(), every=0)
