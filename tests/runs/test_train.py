@@ -54,6 +54,7 @@ def test_the_folder_holds_what_is_promised_and_nothing_half_written(run):
         "samples",
         "log.csv",
         "logs",
+        "machine.json",
         "losses.png",
         "index.html",
         "checkpoints",
