@@ -106,7 +106,7 @@ def _samples(folder, best, names):
     if not epochs:
         return ""
     sources = [f"samples/{grids[epoch].name}" for epoch in epochs]
-    chosen = {"First": epochs[0], "Best": best, "Last": epochs[-1]}
+    chosen = {"First": epochs[0], "Best": best, "Last": epochs[-1]} if len(epochs) > 1 else {}
     alt = "Samples of epoch #: real images, their translations, and what comes back"
     letters = f"A are {names.a}, B are {names.b}. " if names.a else ""
     return _SAMPLES.format(

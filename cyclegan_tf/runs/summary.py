@@ -8,7 +8,7 @@ from cyclegan_tf.runs.sources import BUILT_IN_SOURCES
 
 # What the facts name beside the options that differ from their defaults.
 _SAID_ELSEWHERE = {"domain_b", "load_size", "crop_size", "channels", "direction", "epochs"}
-_SAID_ELSEWHERE |= {"steps_per_epoch", "precision", "preprocess"}
+_SAID_ELSEWHERE |= {"decay_epochs", "steps_per_epoch", "precision", "preprocess"}
 _COLORS = {1: "gray", 3: "RGB", 4: "RGBA"}
 _ARITHMETIC = {"amx_bf16": "AMX", "avx512_bf16": "AVX-512 BF16"}
 

@@ -52,7 +52,7 @@ function drawMarks(plot) {
 
 // All charts show all epochs, also those with a score in some epochs only, until one is zoomed.
 function epochRange(epochs, from, to) {
-  const whole = from === epochs[0] && to === epochs.at(-1);
+  const whole = from <= epochs[0] && to >= epochs.at(-1);
   if (!whole) return [from, to];
   return first === last ? [first - 0.5, last + 0.5] : [first, last];
 }
