@@ -4,6 +4,8 @@ import os
 
 import tensorflow as tf
 
+from cyclegan_tf import processor
+
 
 def has_accelerator():
     """Whether TensorFlow has a GPU, or a TPU that it is connected to."""
@@ -31,7 +33,7 @@ def run_directions_side_by_side(cores=None):
     """
     threading = tf.config.threading
     if cores is None:
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        cores = processor.core_count()
     own_setting = (
         {"TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"} & set(os.environ)
         or threading.get_intra_op_parallelism_threads()

@@ -1,20 +1,16 @@
 """Which precision to train in."""
 
 import contextlib
-import pathlib
-import re
 from functools import partial
 
 import keras
 import tensorflow as tf
 
+from cyclegan_tf import processor
 from cyclegan_tf.choices import POLICIES, PRECISIONS, check
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.keras_internals import is_plain_functional, run_graph
 
-# Processors with bfloat16 arithmetic report one of these. It may still be slower, if TensorFlow
-# lacks a kernel.
-_BFLOAT16_FLAGS = {"amx_bf16", "avx512_bf16"}
 _FASTER = 1.05  # bfloat16 must be this many times as fast as float32 to be taken
 
 
@@ -46,10 +42,10 @@ def choose(precision="auto", seconds_by_precision=None, cpuinfo="/proc/cpuinfo")
     if gpus := tf.config.list_physical_devices("GPU"):
         details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
         return _for_gpus([each.get("compute_capability", (0, 0)) for each in details])
-    found = sorted(_BFLOAT16_FLAGS & _processor_flags(cpuinfo))
+    found = processor.bfloat16_flags(cpuinfo)
     if not found:
         return "float32", "no bfloat16 arithmetic was found in the processor"
-    if seconds_by_precision is None:
+    if seconds_by_precision is None:  # and it may be slower, if TensorFlow lacks a kernel
         return "bfloat16", f"the processor has {found[0]}"
     return _by_trial(**seconds_by_precision())
 
@@ -148,11 +144,3 @@ def _last_layer(network):
     """The layer that makes the image, also if it lies in a model within the network."""
     last = network.layers[-1]
     return _last_layer(last) if isinstance(last, keras.Model) else last
-
-
-def _processor_flags(cpuinfo):
-    path = pathlib.Path(cpuinfo)
-    if not path.exists():  # not Linux
-        return set()
-    match = re.search(r"^flags\s*:(.*)$", path.read_text(errors="replace"), re.MULTILINE)
-    return set(match.group(1).split()) if match else set()

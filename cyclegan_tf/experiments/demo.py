@@ -145,7 +145,7 @@ def _section(scores):
     heads = "<th></th><td>per-pixel accuracy</td><td>per-class accuracy</td><td>class IoU</td>"
     return (
         "<h2>Photo → labels on test scenes</h2>"
-        f"<table><tr>{heads}</tr>{rows}</table>"
+        f'<div class="wide"><table><tr>{heads}</tr>{rows}</table></div>'
         f"<p>Trained in {scores['train_seconds']:.0f} seconds. Grain, the mean difference between "
         "neighboring pixels in areas of one class, in 8-bit values: "
         f"{grain['label_maps']:.1f} in translated label maps (0 in true ones), "

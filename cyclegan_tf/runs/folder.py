@@ -30,6 +30,7 @@ class RunFolder:
         self.plot = path / "losses.png"
         self.page = path / "index.html"
         self.evaluation = path / "evaluation"  # scores of the model
+        self.web = path / "web"  # where `export --web` may have written a page that translates
         self.evaluations = path / "evaluations.json"  # scores of epochs
         self.best = path / "best.keras"  # the model of the best epoch
         self.machine = path / "machine.json"  # what trained it, and for how long

@@ -3,14 +3,15 @@
 import html
 
 
-def document(title, body):
+def document(title, body, style=""):
     """A complete HTML document.
 
     Args:
         title: text; its heading too.
         body: HTML.
+        style: CSS in addition to that of all pages.
     """
-    return _DOCUMENT.format(title=html.escape(title), style=_STYLE, body=body)
+    return _DOCUMENT.format(title=html.escape(title), style=_STYLE + style, body=body)
 
 
 _STYLE = """

@@ -1,6 +1,7 @@
 """Run logs without gaps or duplicates when a run resumes."""
 
 import csv
+import math
 import os
 import pathlib
 
@@ -107,8 +108,8 @@ class ScalarBoard(keras.callbacks.Callback):
             self._writer.flush()
 
 
-def finished_rows(path, epochs):
-    """The complete rows of a `RunLog` for the first `epochs` epochs."""
+def finished_rows(path, epochs=math.inf):
+    """The complete rows of a `RunLog` for the first `epochs` epochs, by default for all."""
     path = pathlib.Path(path)
     if not path.exists():
         return []
@@ -119,8 +120,8 @@ def finished_rows(path, epochs):
 
 
 def _is_whole(row):
-    # A truncated row lacks values, or its epoch is not a number.
-    return None not in row.values() and row.get("epoch", "").isdecimal()
+    # A truncated row lacks values, or its epoch is not a number; two in one line have too many.
+    return None not in row and None not in row.values() and row.get("epoch", "").isdecimal()
 
 
 def _write_rows(path, rows):

@@ -23,17 +23,21 @@ class BuiltIn:
         sources: `(count, image_size, split, seed, paired)`, each with a default, to the two
             `Source`s.
         described: what reports call them.
+        domains: what the images of A and of B are.
         largest: side of an image, in pixels; `None` if there is no bound.
     """
 
     sources: Callable
     described: str
+    domains: tuple[str, str]
     largest: int | None = None
 
 
 BUILT_IN_SOURCES = {
-    SCENES: BuiltIn(scene_sources, "procedural street scenes"),
-    EARTH: BuiltIn(earth_sources, "tiles of the earth", LARGEST),
+    SCENES: BuiltIn(scene_sources, "procedural street scenes", ("label maps", "photographs")),
+    EARTH: BuiltIn(
+        earth_sources, "tiles of the earth", ("satellite photographs", "relief maps"), LARGEST
+    ),
 }
 
 

@@ -18,6 +18,7 @@ from cyclegan_tf.runs.evaluate_callback import Evaluate
 from cyclegan_tf.runs.folder import RunFolder
 from cyclegan_tf.runs.held_out import held_out
 from cyclegan_tf.runs.logs import RunLog, ScalarBoard
+from cyclegan_tf.runs.machine import MachineLog
 from cyclegan_tf.runs.options import as_in_run, is_folder
 from cyclegan_tf.runs.sources import sources_of
 from cyclegan_tf.runs.trial import seconds_by_precision
@@ -42,9 +43,10 @@ def train(
     """Trains a system and writes the folder of the run; resumes if the folder holds one.
 
     The folder holds `options.json`; after each epoch `model.keras`, `samples/epoch_0001.png`
-    …, `log.csv`, TensorBoard's `logs/`, `losses.png` and `index.html`; `checkpoints/`; and with
-    `keep_every` the networks of some epochs, `epochs/epoch_0010.keras` …. A run that was stopped
-    at any moment and is trained again with the same options ends as an uninterrupted one.
+    …, `log.csv`, TensorBoard's `logs/`, `machine.json`, `losses.png` and `index.html`;
+    `checkpoints/`; and with `keep_every` the networks of some epochs, `epochs/epoch_0010.keras`
+    …. A run that was stopped at any moment and is trained again with the same options ends as an
+    uninterrupted one.
 
     If several processes train together, all of them call this, and the first one writes.
 
@@ -193,6 +195,7 @@ def _callbacks(folder, options, samples, chief):
     source = options.data.source
     source = pathlib.Path(source).name if is_folder(source) else source
     return [
+        MachineLog(folder.machine),  # first: it counts the time of no other
         RunLog(folder.log),
         SampleSheet(folder.samples, *samples),
         ScalarBoard(folder.tensorboard, folder.log, folder.samples),

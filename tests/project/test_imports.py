@@ -26,7 +26,7 @@ WINGS = [
     ["replicas", "value_range"],
     ["extras", "torch_files"],
     ["choices", "devices", "files", "plain_pickles", "random_numbers"],
-    ["errors", "keras_internals", "pixels", "quiet_start"],
+    ["errors", "keras_internals", "pixels", "processor", "quiet_start"],
 ]
 
 
