@@ -26,7 +26,7 @@ SHARE = 0.03  # of the time
 
 # Cheap ones that say how a training goes; `evaluate` has all.
 _FOLLOWED = ("structure", "per_pixel", "per_class", "iou", "psnr", "edge_agreement")
-_SECONDS_TO_BEGIN = 5.0  # to make the extractor and to trace it, before a time is known
+_SECONDS_TO_BEGIN = 5.0  # to make an extractor and to trace it, before a time is known
 _STEPS_PER_IMAGE = 1 / 8  # the time of a translation, in steps of one image, rather too long
 
 
@@ -106,12 +106,13 @@ class Evaluate(keras.callbacks.Callback):
         if self.every is not None:
             return last or (epoch + 1) % self.every == 0
         steps = max(1, int(self.model.optimizer.iterations) - self._first_step)
-        cost = self._last_seconds or _SECONDS_TO_BEGIN + (
-            _STEPS_PER_IMAGE * COUNT * len(self.model.directions) * seconds / steps
-        )
+        cost = self._last_seconds
+        if cost is None:
+            cost = _STEPS_PER_IMAGE * COUNT * len(self.model.directions) * seconds / steps
+            cost += _SECONDS_TO_BEGIN if self.extractor is None else 0
+        if not last:  # for which time is kept
+            cost *= 2
         done = self.evaluations
-        # Before the last epoch, some time is kept for it.
-        cost *= 1 if last else 2
         return done.evaluation_seconds + cost <= self.share * done.training_seconds
 
     def _evaluate(self, epoch, logs):

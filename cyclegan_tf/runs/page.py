@@ -32,7 +32,7 @@ def write_page(folder, title, panels, section=""):
     options = folder.options()
     names = domain_names(options)
     rows = _read_log(folder.log)
-    evaluations = scores_by_epoch.Evaluations(folder.evaluations)
+    evaluations = scores_by_epoch.ScoresFile(folder.evaluations)
     if rows:
         _plot_losses(_loss_charts(rows, panels), folder.plot)
     panels = {**panels, **_RATE}

@@ -9,7 +9,7 @@ from cyclegan_tf.directions import from_domain, to_domain
 from cyclegan_tf.runs.curves import Chart, Curve, place
 
 
-class Evaluations:
+class ScoresFile:
     """The content of `evaluations.json`, also if it is missing or lacks something.
 
     Args:

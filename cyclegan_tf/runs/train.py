@@ -108,8 +108,9 @@ def train(
             epochs=training.epochs,
             verbose=verbose if chief and not finished else 0,
             callbacks=[
-                *_evaluation(folder, options, model, chief, log),
-                *_callbacks(folder, options, samples, chief),
+                *_callbacks(
+                    folder, options, samples, chief, _evaluation(folder, options, model, log)
+                ),
                 checkpoints,
             ],
         )
@@ -185,7 +186,7 @@ def _check_average(training, steps_per_epoch):
         )
 
 
-def _callbacks(folder, options, samples, chief):
+def _callbacks(folder, options, samples, chief, evaluation):
     """The callbacks that write the folder of a run after each epoch, in order."""
     save = [SaveModel(folder.model, keep=chief)]
     if options.training.keep_every:
@@ -196,6 +197,7 @@ def _callbacks(folder, options, samples, chief):
     source = pathlib.Path(source).name if is_folder(source) else source
     return [
         MachineLog(folder.machine),  # first: it counts the time of no other
+        *evaluation,  # before what writes its scores
         RunLog(folder.log),
         SampleSheet(folder.samples, *samples),
         ScalarBoard(folder.tensorboard, folder.log, folder.samples),
@@ -204,11 +206,11 @@ def _callbacks(folder, options, samples, chief):
     ]
 
 
-def _evaluation(folder, options, model, chief, log):
-    """The callback that scores the run on held-back images, if it can; before all that log."""
+def _evaluation(folder, options, model, log):
+    """The callback that scores the run on held-back images, if there may be some."""
     every = options.training.evaluate_every
     takes_long = every is None and not model.generators  # it translates by a search
-    if every == 0 or not chief or options.data.domain_b or takes_long:
+    if every == 0 or options.data.domain_b or takes_long:
         return []
     images = functools.partial(held_out, options, count=EVALUATED_IMAGES)
     return [Evaluate(images, folder.path, every=every, seed=options.training.seed, log=log)]

@@ -8,14 +8,17 @@ import keras
 import numpy as np
 import pytest
 
-from cyclegan_tf import Adam, Evaluate, HeldOut, data, extractor, load
+import cyclegan_tf
+from cyclegan_tf import Adam, Evaluate, HeldOut, InputError, Pix2Pix, data, extractor, load
 from cyclegan_tf.keras_internals import seed_states
+from cyclegan_tf.runs import evaluate_callback
 from cyclegan_tf.runs.options import resolve
 from cyclegan_tf.runs.train import train
+from cyclegan_tf.systems.pix2pix import paper_networks
 from tests.tiny import SHAPE, tiny_model, traced_model
 
 TINY = {
-    "image_size": 32, "base_filters": 4, "blocks": 1, "strided_layers": 1, "epochs": 3,
+    "image_size": 32, "base_filters": 4, "blocks": 1, "strided_layers": 1, "epochs": 2,
     "steps_per_epoch": 2, "decay_epochs": 0, "precision": "float32",
 }  # fmt: skip
 
@@ -56,8 +59,6 @@ def test_scores_reach_the_logs_the_file_and_the_user(tmp_path):
         written["epochs"][n]["directions"]["ba"]["scores"]["edge_agreement"] for n in (0, 1)
     ]
     # What `evaluate` finds in the model that `fit` left.
-    import cyclegan_tf
-
     again = cyclegan_tf.evaluate(model, images, extractor=_colors()).scores["ba"]
     assert last == {name: pytest.approx(again[name], rel=1e-6) for name in last}
     copied = written["baselines"]["ba"]["copy"]
@@ -82,16 +83,11 @@ def test_the_best_epoch_is_kept_and_translates_as_it_did(tmp_path):
 
 def test_training_does_not_notice(tmp_path):
     """The same weights, whether or not networks with dropout at test were evaluated."""
-    from cyclegan_tf import Pix2Pix, patchgan, unet_generator
-
     ends = []
     for callbacks in ([], [Evaluate(_images(), every=1, extractor=_colors(), log=str)]):
         keras.utils.set_random_seed(0)
-        model = Pix2Pix(
-            unet_generator(SHAPE, base_filters=4, halvings=2, seed=1),
-            patchgan(base_filters=4, strided_layers=1, seed=2, input_channels=6),
-            image_shape=SHAPE,
-        )
+        networks = paper_networks(SHAPE, 3, base_filters=2, halvings=3, strided_layers=1, seed=1)
+        model = Pix2Pix(**networks, image_shape=SHAPE)
         model.compile()
         states = [state.numpy().tolist() for state in seed_states(model)]
         pairs = data.scenes(image_size=SHAPE[0], count=4, paired=True)
@@ -131,10 +127,10 @@ def test_by_default_only_a_share_of_the_time_is_taken(tmp_path):
 
     callback = Evaluate(_images(4), share=0.3, extractor=_colors(), log=lambda line: None)
     never = Evaluate(_images(4), share=1e-6, extractor=_colors(), log=lambda line: None)
-    _fit(traced_model(), Slow(), never, callback, epochs=150)
+    _fit(traced_model(), Slow(), never, callback, epochs=80)
     done = callback.evaluations
-    assert 1 <= len(done.epochs) < 150
-    assert done.epochs[-1].epoch == 150
+    assert 1 <= len(done.epochs) < 80
+    assert done.epochs[-1].epoch == 80
     assert done.evaluation_seconds <= 0.5 * done.training_seconds
     assert never.evaluations.epochs == []
 
@@ -147,15 +143,15 @@ def test_a_run_goes_on_without_images_that_can_be_scored(tmp_path):
 
 
 def _raise():
-    from cyclegan_tf import InputError
-
     raise InputError("There are none.")
 
 
-def test_train_evaluates_and_a_resumed_run_has_the_same_scores(tmp_path):
+def test_train_evaluates_and_a_resumed_run_has_the_same_scores(tmp_path, monkeypatch):
+    # Instead of the default one, which takes ten seconds.
+    monkeypatch.setattr(evaluate_callback, "extractor_of", lambda name: _colors())
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     train(resolve("scenes", evaluate_every=1, **TINY), whole, verbose=0, log=lambda line: None)
-    for epochs in (1, 3):
+    for epochs in (1, 2):
         options = resolve("scenes", evaluate_every=1, **{**TINY, "epochs": epochs})
         train(options, parts, verbose=0, log=lambda line: None)
     epochs = [_scores(out) for out in (whole, parts)]
