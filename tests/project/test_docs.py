@@ -132,6 +132,7 @@ def test_every_page_with_python_is_run_below():
         "pytorch",
         "resume",
         "training",
+        "working",
     }
 
 
@@ -163,6 +164,13 @@ def test_python_of_metrics_runs(capsys):
 def test_python_of_evaluate_runs(tmp_path):
     (code,) = blocks(_docs("evaluate"), "python")
     assert 0 < float(_python(small(code), tmp_path)) < 30
+
+
+def test_python_of_working_runs(tmp_path):
+    (code,) = blocks(_docs("working"), "python")
+    assert "Too early: " in _python(small(code).replace("count=2", "count=4"), tmp_path)
+    written = {path.name for path in (tmp_path / "runs" / "mine").iterdir()}
+    assert written == {"evaluations.json", "best.keras"}
 
 
 def test_python_of_pix2pix_runs(tmp_path):
