@@ -11,6 +11,7 @@ import pytest
 import cyclegan_tf
 from cyclegan_tf import Adam, Evaluate, HeldOut, InputError, Pix2Pix, data, extractor, load
 from cyclegan_tf.keras_internals import seed_states
+from cyclegan_tf.pixels import to_uint8
 from cyclegan_tf.runs import evaluate_callback
 from cyclegan_tf.runs.options import resolve
 from cyclegan_tf.runs.train import train
@@ -185,3 +186,18 @@ def test_short_runs_and_those_that_ask_for_none_are_not_evaluated(every, tmp_pat
 def test_bad_periods():
     with pytest.raises(ValueError, match=r"every must be .* Received: 0"):
         Evaluate(_images(), every=0)
+
+
+def test_a_discriminator_that_wins_is_named():
+    """Its generators do not learn, and translations of dark images stay far from bright ones."""
+    drawn = np.random.default_rng(1).uniform(-0.1, 0.1, (2, 8, *SHAPE)).astype(np.float32)
+    dark, bright = drawn[0] - 0.8, drawn[1] + 0.8
+    dark, bright = to_uint8(dark), to_uint8(bright)
+    said = []
+    model = tiny_model(compiled=False)
+    model.compile(keras.optimizers.SGD(1e-9), keras.optimizers.Adam(0.01))
+    callback = Evaluate(
+        HeldOut({"a": dark, "b": bright}), every=4, extractor=_colors(), log=said.append
+    )
+    model.fit(data.arrays(dark, bright), epochs=12, verbose=0, callbacks=[callback])
+    assert callback.evaluations.verdict["name"] == "discriminator_won", said
