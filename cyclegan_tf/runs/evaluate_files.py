@@ -6,8 +6,15 @@ import pathlib
 from cyclegan_tf.choices import BUILT_IN
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.files import sha256_of
+from cyclegan_tf.runs.baselines import MEANINGS
 from cyclegan_tf.runs.evaluation import evaluate
-from cyclegan_tf.runs.evaluation_page import check_replaceable, said, title_of, write_evaluation
+from cyclegan_tf.runs.evaluation_page import (
+    check_replaceable,
+    said,
+    said_of_baselines,
+    title_of,
+    write_evaluation,
+)
 from cyclegan_tf.runs.extractors import distance_names, extractor
 from cyclegan_tf.runs.folder import RunFolder
 from cyclegan_tf.runs.held_out import held_out
@@ -96,16 +103,29 @@ def _beside(path):
 
 
 def table(evaluation):
-    """The scores of all directions as lines of text, and the alarms."""
+    """The scores of all directions as lines of text, beside those of baselines, and the alarms."""
     for direction, found in evaluation.directions.items():
         yield title_of(direction)
+        heads = ("model", *found.baselines) if found.results else ()
+        yield _row("", heads).rstrip()
         for name, score in found.results.items():
             measure = evaluation.measures[name]
-            yield f"  {name:28} {said(score)}  ({measure.best} is good): {measure.meaning}"
+            values = (said(score), *said_of_baselines(found, name))
+            yield f"{_row(name, values)}  ({measure.best} is good): {measure.meaning}"
         for alarm in found.alarms:
             yield f"  Alarm: {alarm.sentence}"
+    shown = {name for found in evaluation.directions.values() for name in found.baselines}
+    for name, meaning in MEANINGS.items():
+        if name in shown:
+            yield f"{name}: {meaning}."
     if evaluation.note:
         yield evaluation.note
+
+
+def _row(name, values):
+    """Of a table: the model's score has room for its standard error."""
+    first, *others = values or ("",)
+    return f"  {name:28} {first:20}" + "".join(f" {value:10}" for value in others)
 
 
 def _options(path, model, source, domain_b, image_size):

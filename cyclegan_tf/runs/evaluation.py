@@ -5,36 +5,21 @@ import importlib.metadata
 import json
 import platform
 
-import numpy as np
-
 from cyclegan_tf import metrics
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.pixels import to_float
+from cyclegan_tf.runs.baselines import baselines
 from cyclegan_tf.runs.held_out import HeldOut, of_dataset
 from cyclegan_tf.runs.measures import (
-    Translated,
     check_possible,
     chosen,
     measures_of,
-    translated_by,
+    scores_of,
+    values_of,
 )
+from cyclegan_tf.runs.translated import Translated, translated_by
 
 _MANY_IMAGES = 1000  # of the subsets that published kernel distances have
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Score:
-    """What one measure found.
-
-    Attributes:
-        value: a mean over images where there is a number for each.
-        standard_error: of measures that estimate it, else `None`.
-        per_image: float array `(count,)`, or `None`.
-    """
-
-    value: float
-    standard_error: float | None = None
-    per_image: np.ndarray | None = None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -45,20 +30,20 @@ class DirectionEvaluation:
         translated: `Translated`, the images.
         results: `Score` by the name of the measure.
         alarms: signs of a failed training, as `cyclegan_tf.metrics.alarms` returns them.
+        baselines: what to compare the results with, as `cyclegan_tf.runs.baselines` makes it.
     """
 
     translated: Translated
     results: dict
     alarms: list
+    baselines: dict = dataclasses.field(default_factory=dict)
 
     def as_dictionary(self):
-        """Scores and alarms as JSON values; a score that is no number is `None`."""
+        """Scores, baselines and alarms as JSON values; a score that is no number is `None`."""
         errors = {name: each.standard_error for name, each in self.results.items()}
         return {
-            "scores": {
-                name: each.value if np.isfinite(each.value) else None
-                for name, each in self.results.items()
-            },
+            "scores": values_of(self.results),
+            "baselines": {name: values_of(scores) for name, scores in self.baselines.items()},
             "standard_errors": {name: value for name, value in errors.items() if value is not None},
             "alarms": [alarm._asdict() for alarm in self.alarms],
         }
@@ -99,7 +84,7 @@ class Evaluation:
         )
 
     def as_json(self):
-        """Scores, alarms and protocol as JSON."""
+        """Scores, baselines, alarms and protocol as JSON."""
         content = {each: found.as_dictionary() for each, found in self.directions.items()}
         return json.dumps({**content, "protocol": self.protocol}, indent=2) + "\n"
 
@@ -155,23 +140,14 @@ def _evaluated(wanted, translated):
     of_one_shape = translated.outputs.shape[1:] == translated.reals.shape[1:]
     return DirectionEvaluation(
         translated,
-        {
-            measure.name: _score(measure.compute(translated))
-            for measure in wanted
-            if not measure.missing(translated)
-        },
+        scores_of(wanted, translated),
         metrics.alarms(
             to_float(translated.inputs),
             translated.floats,
             to_float(translated.reals) if of_one_shape else None,
         ),
+        baselines(translated, wanted),
     )
-
-
-def _score(value):
-    if isinstance(value, metrics.KernelDistance):
-        return Score(value.distance, value.standard_error)
-    return Score(float(np.mean(value)), per_image=value if np.ndim(value) else None)
 
 
 _PACKAGES = ("cyclegan-tf", "tensorflow", "keras")

@@ -18,7 +18,6 @@ from cyclegan_tf.pixels import to_float
 from cyclegan_tf.runs.evaluation_page import write_evaluation
 from cyclegan_tf.runs.held_out import Classes, HeldOut
 from cyclegan_tf.runs.options import resolve
-from cyclegan_tf.runs.scores import label_scores
 
 SIZE = 32
 NETWORKS = {"base_filters": 4, "blocks": 1, "strided_layers": 1}
@@ -44,7 +43,8 @@ def copies(scenes):
 def test_scores_of_a_copy_are_those_of_its_input(copies, scenes):
     maps, photographs = scenes.images["a"], scenes.images["b"]
     scores = copies.scores["ba"]
-    expected = label_scores(photographs, scenes.classes.truth, COLORS)
+    predicted = metrics.nearest_class(photographs, COLORS)
+    expected = metrics.segmentation_scores(scenes.classes.truth, predicted, len(COLORS))
     for name, value in expected.items():
         assert scores[name] == pytest.approx(value, abs=1e-12)
     assert scores["cycle_error"] == 0
@@ -52,6 +52,36 @@ def test_scores_of_a_copy_are_those_of_its_input(copies, scenes):
     squared = np.square(np.float64(maps) - photographs).mean((1, 2, 3))
     assert scores["psnr"] == pytest.approx(np.mean(10 * np.log10(255**2 / squared)), rel=1e-9)
     assert "iou" not in copies.scores["ab"]  # photographs have no classes
+
+
+def test_scores_are_beside_those_of_a_copy_of_one_color_and_of_the_truth(scenes):
+    maps, photographs = scenes.images["a"], scenes.images["b"]
+    features = extractor(_mean_colors, name="colors")
+    negative = Translator({"ab": multiplied(-1), "ba": multiplied(-1)}, (SIZE, SIZE, 3))
+    evaluation = evaluate(negative, scenes, direction="ba", extractor=features)
+    found = evaluation.directions["ba"].as_dictionary()
+    assert found["baselines"].keys() == {"copy", "constant", "truth"}
+    copy, constant, truth = found["baselines"].values()
+    predicted = metrics.nearest_class(photographs, COLORS)
+    assert copy["per_pixel"] == pytest.approx((predicted == scenes.classes.truth).mean())
+    mean = maps.reshape(-1, 3).mean(0).round()
+    squared = np.square(maps - mean).mean((1, 2, 3))
+    assert constant["psnr"] == pytest.approx(np.mean(10 * np.log10(255**2 / squared)))
+    sets = [_mean_colors(to_float(images)) for images in (photographs, maps)]
+    assert copy["frechet_colors"] == pytest.approx(metrics.frechet_distance(*sets))
+    assert constant["edge_agreement"] == 0
+    assert truth == {"per_pixel": 1, "per_class": 1, "iou": 1}
+    assert "cycle_error" in found["scores"]
+    assert "cycle_error" not in copy  # there is no way back
+
+
+def test_baselines_are_left_out_where_they_mean_nothing(scenes):
+    maps, photographs = scenes.images["a"], scenes.images["b"]
+    model = Translator({"ab": multiplied(1)}, (SIZE, SIZE, 3))
+    found = evaluate(model, HeldOut({"a": maps, "b": photographs}))  # it is not known what is right
+    assert found.directions["ab"].baselines.keys() == {"copy"}
+    found = evaluate(model, HeldOut({"a": maps, "b": photographs[:, :24]}))
+    assert found.directions["ab"].baselines == {}
 
 
 def test_a_copy_and_a_negative_are_alarms(copies):
@@ -148,6 +178,9 @@ def test_a_page_is_sorted_by_the_measure_that_is_chosen(copies, tmp_path):
     assert "<!--" not in page
     written = json.loads((tmp_path / "out/scores.json").read_text())
     assert written["ba"]["scores"]["iou"] == copies.scores["ba"]["iou"]
+    assert written["ba"]["baselines"]["copy"]["iou"] == copies.scores["ba"]["iou"]
+    psnr = written["ba"]["baselines"]["constant"]["psnr"]
+    assert f"<td>{psnr:.4g}</td>" in page
     assert written["protocol"]["images"]["a"] == {"count": 12, "shape": [SIZE, SIZE, 3]}
 
 
@@ -249,7 +282,12 @@ def test_a_file_is_scored_on_the_images_that_are_named(here, run, tmp_path):
     assert ended.status == 0, ended.errors
     written = json.loads((tmp_path / "out/scores.json").read_text())
     assert written["ba"]["scores"].keys() == {"iou"}
-    assert written["ab"]["scores"] == {}
+    assert written["ab"]["scores"] == written["ab"]["baselines"] == {}
+    heads, *_ = (line for line in ended.output.splitlines() if "truth" in line)
+    assert heads.split() == ["model", "copy", "constant", "truth"]
+    row, *_ = (line for line in ended.output.splitlines() if line.startswith("  iou "))
+    copy, constant = (written["ba"]["baselines"][name]["iou"] for name in ("copy", "constant"))
+    assert row.split()[2:5] == [f"{copy:.4g}", f"{constant:.4g}", "1"]
 
 
 # Features
