@@ -141,6 +141,17 @@ def sha256_of(path):
         raise unreadable(path, error) from None
 
 
+def cache_folder():
+    """Where files are kept that can be made or downloaded again.
+
+    The environment variable `CYCLEGAN_TF_CACHE` names it; by default it is `cyclegan_tf` in the
+    user's cache folder.
+    """
+    if own := os.environ.get("CYCLEGAN_TF_CACHE"):
+        return pathlib.Path(own)
+    return pathlib.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "cyclegan_tf"
+
+
 def check_folder(path):
     """Raises an InputError if `path` or one of its parents is a file."""
     for place in (path, *path.parents):

@@ -19,8 +19,11 @@ from cyclegan_tf.runs.extractors import distance_names, extractor
 from cyclegan_tf.runs.folder import RunFolder
 from cyclegan_tf.runs.held_out import held_out
 from cyclegan_tf.runs.load import load
-from cyclegan_tf.runs.measures import chosen, measures_of
+from cyclegan_tf.runs.measures import SEGMENTED, chosen, measures_of
 from cyclegan_tf.runs.options import is_folder, options_of, resolve
+from cyclegan_tf.runs.segmenter import segmenter_of
+from cyclegan_tf.runs.sources import BUILT_IN_SOURCES
+from cyclegan_tf.runs.translated import directions_of
 
 
 def evaluate_files(
@@ -37,6 +40,7 @@ def evaluate_files(
     image_size=None,
     inception=None,
     resizing=None,
+    segmenter=False,
     seed=0,
     log=print,
 ):
@@ -51,6 +55,8 @@ def evaluate_files(
         inception: the file of the network of FID; without it, features are EfficientNet-Lite0's
             if the extra is installed, else what needs features is left out.
         resizing: of images for that network; see `cyclegan_tf.extractor`.
+        segmenter: score photographs made of label maps by `cyclegan_tf.segmenter`, trained on
+            pairs of the training split; for the built-in sources.
         log: called with lines for the user.
 
     Returns:
@@ -74,10 +80,21 @@ def evaluate_files(
             "folders with others, or give --split train to score it on the training images."
         )
     features = _extractor(inception, resizing, measures, log)
+    if segmenter:
+        _check_that_segmenter_serves(options.data.source, loaded, direction, measures)
     images = held_out(options, split=split, paired=paired, count=count)
     log(_counted(images, options))
+    of_photographs = None
+    if segmenter:
+        of_photographs = segmenter_of(options.data.source, options.data.crop_size, log)
     evaluation = evaluate(
-        loaded, images, direction=direction, measures=measures, extractor=features, seed=seed
+        loaded,
+        images,
+        direction=direction,
+        measures=measures,
+        extractor=features,
+        segmenter=of_photographs,
+        seed=seed,
     )
     evaluation.protocol.update(
         model_sha256=digest,
@@ -181,6 +198,23 @@ def _extractor(inception, resizing, measures, log):
             raise
         log(f"Fréchet and kernel distance, structure and perceptual are left out. {error}")
         return None
+
+
+def _check_that_segmenter_serves(source, model, direction, measures):
+    """Raises an `InputError` if none can be trained, or it would be for nothing."""
+    if source not in BUILT_IN:
+        raise InputError(
+            f"--segmenter needs photographs whose classes are known, as of {' and '.join(BUILT_IN)}"
+            f"; {source} does not say them. In Python, cyclegan_tf.segmenter takes one's own."
+        )
+    needed = BUILT_IN_SOURCES[source].to_photographs
+    directions = directions_of(model) if direction is None else (direction,)
+    names = {measure.name for measure in SEGMENTED}
+    if needed not in directions or not (measures is None or names & set(measures)):
+        raise InputError(
+            f"--segmenter is for the direction {needed} of {source} and for "
+            f"{', '.join(sorted(names))}; leave it out, or ask for these too."
+        )
 
 
 def _counted(images, options):

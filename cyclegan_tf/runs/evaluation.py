@@ -17,6 +17,7 @@ from cyclegan_tf.runs.measures import (
     scores_of,
     values_of,
 )
+from cyclegan_tf.runs.segmenter import Segmenter
 from cyclegan_tf.runs.translated import Translated, translated_by
 
 _MANY_IMAGES = 1000  # of the subsets that published kernel distances have
@@ -89,7 +90,9 @@ class Evaluation:
         return json.dumps({**content, "protocol": self.protocol}, indent=2) + "\n"
 
 
-def evaluate(model, images, *, direction=None, measures=None, extractor=None, seed=0):
+def evaluate(
+    model, images, *, direction=None, measures=None, extractor=None, segmenter=None, seed=0
+):
     """Scores a model on images that it was not trained on.
 
     Args:
@@ -103,6 +106,8 @@ def evaluate(model, images, *, direction=None, measures=None, extractor=None, se
             explains each.
         extractor: of features, as `cyclegan_tf.extractor` makes them. Without one, the Fréchet
             and kernel distances, `structure` and `perceptual` are left out.
+        segmenter: of photographs, as `cyclegan_tf.segmenter` makes them. With one, photographs
+            made of label maps whose classes are known are scored by the classes found in them.
         seed: of what measures draw.
 
     Returns:
@@ -110,7 +115,8 @@ def evaluate(model, images, *, direction=None, measures=None, extractor=None, se
 
     Raises:
         InputError: there are no images, or they have different sizes or values out of range; the
-            model lacks the direction; there is no such measure, or the images do not allow it.
+            model lacks the direction; there is no such measure, or the images do not allow it; the
+            segmenter is one of other images, or was trained on these.
     """
     if not hasattr(model, "translate"):
         raise InputError(
@@ -125,14 +131,40 @@ def evaluate(model, images, *, direction=None, measures=None, extractor=None, se
     held_out = images if isinstance(images, HeldOut) else of_dataset(images)
     known = measures_of(*((extractor and (extractor.distance_names, extractor.has_maps)) or ()))
     wanted = chosen(known, measures)
-    translated = translated_by(model, held_out, direction, extractor, seed)
+    translated = translated_by(
+        model, held_out, direction, extractor=extractor, segmenter=segmenter, seed=seed
+    )
+    if segmenter is not None:
+        _check_segmenter(segmenter, translated.values())
     if measures is not None:
         check_possible(wanted, translated)
     return Evaluation(
         {each: _evaluated(wanted, translated[each]) for each in translated},
         {each.name: each for each in wanted},
-        _protocol(model, held_out, extractor, seed),
+        _protocol(model, held_out, extractor, segmenter, seed),
     )
+
+
+def _check_segmenter(segmenter, translated):
+    """Raises an `InputError` if it fits no direction, or knows the images."""
+    if not isinstance(segmenter, Segmenter):
+        raise InputError(
+            f"segmenter must be one of cyclegan_tf.segmenter. Received: {type(segmenter).__name__}"
+        )
+    to_photographs = [each for each in translated if each.depicted is not None]
+    if not to_photographs:
+        raise InputError(
+            "A segmenter is for photographs that are made of label maps of known classes, and no "
+            "direction of this evaluation makes them."
+        )
+    for each in to_photographs:
+        expected = len(each.depicted.colors), each.reals.shape[-1]
+        if expected != (segmenter.classes, segmenter.channels):
+            raise InputError(
+                f"The segmenter must know {expected[0]} classes in photographs of {expected[1]} "
+                f"channels. Received: {segmenter.classes} classes, {segmenter.channels} channels"
+            )
+        segmenter.check_unseen(each.reals)
 
 
 def _evaluated(wanted, translated):
@@ -153,7 +185,7 @@ def _evaluated(wanted, translated):
 _PACKAGES = ("cyclegan-tf", "tensorflow", "keras")
 
 
-def _protocol(model, held_out, extractor, seed):
+def _protocol(model, held_out, extractor, segmenter, seed):
     return {
         "images": {
             domain: {"count": len(images), "shape": list(images.shape[1:])}
@@ -167,6 +199,8 @@ def _protocol(model, held_out, extractor, seed):
             "image_size": extractor.image_size,
             "resizing": extractor.resizing,
         },
+        "segmenter": segmenter
+        and {"checksum": segmenter.checksum, "photographs": len(segmenter.trained_on)},
         "seed": seed,
         "model": type(model).__name__,
         "versions": {

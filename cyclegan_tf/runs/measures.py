@@ -44,6 +44,10 @@ class Need:
 
 
 _CLASSES = Need(lambda t: t.classes is not None, "label maps whose true classes are known")
+_DEPICTED = Need(
+    lambda t: t.depicted is not None, "label maps to translate from whose classes are known"
+)
+_SEGMENTER = Need(lambda t: t.segmenter is not None, "a segmenter: --segmenter")
 _TRUTH = Need(lambda t: t.truth is not None, "paired images")
 _BOTH_WAYS = Need(lambda t: t.returns, "a model that translates both ways")
 _MANY = Need(
@@ -87,7 +91,7 @@ class Measure:
     @property
     def finds_classes(self):
         """Whether it finds classes in an image: then even the true image may score badly."""
-        return _CLASSES in self.needs
+        return bool({_CLASSES, _SEGMENTER} & set(self.needs))
 
 
 def measures_of(distance_names=None, has_maps=False):
@@ -157,6 +161,16 @@ _OF_MAPS = [
     Measure("perceptual", _perceptual, (_TRUTH, _COLORS), "low",
             "distance of features from those of the true image, 0 to 4"),
 ]  # fmt: skip
+SEGMENTED = [
+    Measure("segmented_per_pixel", lambda t: (t.segmented == t.depicted.truth).mean((1, 2)),
+            (_DEPICTED, _SEGMENTER), "high",
+            "share of pixels in which a segmenter of photographs finds the true class"),
+    Measure("segmented_per_class", lambda t: t.segmented_scores["per_class"],
+            (_DEPICTED, _SEGMENTER), "high",
+            "that share within each class, averaged over classes"),
+    Measure("segmented_iou", lambda t: t.segmented_scores["iou"], (_DEPICTED, _SEGMENTER), "high",
+            "intersection over union of what it finds, averaged over classes"),
+]  # fmt: skip
 _PLAIN = [
     # All images have one size, so the mean of the shares is the share of all pixels.
     Measure("per_pixel", lambda t: (t.predicted == t.classes.truth).mean((1, 2)), (_CLASSES,),
@@ -165,6 +179,7 @@ _PLAIN = [
             "that share within each class, averaged over classes"),
     Measure("iou", lambda t: t.label_scores["iou"], (_CLASSES,), "high",
             "intersection over union, averaged over classes"),
+    *SEGMENTED,
     Measure("psnr", lambda t: metrics.psnr(t.truth, t.outputs), (_TRUTH, _ONE_SIZE), "high",
             "peak signal-to-noise ratio to the true image, in dB"),
     Measure("ssim", lambda t: metrics.ssim(t.truth, t.outputs), (_TRUTH, _ONE_SIZE, _LARGE),

@@ -42,6 +42,11 @@ class BuiltIn:
     domain_of_maps: str
     largest: int | None = None
 
+    @property
+    def to_photographs(self):
+        """The direction from label maps."""
+        return {"a": "ab", "b": "ba"}[self.domain_of_maps]
+
 
 BUILT_IN_SOURCES = {
     SCENES: BuiltIn(

@@ -9,6 +9,7 @@ from cyclegan_tf import metrics
 from cyclegan_tf.directions import direction_among, from_domain, to_domain
 from cyclegan_tf.pixels import to_float, to_uint8
 from cyclegan_tf.runs.held_out import HeldOut
+from cyclegan_tf.runs.segmenter import Segmenter
 
 
 def directions_of(model):
@@ -27,6 +28,7 @@ class Translated:
         held_out: the real images, `HeldOut`.
         direction: `"ab"` or `"ba"`.
         extractor: of `cyclegan_tf.extractor`, or `None`.
+        segmenter: of photographs, of `cyclegan_tf.segmenter`, or `None`.
         seed: of what measures draw.
         instead_of: what these translations are a baseline of; see `cyclegan_tf.runs.baselines`.
     """
@@ -35,6 +37,7 @@ class Translated:
     held_out: HeldOut
     direction: str
     extractor: object = None
+    segmenter: Segmenter | None = None
     seed: int = 0
     instead_of: "Translated | None" = None
 
@@ -80,6 +83,12 @@ class Translated:
         of_outputs = known and known.domain == to_domain(self.direction)
         return known if of_outputs and self.held_out.paired else None
 
+    @property
+    def depicted(self):
+        """`Classes` if the inputs are label maps of known truth, which outputs show; or `None`."""
+        known = self.held_out.classes
+        return known if known and known.domain == from_domain(self.direction) else None
+
     # Measures share what takes long.
 
     @functools.cached_property
@@ -91,6 +100,16 @@ class Translated:
     def label_scores(self):
         classes = self.classes
         return metrics.segmentation_scores(classes.truth, self.predicted, len(classes.colors))
+
+    @functools.cached_property
+    def segmented(self):
+        """The class that the segmenter finds in each pixel of the outputs."""
+        return self.segmenter.classes_of(self.outputs)
+
+    @functools.cached_property
+    def segmented_scores(self):
+        classes = self.depicted
+        return metrics.segmentation_scores(classes.truth, self.segmented, len(classes.colors))
 
     @functools.cached_property
     def features(self):
@@ -107,12 +126,12 @@ class Translated:
         return self.extractor.features(without_alpha(images))
 
 
-def translated_by(model, held_out, direction, extractor, seed):
+def translated_by(model, held_out, direction, **others):
     """`Translated` by direction, for the directions that are asked for."""
     directions = directions_of(model)
     if direction is not None:
         directions = (direction_among(directions, direction),)
-    return {each: Translated(model, held_out, each, extractor, seed) for each in directions}
+    return {each: Translated(model, held_out, each, **others) for each in directions}
 
 
 def without_alpha(images):
