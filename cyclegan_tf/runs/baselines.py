@@ -4,7 +4,6 @@ import dataclasses
 
 import numpy as np
 
-from cyclegan_tf.pixels import to_float
 from cyclegan_tf.runs.measures import scores_of
 
 # In tables.
@@ -43,24 +42,9 @@ def baselines(translated, wanted):
         candidates["constant"] = (np.broadcast_to(mean, reals.shape), wanted)
         candidates["truth"] = (truth, classifying)
     scores = {
-        name: scores_of(measures, _instead_of(translated, images))
+        name: scores_of(
+            measures, dataclasses.replace(translated, given=images, instead_of=translated)
+        )
         for name, (images, measures) in candidates.items()
     }
     return {name: found for name, found in scores.items() if found}
-
-
-def _instead_of(translated, images):
-    """`Translated` whose outputs are these images."""
-    model = _Given(translated.direction, images)
-    return dataclasses.replace(translated, model=model, instead_of=translated)
-
-
-class _Given:
-    """Stands for a model of one direction whose outputs are known."""
-
-    def __init__(self, direction, outputs):
-        self.directions = (direction,)
-        self.outputs = outputs
-
-    def translate(self, images, direction):
-        return to_float(self.outputs)

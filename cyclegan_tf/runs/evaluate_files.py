@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+import time
 
 from cyclegan_tf.choices import BUILT_IN
 from cyclegan_tf.errors import InputError
@@ -84,6 +85,11 @@ def evaluate_files(
         _check_that_segmenter_serves(options.data.source, loaded, direction, measures)
     images = held_out(options, split=split, paired=paired, count=count)
     log(_counted(images, options))
+    if not loaded.generators:
+        log(
+            f"A {type(loaded).__name__} searches for each image, there and back, which is slow; "
+            "--count takes fewer."
+        )
     of_photographs = None
     if segmenter:
         of_photographs = segmenter_of(options.data.source, options.data.crop_size, log)
@@ -95,6 +101,7 @@ def evaluate_files(
         extractor=features,
         segmenter=of_photographs,
         seed=seed,
+        progress=_said_at_times(log),
     )
     evaluation.protocol.update(
         model_sha256=digest,
@@ -215,6 +222,20 @@ def _check_that_segmenter_serves(source, model, direction, measures):
             f"--segmenter is for the direction {needed} of {source} and for "
             f"{', '.join(sorted(names))}; leave it out, or ask for these too."
         )
+
+
+def _said_at_times(log, seconds=10.0):
+    """Progress in lines, none of which follows another within these seconds."""
+    last = time.monotonic()
+
+    def progress(direction, done, count):
+        nonlocal last
+        now = time.monotonic()
+        if done < count and now - last >= seconds:
+            log(f"{title_of(direction)}: {done} of {count} images translated.")
+            last = now
+
+    return progress
 
 
 def _counted(images, options):

@@ -91,7 +91,15 @@ class Evaluation:
 
 
 def evaluate(
-    model, images, *, direction=None, measures=None, extractor=None, segmenter=None, seed=0
+    model,
+    images,
+    *,
+    direction=None,
+    measures=None,
+    extractor=None,
+    segmenter=None,
+    seed=0,
+    progress=None,
 ):
     """Scores a model on images that it was not trained on.
 
@@ -109,6 +117,8 @@ def evaluate(
         segmenter: of photographs, as `cyclegan_tf.segmenter` makes them. With one, photographs
             made of label maps whose classes are known are scored by the classes found in them.
         seed: of what measures draw.
+        progress: called again and again with a direction, the images that were translated so far,
+            and their number.
 
     Returns:
         An `Evaluation`.
@@ -132,7 +142,13 @@ def evaluate(
     known = measures_of(*((extractor and (extractor.distance_names, extractor.has_maps)) or ()))
     wanted = chosen(known, measures)
     translated = translated_by(
-        model, held_out, direction, extractor=extractor, segmenter=segmenter, seed=seed
+        model,
+        held_out,
+        direction,
+        extractor=extractor,
+        segmenter=segmenter,
+        seed=seed,
+        progress=progress,
     )
     if segmenter is not None:
         _check_segmenter(segmenter, translated.values())

@@ -30,6 +30,7 @@ def write_evaluation(folder, evaluation, title, names=None):
         InputError: the folder holds something else than an earlier evaluation.
     """
     check_replaceable(folder)
+    files.remove_unfinished_of(folder)
     with files.atomic_folder(folder) as beside:
         (beside / "images").mkdir()
         sections = [

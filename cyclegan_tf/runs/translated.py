@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from collections.abc import Callable
 
 import numpy as np
 
@@ -10,6 +11,8 @@ from cyclegan_tf.directions import direction_among, from_domain, to_domain
 from cyclegan_tf.pixels import to_float, to_uint8
 from cyclegan_tf.runs.held_out import HeldOut
 from cyclegan_tf.runs.segmenter import Segmenter
+
+_AT_ONCE = 8  # images, as `translate` computes together by itself
 
 
 def directions_of(model):
@@ -30,6 +33,8 @@ class Translated:
         extractor: of `cyclegan_tf.extractor`, or `None`.
         segmenter: of photographs, of `cyclegan_tf.segmenter`, or `None`.
         seed: of what measures draw.
+        progress: called with a direction, the images translated so far, and their number.
+        given: uint8 outputs that no model makes; `None` if the model is to make them.
         instead_of: what these translations are a baseline of; see `cyclegan_tf.runs.baselines`.
     """
 
@@ -39,6 +44,8 @@ class Translated:
     extractor: object = None
     segmenter: Segmenter | None = None
     seed: int = 0
+    progress: Callable | None = None
+    given: np.ndarray | None = None
     instead_of: "Translated | None" = None
 
     @property
@@ -54,7 +61,9 @@ class Translated:
     @functools.cached_property
     def floats(self):
         """The translations as the network makes them: floats that may hold NaN."""
-        return self.model.translate(to_float(self.inputs), self.direction)
+        if self.given is not None:
+            return to_float(self.given)
+        return self._translate(to_float(self.inputs), self.direction)
 
     @functools.cached_property
     def outputs(self):
@@ -64,12 +73,22 @@ class Translated:
     @property
     def returns(self):
         """Whether the model translates back."""
-        return self.direction[::-1] in directions_of(self.model)
+        return self.given is None and self.direction[::-1] in directions_of(self.model)
 
     @functools.cached_property
     def back(self):
         """The translations translated back."""
-        return self.model.translate(self.outputs, self.direction[::-1])
+        return self._translate(self.outputs, self.direction[::-1])
+
+    def _translate(self, images, direction):
+        """By a few at a time, so that a slow model says how far it is."""
+        parts = []
+        for start in range(0, len(images), _AT_ONCE):
+            some = images[start : start + _AT_ONCE]
+            parts.append(self.model.translate(some, direction))
+            if self.progress is not None:
+                self.progress(direction, start + len(some), len(images))
+        return np.concatenate(parts)
 
     @property
     def truth(self):

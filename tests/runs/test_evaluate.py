@@ -12,12 +12,14 @@ from browsers import chromium, needs_chromium
 from PIL import Image
 from tiny import smooth, tiny_model
 
-from cyclegan_tf import InputError, Translator, data, evaluate, extractor, metrics
+from cyclegan_tf import CoGAN, InputError, Translator, data, evaluate, extractor, metrics
 from cyclegan_tf.data.scenes import COLORS
 from cyclegan_tf.pixels import to_float
+from cyclegan_tf.runs.evaluate_files import _said_at_times
 from cyclegan_tf.runs.evaluation_page import write_evaluation
 from cyclegan_tf.runs.held_out import Classes, HeldOut
 from cyclegan_tf.runs.options import resolve
+from cyclegan_tf.systems.cogan import paper_networks
 
 SIZE = 32
 NETWORKS = {"base_filters": 4, "blocks": 1, "strided_layers": 1}
@@ -170,9 +172,14 @@ def test_images_that_cannot_be_scored_are_named(scenes):
 
 
 def test_a_page_is_sorted_by_the_measure_that_is_chosen(copies, tmp_path):
+    killed, in_use = (tmp_path / f".{name}.0123abcd.part" for name in ("out", "model"))
+    for folder in (killed, in_use):
+        folder.mkdir()
     write_evaluation(
         tmp_path / "out", copies, "scores", {"a": [f"</script>{n}" for n in range(12)]}
     )
+    assert in_use.exists()  # perhaps by a training beside it
+    assert not killed.exists()
     page = (tmp_path / "out/index.html").read_text()
     assert page.count("</script>") == 3  # names of files end no script
     assert "<!--" not in page
@@ -288,6 +295,42 @@ def test_a_file_is_scored_on_the_images_that_are_named(here, run, tmp_path):
     row, *_ = (line for line in ended.output.splitlines() if line.startswith("  iou "))
     copy, constant = (written["ba"]["baselines"][name]["iou"] for name in ("copy", "constant"))
     assert row.split()[2:5] == [f"{copy:.4g}", f"{constant:.4g}", "1"]
+
+
+def test_a_slow_model_says_how_far_it_is(scenes):
+    calls = []
+    model = Translator({"ab": multiplied(0.5), "ba": multiplied(1)}, (SIZE, SIZE, 3))
+    evaluation = evaluate(
+        model,
+        scenes,
+        measures=["psnr", "cycle_error"],
+        progress=lambda *call: calls.append(call),
+        direction="ab",
+    )
+    there, back = ([(way, 8, 12), (way, 12, 12)] for way in ("ab", "ba"))
+    assert calls == there + back
+    translated = evaluation.directions["ab"].translated
+    np.testing.assert_array_equal(translated.outputs, model.translate(scenes.images["a"], "ab"))
+
+
+def test_the_command_tells_of_a_search(here, tmp_path):
+    model = CoGAN(
+        **paper_networks((16, 16, 3), base_filters=2), image_shape=(16, 16, 3), search_steps=1
+    )
+    model.save(tmp_path / "model.keras")
+    asked = ("evaluate", tmp_path / "model.keras", "scenes", "--count", 4, "--direction", "ab")
+    ended = here(*asked, "--metrics", "psnr")
+    assert ended.status == 0, ended.errors
+    assert "A CoGAN searches for each image" in ended.output
+
+
+def test_progress_is_said_at_times():
+    lines = []
+    for seconds in (0, 1000):
+        said = _said_at_times(lines.append, seconds)
+        for done in (8, 16, 20):
+            said("ba", done, 20)
+    assert lines == ["B → A: 8 of 20 images translated.", "B → A: 16 of 20 images translated."]
 
 
 # Features
