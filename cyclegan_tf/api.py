@@ -23,6 +23,7 @@ from cyclegan_tf.runs.evaluation import evaluate
 from cyclegan_tf.runs.extractors import extractor
 from cyclegan_tf.runs.held_out import Classes, HeldOut
 from cyclegan_tf.runs.load import load
+from cyclegan_tf.runs.segmenter import segmenter
 from cyclegan_tf.systems.base import System
 from cyclegan_tf.systems.bigan import BiGAN
 from cyclegan_tf.systems.cogan import CoGAN

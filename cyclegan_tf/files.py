@@ -88,8 +88,7 @@ _UNFINISHED = re.compile(r"\..+\.[0-9a-f]{8}\.part(\..+)?")
 
 
 def _beside(path, suffix=""):
-    # Cut, because a name of the maximum length would become too long.
-    return path.with_name(f".{path.stem[:40]}.{uuid.uuid4().hex[:8]}.part{suffix}")
+    return path.with_name(f"{_beginning(path)}{uuid.uuid4().hex[:8]}.part{suffix}")
 
 
 def _fsync(path):
@@ -139,6 +138,17 @@ def sha256_of(path):
         raise InputError(f"{path} does not exist; expected a file.") from None
     except OSError as error:
         raise unreadable(path, error) from None
+
+
+def cache_folder():
+    """Where files are kept that can be made or downloaded again.
+
+    The environment variable `CYCLEGAN_TF_CACHE` names it; by default it is `cyclegan_tf` in the
+    user's cache folder.
+    """
+    if own := os.environ.get("CYCLEGAN_TF_CACHE"):
+        return pathlib.Path(own)
+    return pathlib.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "cyclegan_tf"
 
 
 def check_folder(path):
@@ -194,6 +204,19 @@ def remove_unfinished(*folders):
         for path in list(pathlib.Path(folder).glob(".*")):
             if _UNFINISHED.fullmatch(path.name):
                 _remove(path)
+
+
+def remove_unfinished_of(path):
+    """Removes what a killed process left of one file or folder; others beside it may be in use."""
+    path = pathlib.Path(path).resolve()
+    for found in list(path.parent.glob(".*")):
+        if _UNFINISHED.fullmatch(found.name) and found.name.startswith(_beginning(path)):
+            _remove(found)
+
+
+def _beginning(path):
+    """Of the names of unfinished files; cut, because names have a maximum length."""
+    return f".{path.stem[:40]}."
 
 
 def _remove(path):

@@ -66,6 +66,15 @@ def evaluate(
             f"How images are resized for --inception (default: {choices.INCEPTION_RESIZINGS[0]})."
         ),
     ] = None,
+    segmenter: Annotated[
+        bool,
+        typer.Option(
+            "--segmenter",
+            help="Score photographs made of label maps by a network that finds classes in them. "
+            "It is trained on real photographs once, about a minute, and kept. For "
+            f"{' and '.join(f'`{name}`' for name in choices.BUILT_IN)}.",
+        ),
+    ] = False,
     seed: Annotated[int, typer.Option(help="Of what measures draw.", min=0)] = 0,
 ):
     """Score a model on images that it was not trained on; write a table and a page."""
@@ -85,6 +94,7 @@ def evaluate(
         image_size=image_size,
         inception=inception,
         resizing=resizing and resizing.value,
+        segmenter=segmenter,
         seed=seed,
         log=typer.echo,
     )

@@ -12,10 +12,12 @@ from cyclegan_tf import data, files
 from cyclegan_tf.data import image_files
 from cyclegan_tf.exporting.export import export
 from cyclegan_tf.exporting.tflite.interpreter import translated
+from cyclegan_tf.metrics import grain
 from cyclegan_tf.pixels import to_float
+from cyclegan_tf.runs.evaluation import evaluate
+from cyclegan_tf.runs.held_out import held_out
 from cyclegan_tf.runs.options import resolve
 from cyclegan_tf.runs.page import write_page
-from cyclegan_tf.runs.scores import evaluate_scenes
 from cyclegan_tf.runs.sheets import image_grid
 from cyclegan_tf.runs.train import compiled_model, train
 
@@ -46,7 +48,7 @@ def demo(out="runs/demo", seed=0, log=print, **changes):
 
     log("Scoring photo → labels on test scenes.")
     untrained = compiled_model(options, (size, size, 3))
-    scores = evaluate_scenes(model, untrained, size, seed=seed)
+    scores = _scores(model, untrained, options)
     scores["train_seconds"] = round(seconds, 1)
     for name in ("photo_to_labels", "untrained", "copy"):
         log(f"  {name:16}" + "".join(f"{k} {v:.3f}  " for k, v in scores[name].items()))
@@ -66,6 +68,30 @@ def demo(out="runs/demo", seed=0, log=print, **changes):
     write_page(out, "cyclegan_tf demo: street scenes", model.loss_panels, _section(scores))
     log(f"Done in {time.perf_counter() - begin:.0f} s. Open {out / 'index.html'}.")
     return scores
+
+
+def _scores(model, untrained, options):
+    """Photo→labels on test scenes, beside an untrained model and the photograph itself; and grain.
+
+    Returns:
+        `{"photo_to_labels": scores, "untrained": scores, "copy": scores, "grain": {...}}`: the
+        scores of `cyclegan_tf.metrics.segmentation_scores`; and `cyclegan_tf.metrics.grain` of
+        translated label maps, of translated photographs and of real ones, in 8-bit values.
+    """
+    scenes = held_out(options)
+    measured = {"direction": "ba", "measures": ["per_pixel", "per_class", "iou"]}
+    trained = evaluate(model, scenes, **measured)
+    found, classes = trained.directions["ba"], scenes.classes.truth
+    return {
+        "photo_to_labels": trained.scores["ba"],
+        "untrained": evaluate(untrained, scenes, **measured).scores["ba"],
+        "copy": {name: score.value for name, score in found.baselines["copy"].items()},
+        "grain": {
+            "label_maps": grain(found.translated.outputs, classes),
+            "photographs": grain(model.translate(scenes.images["a"], "ab"), classes),
+            "real_photographs": grain(scenes.images["b"], classes),
+        },
+    }
 
 
 def _remove_earlier(out):

@@ -5,7 +5,6 @@ import dataclasses
 import hashlib
 import http.client
 import os
-import pathlib
 import tarfile
 import urllib.request
 
@@ -85,23 +84,17 @@ def _download(packages):
     if failed:
         raise InputError(
             f"{' and '.join(package.url for package in failed)} cannot be downloaded ({reason}); "
-            f"where there is a network, download this with a browser, and put it into {_cache()}, "
-            "or into a folder that you name in CYCLEGAN_TF_CACHE."
+            "where there is a network, download this with a browser, and put it into "
+            f"{files.cache_folder()}, or into a folder that you name in CYCLEGAN_TF_CACHE."
         )
 
 
 def _path(package):
-    return _cache() / package.file_name
+    return files.cache_folder() / package.file_name
 
 
 def _cached(package):
     return _path(package).read_bytes() if _path(package).is_file() else b""
-
-
-def _cache():
-    if own := os.environ.get("CYCLEGAN_TF_CACHE"):
-        return pathlib.Path(own)
-    return pathlib.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "cyclegan_tf"
 
 
 def _is_pinned(package, content):

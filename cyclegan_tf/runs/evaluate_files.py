@@ -2,18 +2,29 @@
 
 import dataclasses
 import pathlib
+import time
 
 from cyclegan_tf.choices import BUILT_IN
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.files import sha256_of
+from cyclegan_tf.runs.baselines import MEANINGS
 from cyclegan_tf.runs.evaluation import evaluate
-from cyclegan_tf.runs.evaluation_page import check_replaceable, said, title_of, write_evaluation
+from cyclegan_tf.runs.evaluation_page import (
+    check_replaceable,
+    said,
+    said_of_baselines,
+    title_of,
+    write_evaluation,
+)
 from cyclegan_tf.runs.extractors import distance_names, extractor
 from cyclegan_tf.runs.folder import RunFolder
 from cyclegan_tf.runs.held_out import held_out
 from cyclegan_tf.runs.load import load
-from cyclegan_tf.runs.measures import chosen, measures_of
+from cyclegan_tf.runs.measures import SEGMENTED, chosen, measures_of
 from cyclegan_tf.runs.options import is_folder, options_of, resolve
+from cyclegan_tf.runs.segmenter import segmenter_of
+from cyclegan_tf.runs.sources import BUILT_IN_SOURCES
+from cyclegan_tf.runs.translated import directions_of
 
 
 def evaluate_files(
@@ -30,6 +41,7 @@ def evaluate_files(
     image_size=None,
     inception=None,
     resizing=None,
+    segmenter=False,
     seed=0,
     log=print,
 ):
@@ -44,6 +56,8 @@ def evaluate_files(
         inception: the file of the network of FID; without it, features are EfficientNet-Lite0's
             if the extra is installed, else what needs features is left out.
         resizing: of images for that network; see `cyclegan_tf.extractor`.
+        segmenter: score photographs made of label maps by `cyclegan_tf.segmenter`, trained on
+            pairs of the training split; for the built-in sources.
         log: called with lines for the user.
 
     Returns:
@@ -67,10 +81,27 @@ def evaluate_files(
             "folders with others, or give --split train to score it on the training images."
         )
     features = _extractor(inception, resizing, measures, log)
+    if segmenter:
+        _check_that_segmenter_serves(options.data.source, loaded, direction, measures)
     images = held_out(options, split=split, paired=paired, count=count)
     log(_counted(images, options))
+    if not loaded.generators:
+        log(
+            f"A {type(loaded).__name__} searches for each image, there and back, which is slow; "
+            "--count takes fewer."
+        )
+    of_photographs = None
+    if segmenter:
+        of_photographs = segmenter_of(options.data.source, options.data.crop_size, log)
     evaluation = evaluate(
-        loaded, images, direction=direction, measures=measures, extractor=features, seed=seed
+        loaded,
+        images,
+        direction=direction,
+        measures=measures,
+        extractor=features,
+        segmenter=of_photographs,
+        seed=seed,
+        progress=_said_at_times(log),
     )
     evaluation.protocol.update(
         model_sha256=digest,
@@ -96,16 +127,29 @@ def _beside(path):
 
 
 def table(evaluation):
-    """The scores of all directions as lines of text, and the alarms."""
+    """The scores of all directions as lines of text, beside those of baselines, and the alarms."""
     for direction, found in evaluation.directions.items():
         yield title_of(direction)
+        heads = ("model", *found.baselines) if found.results else ()
+        yield _row("", heads).rstrip()
         for name, score in found.results.items():
             measure = evaluation.measures[name]
-            yield f"  {name:28} {said(score)}  ({measure.best} is good): {measure.meaning}"
+            values = (said(score), *said_of_baselines(found, name))
+            yield f"{_row(name, values)}  ({measure.best} is good): {measure.meaning}"
         for alarm in found.alarms:
             yield f"  Alarm: {alarm.sentence}"
+    shown = {name for found in evaluation.directions.values() for name in found.baselines}
+    for name, meaning in MEANINGS.items():
+        if name in shown:
+            yield f"{name}: {meaning}."
     if evaluation.note:
         yield evaluation.note
+
+
+def _row(name, values):
+    """Of a table: the model's score has room for its standard error."""
+    first, *others = values or ("",)
+    return f"  {name:28} {first:20}" + "".join(f" {value:10}" for value in others)
 
 
 def _options(path, model, source, domain_b, image_size):
@@ -161,6 +205,37 @@ def _extractor(inception, resizing, measures, log):
             raise
         log(f"Fréchet and kernel distance, structure and perceptual are left out. {error}")
         return None
+
+
+def _check_that_segmenter_serves(source, model, direction, measures):
+    """Raises an `InputError` if none can be trained, or it would be for nothing."""
+    if source not in BUILT_IN:
+        raise InputError(
+            f"--segmenter needs photographs whose classes are known, as of {' and '.join(BUILT_IN)}"
+            f"; {source} does not say them. In Python, cyclegan_tf.segmenter takes one's own."
+        )
+    needed = BUILT_IN_SOURCES[source].to_photographs
+    directions = directions_of(model) if direction is None else (direction,)
+    names = {measure.name for measure in SEGMENTED}
+    if needed not in directions or not (measures is None or names & set(measures)):
+        raise InputError(
+            f"--segmenter is for the direction {needed} of {source} and for "
+            f"{', '.join(sorted(names))}; leave it out, or ask for these too."
+        )
+
+
+def _said_at_times(log, seconds=10.0):
+    """Progress in lines, none of which follows another within these seconds."""
+    last = time.monotonic()
+
+    def progress(direction, done, count):
+        nonlocal last
+        now = time.monotonic()
+        if done < count and now - last >= seconds:
+            log(f"{title_of(direction)}: {done} of {count} images translated.")
+            last = now
+
+    return progress
 
 
 def _counted(images, options):

@@ -5,36 +5,22 @@ import importlib.metadata
 import json
 import platform
 
-import numpy as np
-
 from cyclegan_tf import metrics
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.pixels import to_float
+from cyclegan_tf.runs.baselines import baselines
 from cyclegan_tf.runs.held_out import HeldOut, of_dataset
 from cyclegan_tf.runs.measures import (
-    Translated,
     check_possible,
     chosen,
     measures_of,
-    translated_by,
+    scores_of,
+    values_of,
 )
+from cyclegan_tf.runs.segmenter import Segmenter
+from cyclegan_tf.runs.translated import Translated, translated_by
 
 _MANY_IMAGES = 1000  # of the subsets that published kernel distances have
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Score:
-    """What one measure found.
-
-    Attributes:
-        value: a mean over images where there is a number for each.
-        standard_error: of measures that estimate it, else `None`.
-        per_image: float array `(count,)`, or `None`.
-    """
-
-    value: float
-    standard_error: float | None = None
-    per_image: np.ndarray | None = None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -45,20 +31,20 @@ class DirectionEvaluation:
         translated: `Translated`, the images.
         results: `Score` by the name of the measure.
         alarms: signs of a failed training, as `cyclegan_tf.metrics.alarms` returns them.
+        baselines: what to compare the results with, as `cyclegan_tf.runs.baselines` makes it.
     """
 
     translated: Translated
     results: dict
     alarms: list
+    baselines: dict = dataclasses.field(default_factory=dict)
 
     def as_dictionary(self):
-        """Scores and alarms as JSON values; a score that is no number is `None`."""
+        """Scores, baselines and alarms as JSON values; a score that is no number is `None`."""
         errors = {name: each.standard_error for name, each in self.results.items()}
         return {
-            "scores": {
-                name: each.value if np.isfinite(each.value) else None
-                for name, each in self.results.items()
-            },
+            "scores": values_of(self.results),
+            "baselines": {name: values_of(scores) for name, scores in self.baselines.items()},
             "standard_errors": {name: value for name, value in errors.items() if value is not None},
             "alarms": [alarm._asdict() for alarm in self.alarms],
         }
@@ -99,12 +85,22 @@ class Evaluation:
         )
 
     def as_json(self):
-        """Scores, alarms and protocol as JSON."""
+        """Scores, baselines, alarms and protocol as JSON."""
         content = {each: found.as_dictionary() for each, found in self.directions.items()}
         return json.dumps({**content, "protocol": self.protocol}, indent=2) + "\n"
 
 
-def evaluate(model, images, *, direction=None, measures=None, extractor=None, seed=0):
+def evaluate(
+    model,
+    images,
+    *,
+    direction=None,
+    measures=None,
+    extractor=None,
+    segmenter=None,
+    seed=0,
+    progress=None,
+):
     """Scores a model on images that it was not trained on.
 
     Args:
@@ -118,14 +114,19 @@ def evaluate(model, images, *, direction=None, measures=None, extractor=None, se
             explains each.
         extractor: of features, as `cyclegan_tf.extractor` makes them. Without one, the Fréchet
             and kernel distances, `structure` and `perceptual` are left out.
+        segmenter: of photographs, as `cyclegan_tf.segmenter` makes them. With one, photographs
+            made of label maps whose classes are known are scored by the classes found in them.
         seed: of what measures draw.
+        progress: called again and again with a direction, the images that were translated so far,
+            and their number.
 
     Returns:
         An `Evaluation`.
 
     Raises:
         InputError: there are no images, or they have different sizes or values out of range; the
-            model lacks the direction; there is no such measure, or the images do not allow it.
+            model lacks the direction; there is no such measure, or the images do not allow it; the
+            segmenter is one of other images, or was trained on these.
     """
     if not hasattr(model, "translate"):
         raise InputError(
@@ -140,14 +141,46 @@ def evaluate(model, images, *, direction=None, measures=None, extractor=None, se
     held_out = images if isinstance(images, HeldOut) else of_dataset(images)
     known = measures_of(*((extractor and (extractor.distance_names, extractor.has_maps)) or ()))
     wanted = chosen(known, measures)
-    translated = translated_by(model, held_out, direction, extractor, seed)
+    translated = translated_by(
+        model,
+        held_out,
+        direction,
+        extractor=extractor,
+        segmenter=segmenter,
+        seed=seed,
+        progress=progress,
+    )
+    if segmenter is not None:
+        _check_segmenter(segmenter, translated.values())
     if measures is not None:
         check_possible(wanted, translated)
     return Evaluation(
         {each: _evaluated(wanted, translated[each]) for each in translated},
         {each.name: each for each in wanted},
-        _protocol(model, held_out, extractor, seed),
+        _protocol(model, held_out, extractor, segmenter, seed),
     )
+
+
+def _check_segmenter(segmenter, translated):
+    """Raises an `InputError` if it fits no direction, or knows the images."""
+    if not isinstance(segmenter, Segmenter):
+        raise InputError(
+            f"segmenter must be one of cyclegan_tf.segmenter. Received: {type(segmenter).__name__}"
+        )
+    to_photographs = [each for each in translated if each.depicted is not None]
+    if not to_photographs:
+        raise InputError(
+            "A segmenter is for photographs that are made of label maps of known classes, and no "
+            "direction of this evaluation makes them."
+        )
+    for each in to_photographs:
+        expected = len(each.depicted.colors), each.reals.shape[-1]
+        if expected != (segmenter.classes, segmenter.channels):
+            raise InputError(
+                f"The segmenter must know {expected[0]} classes in photographs of {expected[1]} "
+                f"channels. Received: {segmenter.classes} classes, {segmenter.channels} channels"
+            )
+        segmenter.check_unseen(each.reals)
 
 
 def _evaluated(wanted, translated):
@@ -155,29 +188,20 @@ def _evaluated(wanted, translated):
     of_one_shape = translated.outputs.shape[1:] == translated.reals.shape[1:]
     return DirectionEvaluation(
         translated,
-        {
-            measure.name: _score(measure.compute(translated))
-            for measure in wanted
-            if not measure.missing(translated)
-        },
+        scores_of(wanted, translated),
         metrics.alarms(
             to_float(translated.inputs),
             translated.floats,
             to_float(translated.reals) if of_one_shape else None,
         ),
+        baselines(translated, wanted),
     )
-
-
-def _score(value):
-    if isinstance(value, metrics.KernelDistance):
-        return Score(value.distance, value.standard_error)
-    return Score(float(np.mean(value)), per_image=value if np.ndim(value) else None)
 
 
 _PACKAGES = ("cyclegan-tf", "tensorflow", "keras")
 
 
-def _protocol(model, held_out, extractor, seed):
+def _protocol(model, held_out, extractor, segmenter, seed):
     return {
         "images": {
             domain: {"count": len(images), "shape": list(images.shape[1:])}
@@ -191,6 +215,8 @@ def _protocol(model, held_out, extractor, seed):
             "image_size": extractor.image_size,
             "resizing": extractor.resizing,
         },
+        "segmenter": segmenter
+        and {"checksum": segmenter.checksum, "photographs": len(segmenter.trained_on)},
         "seed": seed,
         "model": type(model).__name__,
         "versions": {

@@ -9,6 +9,7 @@ import numpy as np
 from cyclegan_tf import files
 from cyclegan_tf.directions import from_domain, to_domain
 from cyclegan_tf.errors import InputError
+from cyclegan_tf.runs.baselines import MEANINGS
 from cyclegan_tf.runs.html_page import document
 from cyclegan_tf.runs.sheets import image_grid
 
@@ -29,6 +30,7 @@ def write_evaluation(folder, evaluation, title, names=None):
         InputError: the folder holds something else than an earlier evaluation.
     """
     check_replaceable(folder)
+    files.remove_unfinished_of(folder)
     with files.atomic_folder(folder) as beside:
         (beside / "images").mkdir()
         sections = [
@@ -91,9 +93,11 @@ def _section(folder, evaluation, direction, names):
         }
         for number, source in zip(numbers, sources)
     ]
+    heads = ("measure", "model", *found.baselines, "what it is")
     rows = "".join(
-        f"<tr><th>{html.escape(name)}</th><td>{said(score)}</td>"
-        f"<td>{html.escape(measures[name].meaning)}; {measures[name].best} is good</td></tr>"
+        f"<tr><th>{html.escape(name)}</th>"
+        + "".join(f"<td>{value}</td>" for value in (said(score), *said_of_baselines(found, name)))
+        + f"<td>{html.escape(measures[name].meaning)}; {measures[name].best} is good</td></tr>"
         for name, score in found.results.items()
     )
     alarms = "".join(f'<p class="alarm">{html.escape(each.sentence)}</p>' for each in found.alarms)
@@ -106,7 +110,9 @@ def _section(folder, evaluation, direction, names):
         title=title_of(direction),
         direction=direction,
         alarms=alarms,
+        heads="".join(f"<td>{head}</td>" for head in heads),
         rows=rows,
+        notes="; ".join(f"{name} is {MEANINGS[name]}" for name in found.baselines),
         choices=choices,
         hidden="" if per_image else "hidden",
         # Names of files may hold what would end the script.
@@ -118,6 +124,14 @@ def said(score):
     """A `Score` with four digits and, if known, its standard error."""
     error = "" if score.standard_error is None else f" ± {score.standard_error:.2g}"
     return f"{score.value:.4g}{error}"
+
+
+def said_of_baselines(found, name):
+    """What each baseline of a `DirectionEvaluation` scores by a measure; a dash for no score."""
+    return [
+        f"{scores[name].value:.4g}" if name in scores else "–"
+        for scores in found.baselines.values()
+    ]
 
 
 def _write_image(folder, translated, direction, number):
@@ -135,7 +149,8 @@ def _write_image(folder, translated, direction, number):
 
 _SECTION = """<h2>{title}</h2>
 {alarms}
-<div class="wide"><table><tr><td>measure</td><td>value</td><td>what it is</td></tr>{rows}</table></div>
+<div class="wide"><table><tr>{heads}</tr>{rows}</table></div>
+<p>{notes}</p>
 <p {hidden}><label>Sort by <select id="measure_{direction}">{choices}</select></label>
 <label><input type="checkbox" id="best_{direction}"> best first</label></p>
 <div id="images_{direction}" class="images"></div>

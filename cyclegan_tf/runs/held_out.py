@@ -5,14 +5,12 @@ import dataclasses
 import numpy as np
 
 from cyclegan_tf import data, value_range
-from cyclegan_tf.choices import BUILT_IN, SCENES
-from cyclegan_tf.data.earth import COLORS as EARTH_COLORS
-from cyclegan_tf.data.scenes import COLORS as SCENE_COLORS
+from cyclegan_tf.choices import BUILT_IN
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.pixels import to_uint8
 from cyclegan_tf.preprocessing import Preprocessing
 from cyclegan_tf.recipes import SYSTEMS
-from cyclegan_tf.runs.sources import sources_of
+from cyclegan_tf.runs.sources import BUILT_IN_SOURCES, sources_of
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -105,12 +103,11 @@ def _built_in(options, split, count):
             f"The training images of {source} are not scored: as many as you like were held back. "
             "Leave --split out."
         )
-    if source == SCENES:
-        pairs, colors, domain_of_maps = data.scene_pairs, SCENE_COLORS, "a"
-    else:
-        pairs, colors, domain_of_maps = data.earth_pairs, EARTH_COLORS, "b"
-    images_a, images_b, classes = pairs(count, options.data.crop_size, seed=options.training.seed)
-    known = Classes(classes, colors, domain_of_maps)
+    built_in = BUILT_IN_SOURCES[source]
+    images_a, images_b, classes = built_in.pairs(
+        count, options.data.crop_size, seed=options.training.seed
+    )
+    known = Classes(classes, built_in.colors, built_in.domain_of_maps)
     return HeldOut({"a": images_a, "b": images_b}, paired=True, classes=known)
 
 

@@ -1,107 +1,33 @@
 """The measures of an evaluation: what each needs, and how a table names it."""
 
 import dataclasses
-import functools
 import warnings
 from collections.abc import Callable
 
 import numpy as np
 
 from cyclegan_tf import metrics
-from cyclegan_tf.directions import direction_among, from_domain, to_domain
 from cyclegan_tf.errors import InputError
-from cyclegan_tf.pixels import to_float, to_uint8
-from cyclegan_tf.runs.held_out import HeldOut
+from cyclegan_tf.runs.translated import without_alpha
 
 _LEAST_SIDE = 16  # of the smallest level of `metrics.sliced_wasserstein`
 _LEAST_COUNT = 4  # of `metrics.kernel_distance`
 _BATCH = 32  # images whose maps are kept at a time
 
 
-def directions_of(model):
-    """The directions of a `System`, or of a `Translator`."""
-    return getattr(model, "directions", None) or tuple(model.generators)
-
-
 @dataclasses.dataclass(frozen=True, eq=False)
-class Translated:
-    """What one direction of a model makes of held-back images, computed when it is asked for.
-
-    All images are uint8 `(count, height, width, channels)`.
+class Score:
+    """What one measure found.
 
     Attributes:
-        model: a `System` or a `Translator`.
-        held_out: the real images, `HeldOut`.
-        direction: `"ab"` or `"ba"`.
-        extractor: of `cyclegan_tf.extractor`, or `None`.
-        seed: of what measures draw.
+        value: a mean over images where there is a number for each.
+        standard_error: of measures that estimate it, else `None`.
+        per_image: float array `(count,)`, or `None`.
     """
 
-    model: object
-    held_out: HeldOut
-    direction: str
-    extractor: object = None
-    seed: int = 0
-
-    @property
-    def inputs(self):
-        """Real images of the domain that is translated from."""
-        return self.held_out.images[from_domain(self.direction)]
-
-    @property
-    def reals(self):
-        """Real images of the domain that is translated to."""
-        return self.held_out.images[to_domain(self.direction)]
-
-    @functools.cached_property
-    def floats(self):
-        """The translations as the network makes them: floats that may hold NaN."""
-        return self.model.translate(to_float(self.inputs), self.direction)
-
-    @functools.cached_property
-    def outputs(self):
-        """The translations; NaN is black."""
-        return to_uint8(np.nan_to_num(self.floats, nan=-1.0, posinf=1.0, neginf=-1.0))
-
-    @property
-    def returns(self):
-        """Whether the model translates back."""
-        return self.direction[::-1] in directions_of(self.model)
-
-    @functools.cached_property
-    def back(self):
-        """The translations translated back."""
-        return self.model.translate(self.outputs, self.direction[::-1])
-
-    @property
-    def truth(self):
-        """For each input the image that its translation should be; `None` if unknown."""
-        return self.reals if self.held_out.paired else None
-
-    @property
-    def classes(self):
-        """`Classes` if the outputs should be label maps of known truth, else `None`."""
-        known = self.held_out.classes
-        of_outputs = known and known.domain == to_domain(self.direction)
-        return known if of_outputs and self.held_out.paired else None
-
-    # Measures share what takes long.
-
-    @functools.cached_property
-    def predicted(self):
-        """The class of each pixel of the outputs."""
-        return metrics.nearest_class(self.outputs, self.classes.colors)
-
-    @functools.cached_property
-    def label_scores(self):
-        classes = self.classes
-        return metrics.segmentation_scores(classes.truth, self.predicted, len(classes.colors))
-
-    @functools.cached_property
-    def features(self):
-        """Of the outputs and of the real images."""
-        sets = self.outputs, self.reals
-        return [self.extractor.features(_without_alpha(images)) for images in sets]
+    value: float
+    standard_error: float | None = None
+    per_image: np.ndarray | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,6 +44,10 @@ class Need:
 
 
 _CLASSES = Need(lambda t: t.classes is not None, "label maps whose true classes are known")
+_DEPICTED = Need(
+    lambda t: t.depicted is not None, "label maps to translate from whose classes are known"
+)
+_SEGMENTER = Need(lambda t: t.segmenter is not None, "a segmenter: --segmenter")
 _TRUTH = Need(lambda t: t.truth is not None, "paired images")
 _BOTH_WAYS = Need(lambda t: t.returns, "a model that translates both ways")
 _MANY = Need(
@@ -158,6 +88,11 @@ class Measure:
         """The `Need`s that are not met."""
         return [need for need in self.needs if not need.met(translated)]
 
+    @property
+    def finds_classes(self):
+        """Whether it finds classes in an image: then even the true image may score badly."""
+        return bool({_CLASSES, _SEGMENTER} & set(self.needs))
+
 
 def measures_of(distance_names=None, has_maps=False):
     """All measures that there are with an extractor of features.
@@ -178,11 +113,6 @@ def measures_of(distance_names=None, has_maps=False):
     return [*of_sets, *(_OF_MAPS if has_maps else ()), *_PLAIN]
 
 
-def _without_alpha(images):
-    """RGB of RGBA, which no extractor of features takes; others as they are."""
-    return images[..., :3] if images.shape[-1] == 4 else images
-
-
 def _kernel(translated):
     count = min(len(translated.outputs), len(translated.reals))
     size = max(2, min(1000, count // 2))
@@ -199,7 +129,7 @@ def _of_maps(distance, images):
     """A distance of the maps of two sets, with few maps in memory."""
 
     def compute(translated):
-        first, second = (_without_alpha(each) for each in images(translated))
+        first, second = (without_alpha(each) for each in images(translated))
         maps = translated.extractor.maps
         return np.concatenate(
             [
@@ -231,6 +161,16 @@ _OF_MAPS = [
     Measure("perceptual", _perceptual, (_TRUTH, _COLORS), "low",
             "distance of features from those of the true image, 0 to 4"),
 ]  # fmt: skip
+SEGMENTED = [
+    Measure("segmented_per_pixel", lambda t: (t.segmented == t.depicted.truth).mean((1, 2)),
+            (_DEPICTED, _SEGMENTER), "high",
+            "share of pixels in which a segmenter of photographs finds the true class"),
+    Measure("segmented_per_class", lambda t: t.segmented_scores["per_class"],
+            (_DEPICTED, _SEGMENTER), "high",
+            "that share within each class, averaged over classes"),
+    Measure("segmented_iou", lambda t: t.segmented_scores["iou"], (_DEPICTED, _SEGMENTER), "high",
+            "intersection over union of what it finds, averaged over classes"),
+]  # fmt: skip
 _PLAIN = [
     # All images have one size, so the mean of the shares is the share of all pixels.
     Measure("per_pixel", lambda t: (t.predicted == t.classes.truth).mean((1, 2)), (_CLASSES,),
@@ -239,6 +179,7 @@ _PLAIN = [
             "that share within each class, averaged over classes"),
     Measure("iou", lambda t: t.label_scores["iou"], (_CLASSES,), "high",
             "intersection over union, averaged over classes"),
+    *SEGMENTED,
     Measure("psnr", lambda t: metrics.psnr(t.truth, t.outputs), (_TRUTH, _ONE_SIZE), "high",
             "peak signal-to-noise ratio to the true image, in dB"),
     Measure("ssim", lambda t: metrics.ssim(t.truth, t.outputs), (_TRUTH, _ONE_SIZE, _LARGE),
@@ -273,17 +214,31 @@ def chosen(measures, names):
     return [known[name] for name in names]
 
 
-def translated_by(model, held_out, direction, extractor, seed):
-    """`Translated` by direction, for the directions that are asked for."""
-    directions = directions_of(model)
-    if direction is not None:
-        directions = (direction_among(directions, direction),)
-    return {each: Translated(model, held_out, each, extractor, seed) for each in directions}
-
-
 def check_possible(wanted, translated):
     """Raises an `InputError` for a measure that can be taken in no direction."""
     for measure in wanted:
         missing = [measure.missing(images) for images in translated.values()]
         if all(missing):
             raise InputError(f"{measure.name} needs {missing[0][0].sentence}.")
+
+
+def scores_of(wanted, translated):
+    """`Score`s by name, of the measures that can be taken."""
+    return {
+        measure.name: _score(measure.compute(translated))
+        for measure in wanted
+        if not measure.missing(translated)
+    }
+
+
+def _score(value):
+    if isinstance(value, metrics.KernelDistance):
+        return Score(value.distance, value.standard_error)
+    return Score(float(np.mean(value)), per_image=value if np.ndim(value) else None)
+
+
+def values_of(scores):
+    """Values of `Score`s by name, for JSON; one that is no number is `None`."""
+    return {
+        name: score.value if np.isfinite(score.value) else None for name, score in scores.items()
+    }

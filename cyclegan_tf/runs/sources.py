@@ -4,10 +4,14 @@ import dataclasses
 import pathlib
 from collections.abc import Callable
 
+import numpy as np
+
 from cyclegan_tf.choices import BUILT_IN, EARTH, SCENES, TFDS
-from cyclegan_tf.data.earth import LARGEST, earth_sources
+from cyclegan_tf.data.earth import COLORS as EARTH_COLORS
+from cyclegan_tf.data.earth import LARGEST, earth_pairs, earth_sources
 from cyclegan_tf.data.folders import domain_folders, folder, folder_sources
-from cyclegan_tf.data.scenes import scene_sources
+from cyclegan_tf.data.scenes import COLORS as SCENE_COLORS
+from cyclegan_tf.data.scenes import scene_pairs, scene_sources
 from cyclegan_tf.data.side_by_side import side_by_side_sources
 from cyclegan_tf.data.tfds import tfds_sources
 from cyclegan_tf.errors import InputError
@@ -24,19 +28,43 @@ class BuiltIn:
             `Source`s.
         described: what reports call them.
         domains: what the images of A and of B are.
+        pairs: `(count, image_size, split=, seed=)` to images of A, of B, and the classes of both.
+        colors: of each class in a label map, uint8 `(classes, 3)`.
+        domain_of_maps: `"a"` or `"b"`, whose images are label maps.
         largest: side of an image, in pixels; `None` if there is no bound.
     """
 
     sources: Callable
     described: str
     domains: tuple[str, str]
+    pairs: Callable
+    colors: np.ndarray
+    domain_of_maps: str
     largest: int | None = None
+
+    @property
+    def to_photographs(self):
+        """The direction from label maps."""
+        return {"a": "ab", "b": "ba"}[self.domain_of_maps]
 
 
 BUILT_IN_SOURCES = {
-    SCENES: BuiltIn(scene_sources, "procedural street scenes", ("label maps", "photographs")),
+    SCENES: BuiltIn(
+        scene_sources,
+        "procedural street scenes",
+        ("label maps", "photographs"),
+        scene_pairs,
+        SCENE_COLORS,
+        "a",
+    ),
     EARTH: BuiltIn(
-        earth_sources, "tiles of the earth", ("satellite photographs", "relief maps"), LARGEST
+        earth_sources,
+        "tiles of the earth",
+        ("satellite photographs", "relief maps"),
+        earth_pairs,
+        EARTH_COLORS,
+        "b",
+        LARGEST,
     ),
 }
 

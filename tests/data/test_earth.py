@@ -10,12 +10,13 @@ import sys
 import numpy as np
 import pytest
 
-from cyclegan_tf import InputError, data
+from cyclegan_tf import InputError, data, evaluate
 from cyclegan_tf.data.earth import CELL, CLASSES, COLORS, LARGEST, ROLES, earth_sources, globe, tile
 from cyclegan_tf.metrics import nearest_class
+from cyclegan_tf.pixels import to_float
 from cyclegan_tf.runs.held_out import held_out
+from cyclegan_tf.runs.measures import values_of
 from cyclegan_tf.runs.options import resolve
-from cyclegan_tf.runs.scores import evaluate_earth
 from cyclegan_tf.runs.sources import sources_of
 
 
@@ -211,24 +212,28 @@ def test_files_of_another_release_are_refused(unread, tmp_path, monkeypatch):
 
 
 def test_scores_of_the_earth_tell_a_map_from_a_copy_and_from_one_color():
-    """The true map in place of a model scores as the truth; all numbers are of the same tiles."""
+    """The true map, a bit brighter, in place of a model; beside what needs no model."""
 
-    class Truth:
+    class Brighter:
+        directions = ("ab",)
+
         def translate(self, photographs, direction):
-            assert direction == "ab"
             true_photographs, maps, _ = data.earth_pairs(10, 64, seed=4)
-            np.testing.assert_array_equal(photographs, true_photographs)
-            return np.clip(maps.astype(int) + 10, 0, 255).astype(np.uint8)
+            np.testing.assert_array_equal(photographs, to_float(true_photographs))
+            return to_float(np.clip(maps.astype(int) + 10, 0, 255))
 
-    scores = evaluate_earth(Truth(), 64, 10, seed=4)
-    assert list(scores) == ["photo_to_map", "copy", "constant", "truth"]
+    tiles = held_out(resolve("earth", image_size=64, seed=4), count=10)
+    names = ["per_pixel", "per_class", "psnr"]
+    found = evaluate(Brighter(), tiles, measures=names).directions["ab"]
+    scores = values_of(found.results)
+    names = ("copy", "constant", "truth")
+    copy, constant, truth = (values_of(found.baselines[name]) for name in names)
     # A difference of 10 is 28.13 dB; where it is clipped, less of it.
-    assert scores["photo_to_map"]["psnr"] == pytest.approx(20 * np.log10(25.5), abs=0.5)
-    assert scores["truth"]["psnr"] == 200
-    assert scores["copy"]["psnr"] < scores["constant"]["psnr"] < 15
-    assert scores["truth"]["per_pixel"] > 0.96
-    assert scores["copy"]["per_pixel"] > 0.95
-    assert scores["constant"]["per_class"] == 0.5
+    assert scores["psnr"] == pytest.approx(20 * np.log10(25.5), abs=0.5)
+    assert copy["psnr"] < constant["psnr"] < 15
+    assert truth["per_pixel"] > 0.96
+    assert copy["per_pixel"] > 0.95
+    assert constant["per_class"] == 0.5
 
 
 def test_an_evaluation_of_a_run_knows_the_truth():

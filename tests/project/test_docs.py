@@ -3,6 +3,7 @@
 import enum
 import importlib.util
 import json
+import os
 import re
 import shlex
 import shutil
@@ -45,7 +46,12 @@ def _docs(name):
 
 def _python(code, folder):
     return subprocess.run(
-        [sys.executable, "-c", code], cwd=folder, check=True, capture_output=True, text=True
+        [sys.executable, "-c", code],
+        cwd=folder,
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "CYCLEGAN_TF_CACHE": str(folder)},
     ).stdout
 
 
@@ -162,8 +168,16 @@ def test_python_of_metrics_runs(capsys):
 
 
 def test_python_of_evaluate_runs(tmp_path):
-    (code,) = blocks(_docs("evaluate"), "python")
-    assert 0 < float(_python(small(code), tmp_path)) < 30
+    _, code = blocks(_docs("evaluate"), "python")
+    of_model, of_copy = map(float, _python(small(code), tmp_path).split())
+    assert 0 < of_model < of_copy < 30  # it was not trained
+
+
+def test_python_of_segmenters_runs(tmp_path):
+    code, _ = blocks(_docs("evaluate"), "python")
+    said = _python(small(code).replace("len(COLORS),", "len(COLORS), steps=1,"), tmp_path)
+    assert "Training a segmenter on 2 photographs" in said
+    assert 0 <= float(said.split()[-1]) < 0.5
 
 
 def test_python_of_working_runs(tmp_path):

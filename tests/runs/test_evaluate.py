@@ -12,13 +12,14 @@ from browsers import chromium, needs_chromium
 from PIL import Image
 from tiny import smooth, tiny_model
 
-from cyclegan_tf import InputError, Translator, data, evaluate, extractor, metrics
+from cyclegan_tf import CoGAN, InputError, Translator, data, evaluate, extractor, metrics
 from cyclegan_tf.data.scenes import COLORS
 from cyclegan_tf.pixels import to_float
+from cyclegan_tf.runs.evaluate_files import _said_at_times
 from cyclegan_tf.runs.evaluation_page import write_evaluation
 from cyclegan_tf.runs.held_out import Classes, HeldOut
 from cyclegan_tf.runs.options import resolve
-from cyclegan_tf.runs.scores import label_scores
+from cyclegan_tf.systems.cogan import paper_networks
 
 SIZE = 32
 NETWORKS = {"base_filters": 4, "blocks": 1, "strided_layers": 1}
@@ -44,7 +45,8 @@ def copies(scenes):
 def test_scores_of_a_copy_are_those_of_its_input(copies, scenes):
     maps, photographs = scenes.images["a"], scenes.images["b"]
     scores = copies.scores["ba"]
-    expected = label_scores(photographs, scenes.classes.truth, COLORS)
+    predicted = metrics.nearest_class(photographs, COLORS)
+    expected = metrics.segmentation_scores(scenes.classes.truth, predicted, len(COLORS))
     for name, value in expected.items():
         assert scores[name] == pytest.approx(value, abs=1e-12)
     assert scores["cycle_error"] == 0
@@ -52,6 +54,36 @@ def test_scores_of_a_copy_are_those_of_its_input(copies, scenes):
     squared = np.square(np.float64(maps) - photographs).mean((1, 2, 3))
     assert scores["psnr"] == pytest.approx(np.mean(10 * np.log10(255**2 / squared)), rel=1e-9)
     assert "iou" not in copies.scores["ab"]  # photographs have no classes
+
+
+def test_scores_are_beside_those_of_a_copy_of_one_color_and_of_the_truth(scenes):
+    maps, photographs = scenes.images["a"], scenes.images["b"]
+    features = extractor(_mean_colors, name="colors")
+    negative = Translator({"ab": multiplied(-1), "ba": multiplied(-1)}, (SIZE, SIZE, 3))
+    evaluation = evaluate(negative, scenes, direction="ba", extractor=features)
+    found = evaluation.directions["ba"].as_dictionary()
+    assert found["baselines"].keys() == {"copy", "constant", "truth"}
+    copy, constant, truth = found["baselines"].values()
+    predicted = metrics.nearest_class(photographs, COLORS)
+    assert copy["per_pixel"] == pytest.approx((predicted == scenes.classes.truth).mean())
+    mean = maps.reshape(-1, 3).mean(0).round()
+    squared = np.square(maps - mean).mean((1, 2, 3))
+    assert constant["psnr"] == pytest.approx(np.mean(10 * np.log10(255**2 / squared)))
+    sets = [_mean_colors(to_float(images)) for images in (photographs, maps)]
+    assert copy["frechet_colors"] == pytest.approx(metrics.frechet_distance(*sets))
+    assert constant["edge_agreement"] == 0
+    assert truth == {"per_pixel": 1, "per_class": 1, "iou": 1}
+    assert "cycle_error" in found["scores"]
+    assert "cycle_error" not in copy  # there is no way back
+
+
+def test_baselines_are_left_out_where_they_mean_nothing(scenes):
+    maps, photographs = scenes.images["a"], scenes.images["b"]
+    model = Translator({"ab": multiplied(1)}, (SIZE, SIZE, 3))
+    found = evaluate(model, HeldOut({"a": maps, "b": photographs}))  # it is not known what is right
+    assert found.directions["ab"].baselines.keys() == {"copy"}
+    found = evaluate(model, HeldOut({"a": maps, "b": photographs[:, :24]}))
+    assert found.directions["ab"].baselines == {}
 
 
 def test_a_copy_and_a_negative_are_alarms(copies):
@@ -140,14 +172,22 @@ def test_images_that_cannot_be_scored_are_named(scenes):
 
 
 def test_a_page_is_sorted_by_the_measure_that_is_chosen(copies, tmp_path):
+    killed, in_use = (tmp_path / f".{name}.0123abcd.part" for name in ("out", "model"))
+    for folder in (killed, in_use):
+        folder.mkdir()
     write_evaluation(
         tmp_path / "out", copies, "scores", {"a": [f"</script>{n}" for n in range(12)]}
     )
+    assert in_use.exists()  # perhaps by a training beside it
+    assert not killed.exists()
     page = (tmp_path / "out/index.html").read_text()
     assert page.count("</script>") == 3  # names of files end no script
     assert "<!--" not in page
     written = json.loads((tmp_path / "out/scores.json").read_text())
     assert written["ba"]["scores"]["iou"] == copies.scores["ba"]["iou"]
+    assert written["ba"]["baselines"]["copy"]["iou"] == copies.scores["ba"]["iou"]
+    psnr = written["ba"]["baselines"]["constant"]["psnr"]
+    assert f"<td>{psnr:.4g}</td>" in page
     assert written["protocol"]["images"]["a"] == {"count": 12, "shape": [SIZE, SIZE, 3]}
 
 
@@ -249,7 +289,48 @@ def test_a_file_is_scored_on_the_images_that_are_named(here, run, tmp_path):
     assert ended.status == 0, ended.errors
     written = json.loads((tmp_path / "out/scores.json").read_text())
     assert written["ba"]["scores"].keys() == {"iou"}
-    assert written["ab"]["scores"] == {}
+    assert written["ab"]["scores"] == written["ab"]["baselines"] == {}
+    heads, *_ = (line for line in ended.output.splitlines() if "truth" in line)
+    assert heads.split() == ["model", "copy", "constant", "truth"]
+    row, *_ = (line for line in ended.output.splitlines() if line.startswith("  iou "))
+    copy, constant = (written["ba"]["baselines"][name]["iou"] for name in ("copy", "constant"))
+    assert row.split()[2:5] == [f"{copy:.4g}", f"{constant:.4g}", "1"]
+
+
+def test_a_slow_model_says_how_far_it_is(scenes):
+    calls = []
+    model = Translator({"ab": multiplied(0.5), "ba": multiplied(1)}, (SIZE, SIZE, 3))
+    evaluation = evaluate(
+        model,
+        scenes,
+        measures=["psnr", "cycle_error"],
+        progress=lambda *call: calls.append(call),
+        direction="ab",
+    )
+    there, back = ([(way, 8, 12), (way, 12, 12)] for way in ("ab", "ba"))
+    assert calls == there + back
+    translated = evaluation.directions["ab"].translated
+    np.testing.assert_array_equal(translated.outputs, model.translate(scenes.images["a"], "ab"))
+
+
+def test_the_command_tells_of_a_search(here, tmp_path):
+    model = CoGAN(
+        **paper_networks((16, 16, 3), base_filters=2), image_shape=(16, 16, 3), search_steps=1
+    )
+    model.save(tmp_path / "model.keras")
+    asked = ("evaluate", tmp_path / "model.keras", "scenes", "--count", 4, "--direction", "ab")
+    ended = here(*asked, "--metrics", "psnr")
+    assert ended.status == 0, ended.errors
+    assert "A CoGAN searches for each image" in ended.output
+
+
+def test_progress_is_said_at_times():
+    lines = []
+    for seconds in (0, 1000):
+        said = _said_at_times(lines.append, seconds)
+        for done in (8, 16, 20):
+            said("ba", done, 20)
+    assert lines == ["B → A: 8 of 20 images translated.", "B → A: 16 of 20 images translated."]
 
 
 # Features
