@@ -15,7 +15,8 @@ from cyclegan_tf.runs.evaluation import evaluate
 from cyclegan_tf.runs.evaluations import EpochScores, Evaluations, read
 from cyclegan_tf.runs.extractors import extractor as extractor_of
 from cyclegan_tf.runs.held_out import HeldOut, of_dataset
-from cyclegan_tf.runs.measures import directions_of, measures_of, translated_by
+from cyclegan_tf.runs.measures import measures_of
+from cyclegan_tf.runs.translated import translated_by
 from cyclegan_tf.runs.verdict import verdict
 from cyclegan_tf.systems.meanings import share_of_undecided
 from cyclegan_tf.training.optimizers import averaged
@@ -120,9 +121,18 @@ class Evaluate(keras.callbacks.Callback):
         if self._measures is None:
             self._prepare()
         with averaged(self.model), _same_randomness(self.model):
-            found = self._scored(self.model)
-            done.protocol = found.protocol
+            found = evaluate(
+                self.model,
+                self._held_out,
+                measures=self._measures or None,
+                extractor=self._extractor,
+                baselines=not done.baselines,
+                seed=self.seed,
+            )
             directions = {each: of.as_dictionary() for each, of in found.directions.items()}
+            baselines = {each: of.pop("baselines") for each, of in directions.items()}
+            done.baselines = done.baselines or baselines
+            done.protocol = found.protocol
             scores = EpochScores(epoch + 1, time.perf_counter() - begin, directions)
             done.add(scores)
             if self.folder and done.best is scores:
@@ -139,10 +149,12 @@ class Evaluate(keras.callbacks.Callback):
             for name, value in of["scores"].items()
             if value is not None
         }
-        self.log(f"Epoch {epoch + 1}: {said.sentence} {said.advice}")
+        line = f"Epoch {epoch + 1}: {said.sentence} {said.advice}"
+        # As Keras's own callbacks do: the progress bar of the epoch has not ended its line.
+        self.log(f"\n{line}" if self.params.get("verbose") in (1, "auto") else line)
 
     def _prepare(self):
-        """What is needed once: images, an extractor, the names of measures, and baselines."""
+        """What is needed once: images, an extractor, and the names of measures."""
         images = self.images() if callable(self.images) else self.images
         self._held_out = images if isinstance(images, HeldOut) else of_dataset(images)
         self._extractor = _remembering(self.extractor, self._held_out, self.log)
@@ -151,7 +163,9 @@ class Evaluate(keras.callbacks.Callback):
             names, has_maps = self._extractor.distance_names, self._extractor.has_maps
             followed = (names[1], *_FOLLOWED)
         known = measures_of(names, has_maps) if names else measures_of()
-        translated = translated_by(self.model, self._held_out, None, self._extractor, self.seed)
+        translated = translated_by(
+            self.model, self._held_out, None, extractor=self._extractor, seed=self.seed
+        )
         self._measures = [
             each.name
             for each in known
@@ -165,36 +179,11 @@ class Evaluate(keras.callbacks.Callback):
             for each in known
             if each.name in self._measures
         }
-        if len({images.shape[-1] for images in self._held_out.images.values()}) == 1:
-            copies = self._scored(_Copy(directions_of(self.model)))
-            done.baselines = {
-                direction: {"copy": of.as_dictionary()["scores"]}
-                for direction, of in copies.directions.items()
-            }
-
-    def _scored(self, model):
-        return evaluate(
-            model,
-            self._held_out,
-            measures=self._measures,
-            extractor=self._extractor,
-            seed=self.seed,
-        )
 
     def _save(self):
         self._networks = self._networks or without_training_state(self.model)
         with files.atomic_file(self.folder / _BEST) as beside:
             self._networks.save(beside)
-
-
-class _Copy:
-    """What returns its input, scored as a model."""
-
-    def __init__(self, directions):
-        self.directions = directions
-
-    def translate(self, images, direction):
-        return images
 
 
 @contextlib.contextmanager

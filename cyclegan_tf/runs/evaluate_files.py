@@ -154,7 +154,7 @@ def _row(name, values):
 
 def _options(path, model, source, domain_b, image_size):
     """The options that name the images: the run's, with what was asked for in their place."""
-    of_run = options_of(path) if path.is_dir() else None
+    of_run = _options_of_run(path)
     if source is None and of_run is None:
         raise InputError(
             f"{path} does not say which images it was trained on; give a folder with testA and "
@@ -169,6 +169,14 @@ def _options(path, model, source, domain_b, image_size):
         domain_b=domain_b if source else of_run.data.domain_b,
         **_as_in_training(of_run, model, source, image_size),
     )
+
+
+def _options_of_run(path):
+    """The options of a run's folder, or of the run that a file is of; `None` if of none."""
+    if path.is_dir():
+        return options_of(path)
+    places = (path.absolute().parent, path.absolute().parent.parent)  # best.keras, or epochs/
+    return next((found for place in places if (found := options_of(place))), None)
 
 
 def _as_in_training(of_run, model, source, image_size):

@@ -8,7 +8,7 @@ import platform
 from cyclegan_tf import metrics
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.pixels import to_float
-from cyclegan_tf.runs.baselines import baselines
+from cyclegan_tf.runs.baselines import baselines as baselines_of
 from cyclegan_tf.runs.held_out import HeldOut, of_dataset
 from cyclegan_tf.runs.measures import (
     check_possible,
@@ -98,6 +98,7 @@ def evaluate(
     measures=None,
     extractor=None,
     segmenter=None,
+    baselines=True,
     seed=0,
     progress=None,
 ):
@@ -116,6 +117,7 @@ def evaluate(
             and kernel distances, `structure` and `perceptual` are left out.
         segmenter: of photographs, as `cyclegan_tf.segmenter` makes them. With one, photographs
             made of label maps whose classes are known are scored by the classes found in them.
+        baselines: score what needs no model too, to compare with; see `docs/evaluate.md`.
         seed: of what measures draw.
         progress: called again and again with a direction, the images that were translated so far,
             and their number.
@@ -155,7 +157,7 @@ def evaluate(
     if measures is not None:
         check_possible(wanted, translated)
     return Evaluation(
-        {each: _evaluated(wanted, translated[each]) for each in translated},
+        {each: _evaluated(wanted, translated[each], baselines) for each in translated},
         {each.name: each for each in wanted},
         _protocol(model, held_out, extractor, segmenter, seed),
     )
@@ -183,7 +185,7 @@ def _check_segmenter(segmenter, translated):
         segmenter.check_unseen(each.reals)
 
 
-def _evaluated(wanted, translated):
+def _evaluated(wanted, translated, with_baselines):
     """The measures of one direction that can be taken."""
     of_one_shape = translated.outputs.shape[1:] == translated.reals.shape[1:]
     return DirectionEvaluation(
@@ -194,7 +196,7 @@ def _evaluated(wanted, translated):
             translated.floats,
             to_float(translated.reals) if of_one_shape else None,
         ),
-        baselines(translated, wanted),
+        baselines_of(translated, wanted) if with_baselines else {},
     )
 
 

@@ -235,8 +235,12 @@ def test_the_command_scores_a_run_on_its_test_images(here, run):
     assert written["ab"]["scores"].keys() == {"cycle_error", "edge_agreement"}
     digest = hashlib.sha256((run / "model.keras").read_bytes()).hexdigest()
     assert written["protocol"]["model_sha256"] == digest
-    ended = here("evaluate", run, "--metrics", "psnr", "--paired", "--direction", "ba")
-    assert ended.status == 0, ended.errors  # in the place of the first
+    # In the place of the first; the file of an epoch is scored on the images of its run.
+    (run / "epochs").mkdir()
+    kept = shutil.copy(run / "model.keras", run / "epochs/epoch_0001.keras")
+    ended = here("evaluate", kept, "--metrics", "psnr", "--paired", "--direction", "ba", "--out",
+                 run / "evaluation")  # fmt: skip
+    assert ended.status == 0, ended.errors
     written = json.loads((run / "evaluation/scores.json").read_text())
     assert written["ba"]["scores"].keys() == {"psnr"}
     assert "ab" not in written
@@ -257,7 +261,8 @@ def test_the_command_refuses_what_it_cannot_score(here, run, tmp_path):
     assert "--resizing is that of images for --inception" in sentence
     sentence = here("evaluate", run, "--inception", run / "no.pth").refused()
     assert "no.pth" in sentence
-    sentence = here("evaluate", run / "model.keras").refused()
+    alone = shutil.copy(run / "model.keras", album)
+    sentence = here("evaluate", alone).refused()
     assert "does not say which images it was trained on" in sentence
     sentence = here("evaluate", run, tmp_path / "missing").refused()
     assert "missing does not exist" in sentence
