@@ -32,7 +32,7 @@ KINDS = {
         "Then start again with gradient_penalty=0.01 or a lower learning rate.",
     ),
     "early": ("Too early", "Train on."),
-    "improving": ("Still improving", "Train on."),
+    "improving": ("Still improving", "Train on; at the end of a run, with more epochs."),
     "flat": ("Flat", "Stop here and take best.keras, or lower the learning rate."),
     "worse": ("Worse", "Stop here and take best.keras, or lower the learning rate."),
     "unmeasured": ("No distance measured", "Install the extra `features`."),
