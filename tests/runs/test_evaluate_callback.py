@@ -2,7 +2,7 @@
 
 import csv
 import json
-import time
+import types
 
 import keras
 import numpy as np
@@ -119,21 +119,34 @@ def test_averages_are_scored_and_saved(tmp_path):
     np.testing.assert_array_equal(model.translate(images.images["a"], "ab"), kept)
 
 
-def test_by_default_only_a_share_of_the_time_is_taken(tmp_path):
-    """Beside epochs that an evaluation takes longer than, there is time for few of them."""
+def test_by_default_only_a_share_of_the_time_is_taken(monkeypatch):
+    """By a clock of its own: a step takes a second, and an evaluation six."""
+    now = [0.0]
 
-    class Slow(keras.callbacks.Callback):
+    def pass_time(seconds):
+        now[0] += seconds
+
+    class Steps(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
-            time.sleep(0.02)
+            pass_time(1)
 
-    callback = Evaluate(_images(4), share=0.3, extractor=_colors(), log=lambda line: None)
-    never = Evaluate(_images(4), share=1e-6, extractor=_colors(), log=lambda line: None)
-    _fit(traced_model(), Slow(), never, callback, epochs=80)
+    monkeypatch.setattr(
+        evaluate_callback, "time", types.SimpleNamespace(perf_counter=lambda: now[0])
+    )
+
+    def features(images):
+        pass_time(3)  # of the outputs of each of two directions
+        return np.asarray(images).mean((1, 2))
+
+    callback = Evaluate(
+        _images(4), share=0.2, extractor=extractor(features, name="slow"), log=lambda line: None
+    )
+    _fit(traced_model(), Steps(), callback, epochs=150)
     done = callback.evaluations
-    assert 1 <= len(done.epochs) < 80
-    assert done.epochs[-1].epoch == 80
-    assert done.evaluation_seconds <= 0.5 * done.training_seconds
-    assert never.evaluations.epochs == []
+    assert done.training_seconds == 300
+    assert done.evaluation_seconds <= 0.2 * 300
+    assert done.epochs[-1].epoch == 150
+    assert len(done.epochs) > 5
 
 
 def test_a_run_goes_on_without_images_that_can_be_scored(tmp_path):
