@@ -16,6 +16,7 @@ from cyclegan_tf.networks.discriminators import (
 )
 from cyclegan_tf.networks.encoder_decoder import encoder_decoder, encoder_discriminator
 from cyclegan_tf.networks.generators import refiner, resnet_generator, unet_generator
+from cyclegan_tf.networks.hed import HED
 from cyclegan_tf.networks.layers import InstanceNormalization, ReflectionPadding2D
 from cyclegan_tf.runs.callbacks import KeepEpochs, RunPage, SampleSheet, SaveModel
 from cyclegan_tf.runs.evaluate_callback import Evaluate

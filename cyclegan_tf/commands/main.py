@@ -14,6 +14,7 @@ import typer
 
 # Nothing here imports TensorFlow, which would delay help and error messages by seconds: each
 # command imports what it needs.
+from cyclegan_tf.commands.edges import edges
 from cyclegan_tf.commands.evaluate import evaluate
 from cyclegan_tf.commands.export import export
 from cyclegan_tf.commands.import_checkpoints import import_checkpoints
@@ -56,6 +57,7 @@ app.command("evaluate")(evaluate)
 app.command("export")(export)
 app.command("import")(import_checkpoints)
 app.command("style")(style)
+app.command("edges")(edges)
 
 
 @app.command()

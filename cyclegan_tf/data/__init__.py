@@ -2,6 +2,7 @@
 
 from cyclegan_tf.data.arrays import arrays
 from cyclegan_tf.data.earth import earth, earth_pairs
+from cyclegan_tf.data.edges import edges, write_edges
 from cyclegan_tf.data.folders import folders
 from cyclegan_tf.data.pipeline import Source, dataset
 from cyclegan_tf.data.scenes import scene_pairs, scenes

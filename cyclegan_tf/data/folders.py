@@ -85,10 +85,10 @@ def folder_sources(root_or_a, b=None, split="train", channels=3, paired=False):
     return matched(*sources) if paired else sources
 
 
-def folder(path, channels=3):
-    """The images below one folder, as a `Source`."""
+def folder(path, channels=3, left_out=None):
+    """The images below one folder, as a `Source`, without those below the folder `left_out`."""
     image_files.check_channels(channels)
-    paths, sizes = images_below(path)
+    paths, sizes = images_below(path, left_out)
     return Source(
         str(path),
         lambda number, size: image_files.read(paths[number], channels, size),
@@ -97,9 +97,9 @@ def folder(path, channels=3):
     )
 
 
-def images_below(path):
+def images_below(path, left_out=None):
     """Paths and sizes of the images below a folder; what cannot be read is left out, and named."""
-    found = image_files.find(path)
+    found = image_files.find(path, left_out)
     for problem in found.problems.values():
         warnings.warn(f"{problem} What it holds is left out.", stacklevel=3)
     if found.others:

@@ -21,7 +21,7 @@ def matched(source_a, source_b):
         InputError: two images of a folder have the same name, or no image has a counterpart.
     """
     sources = (source_a, source_b)
-    numbers_a, numbers_b = map(_numbers_by_stem, sources)
+    numbers_a, numbers_b = map(numbers_by_stem, sources)
     stems = [stem for stem in numbers_a if stem in numbers_b]
     if not stems:
         raise InputError(
@@ -44,8 +44,12 @@ def matched(source_a, source_b):
     ]
 
 
-def _numbers_by_stem(source):
-    """The numbers of the images of a source by their names without suffix."""
+def numbers_by_stem(source):
+    """The numbers of the images of a source by their names without suffix.
+
+    Raises:
+        InputError: two images have the same name.
+    """
     numbers = {}
     for number, name in enumerate(source.names):
         stem = str(pathlib.PurePosixPath(name).with_suffix(""))

