@@ -28,6 +28,7 @@ SPLITS = ("test", "train")  # to score a model on
 # How images become 299 by 299 pixels for the network of FID: as in clean-fid, in pytorch-fid, in
 # TensorFlow 1.
 INCEPTION_RESIZINGS = ("clean", "legacy_pytorch", "legacy_tensorflow")
+TRACKERS = ("wandb", "mlflow")  # of experiments, beside CSV and TensorBoard
 STRATEGIES = ("auto", "one", "mirrored", "multi-worker", "tpu")
 
 # Precisions, and the Keras dtype policy of each.

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 import typer.core
 
-from cyclegan_tf.choices import check
+from cyclegan_tf.choices import TRACKERS, check
 from cyclegan_tf.commands.parameters import choice, option
 from cyclegan_tf.quiet_start import import_tensorflow
 from cyclegan_tf.recipes import SYSTEMS
@@ -62,6 +62,7 @@ def train_function(system=_DEFAULT):
         given = {n: v.value if isinstance(v, enum.Enum) else v for n, v in values.items()}
         out = given.pop("out")
         of_call = {name: given.pop(name) for name in ("restart", "allow_other_data")}
+        log_to = [tracker.value for tracker in given.pop("log") or ()]
         options = resolve(**given)
 
         import_tensorflow()
@@ -69,7 +70,7 @@ def train_function(system=_DEFAULT):
         from cyclegan_tf.runs.train import train as train_model
 
         run_directions_side_by_side()
-        train_model(options, out, **of_call, log=typer.echo)
+        train_model(options, out, **of_call, log_to=log_to, log=typer.echo)
         typer.echo(f"Done. Open {out / 'index.html'}; the model is {out / 'model.keras'}.")
 
     parameters = _parameters(system)
@@ -125,6 +126,15 @@ def _parameters(system):
         _parameter("image_size", int | None, option(f"{size} (default: 256).", "Images"), None),
         *_of_section(recipe.build, f"System {system}", recipe),
         *_of_section(TrainingOptions, "Training", recipe),
+        _parameter(
+            "log",
+            list[choice("Tracker", TRACKERS)] | None,
+            option(
+                "Where losses, scores and samples go too: `wandb` or `mlflow`, extras of these "
+                "names; give it twice for both."
+            ),
+            None,
+        ),
         _parameter(
             "restart",
             bool,

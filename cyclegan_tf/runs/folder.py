@@ -33,6 +33,7 @@ class RunFolder:
         self.web = path / "web"  # where `export --web` may have written a page that translates
         self.evaluations = path / "evaluations.json"  # scores of epochs
         self.best = path / "best.keras"  # the model of the best epoch
+        self.trackers = path / "trackers.json"  # the run's names in trackers of experiments
         self.machine = path / "machine.json"  # what trained it, and for how long
 
     def options(self):
@@ -113,6 +114,7 @@ class RunFolder:
             self.model,
             self.best,
             self.evaluations,
+            self.trackers,
             self.machine,
             self.plot,
             self.page,

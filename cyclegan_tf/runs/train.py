@@ -21,6 +21,7 @@ from cyclegan_tf.runs.logs import RunLog, ScalarBoard
 from cyclegan_tf.runs.machine import MachineLog
 from cyclegan_tf.runs.options import as_in_run, is_folder
 from cyclegan_tf.runs.sources import sources_of
+from cyclegan_tf.runs.trackers import trackers
 from cyclegan_tf.runs.trial import seconds_by_precision
 from cyclegan_tf.training import strategies
 from cyclegan_tf.training.checkpoints import Checkpoints
@@ -38,6 +39,7 @@ def train(
     allow_other_data=False,
     sample_rows=4,
     verbose="auto",
+    log_to=(),
     log=print,
 ):
     """Trains a system and writes the folder of the run; resumes if the folder holds one.
@@ -57,6 +59,8 @@ def train(
         allow_other_data: resume even if images were added, removed or renamed since.
         sample_rows: images of each domain in a sample grid.
         verbose: as in `keras.Model.fit`.
+        log_to: names of trackers of experiments, `"wandb"` and `"mlflow"`, that also get the
+            losses, the scores and the samples.
         log: called with lines for the user.
 
     Returns:
@@ -65,16 +69,21 @@ def train(
     Raises:
         InputError: the folder holds a run of other options or other files, or an option or an
             image cannot be used.
+        ImportError: the package of a tracker is not installed.
     """
     folder = RunFolder(out)
     # Before TensorFlow does anything else.
     strategy, devices = strategies.choose(options.training.strategy)
     chief = process_index(strategy) == 0
     folder.check(restart)
-    with folder.claimed() if chief else contextlib.nullcontext():
+    claimed = folder.claimed() if chief else contextlib.nullcontext()
+    with claimed, contextlib.ExitStack() as ending:
         barrier(strategy)  # only now: another process may have written until it ended
         state, before = (None, None) if restart else (folder.state(), folder.options())
         options, why = _as_in_run(options, before, strategy)
+        tracked = trackers(log_to, folder, options) if chief else []
+        for each in tracked:
+            ending.callback(each.close)
         training = options.training
         batch_size = training.batch_size * strategy.num_replicas_in_sync
         sources = sources_of(options)
@@ -111,6 +120,7 @@ def train(
                 *_callbacks(
                     folder, options, samples, chief, _evaluation(folder, options, model, log)
                 ),
+                *tracked,
                 checkpoints,
             ],
         )

@@ -87,9 +87,8 @@ def _check_own_command(name, *arguments):
         _check_own_command(*context.args)
     if name == "train":
         given = {n: v.value if isinstance(v, enum.Enum) else v for n, v in context.params.items()}
-        resolve(
-            **{n: v for n, v in given.items() if n not in ("out", "restart", "allow_other_data")}
-        )
+        of_call = ("out", "log", "restart", "allow_other_data")
+        resolve(**{n: v for n, v in given.items() if n not in of_call})
 
 
 def _check_target(target, *_):
