@@ -78,13 +78,13 @@ clean:
 	rm -rf .venv .venv-oldest .venv-newest build *.egg-info .pytest_cache .ruff_cache
 
 .venv/torch: .venv/installed
-	$(BIN)/python -m pip install -q $(TORCH)
+	$(BIN)/python -m pip install -q --no-compile $(TORCH)
 	touch $@
 
 .venv/installed: requirements.txt pyproject.toml
 	@$(PYTHON) -c "import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))" || \
 		{ echo "Python 3.11 to 3.13 is needed; $(PYTHON) is `$(PYTHON) -V`. Name another: make $(MAKECMDGOALS) PYTHON=python3.11"; exit 1; }
 	$(PYTHON) -m venv --clear .venv
-	$(BIN)/python -m pip install -q -r requirements.txt
+	$(BIN)/python -m pip install -q --no-compile -r requirements.txt
 	$(BIN)/python -m pip install -q --no-deps -e .
 	touch $@
