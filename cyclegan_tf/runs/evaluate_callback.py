@@ -27,7 +27,7 @@ SHARE = 0.03  # of the time
 
 # Cheap ones that say how a training goes; `evaluate` has all.
 _FOLLOWED = ("structure", "per_pixel", "per_class", "iou", "psnr", "edge_agreement")
-_SECONDS_TO_BEGIN = 5.0  # to make an extractor and to trace it, before a time is known
+_SECONDS_TO_BEGIN = 10.0  # to make an extractor and to trace it, before a time is known
 _STEPS_PER_IMAGE = 1 / 8  # the time of a translation, in steps of one image, rather too long
 
 
