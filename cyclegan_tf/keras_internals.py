@@ -61,7 +61,12 @@ def step_counter(optimizer):
 
 def has_schedule(optimizer):
     """Whether an optimizer's learning rate is a schedule."""
-    return isinstance(optimizer._learning_rate, keras.optimizers.schedules.LearningRateSchedule)
+    return isinstance(schedule_of(optimizer), keras.optimizers.schedules.LearningRateSchedule)
+
+
+def schedule_of(optimizer):
+    """The learning rate of an optimizer as it was given: a number's variable, or a schedule."""
+    return optimizer._learning_rate
 
 
 def moments_of(adam, variable):

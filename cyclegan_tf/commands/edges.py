@@ -37,4 +37,7 @@ def edges(
     write_edges(
         photographs, out, HED(), image_size=image_size, test_share=test_share, log=typer.echo
     )
-    typer.echo(f"Done. Train with: cyclegan-tf train {out} --image-size {image_size} --out RUN")
+    typer.echo(
+        f"Done. Train with: cyclegan-tf train {out} --preset labels --image-size {image_size} "
+        "--out RUN, or on pairs with --system pix2pix in place of the preset."
+    )

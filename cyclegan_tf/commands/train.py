@@ -86,8 +86,8 @@ def _help(system):
     return (
         "Train a translator, or resume the run in --out.\n\n"
         "The same command again resumes a run that was stopped, exactly where it was; only "
-        f"{may_change} may change. `--system NAME --help` shows the options of another system; "
-        f"these are those of {system}: {SYSTEMS[system].summary}."
+        f"{may_change}, --log may change. `--system NAME --help` shows the options of another "
+        f"system; these are those of {system}: {SYSTEMS[system].summary}."
     )
 
 

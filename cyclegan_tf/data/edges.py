@@ -142,6 +142,8 @@ def write_edges(
                 log(f"{count} of {len(stems)} photographs")
         if not written:
             raise InputError(f"None of the photographs of {photographs} can be read to its end.")
+        if not tests:
+            log("No photograph is kept for tests: there are too few for --test-share.")
         (beside / RECORD).write_text(json.dumps(record, indent=2) + "\n")
     return out
 

@@ -1,27 +1,29 @@
 """The Keras callback that scores a run on held-back images, and keeps its best epoch."""
 
 import contextlib
-import pathlib
 import time
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from cyclegan_tf import files
 from cyclegan_tf.errors import InputError
-from cyclegan_tf.keras_internals import seed_states
+from cyclegan_tf.keras_internals import has_schedule, schedule_of, seed_states, step_counter
+from cyclegan_tf.replicas import process_count
 from cyclegan_tf.runs.callbacks import without_training_state
-from cyclegan_tf.runs.evaluation import evaluate
+from cyclegan_tf.runs.evaluation import check_extractor, evaluate
 from cyclegan_tf.runs.evaluations import EpochScores, Evaluations, read
 from cyclegan_tf.runs.extractors import extractor as extractor_of
+from cyclegan_tf.runs.folder import RunFolder
 from cyclegan_tf.runs.held_out import HeldOut, of_dataset
+from cyclegan_tf.runs.machine import read_machine
 from cyclegan_tf.runs.measures import measures_of
 from cyclegan_tf.runs.translated import translated_by
 from cyclegan_tf.runs.verdict import verdict
 from cyclegan_tf.systems.meanings import share_of_undecided
 from cyclegan_tf.training.optimizers import averaged
 
-_FILE, _BEST = "evaluations.json", "best.keras"
 COUNT = 64  # images of each domain
 SHARE = 0.03  # of the time
 
@@ -29,6 +31,7 @@ SHARE = 0.03  # of the time
 _FOLLOWED = ("structure", "per_pixel", "per_class", "iou", "psnr", "edge_agreement")
 _SECONDS_TO_BEGIN = 10.0  # to make an extractor and to trace it, before a time is known
 _STEPS_PER_IMAGE = 1 / 8  # the time of a translation, in steps of one image, rather too long
+_FALLS = 0.9  # of the rate: what is above it is no fall to wait for
 
 
 class Evaluate(keras.callbacks.Callback):
@@ -40,20 +43,33 @@ class Evaluate(keras.callbacks.Callback):
     `cyclegan_tf.runs.evaluations.RULE`. Weights with moving averages are scored and saved as
     averages. Training goes on as if there had been no evaluation.
 
+    A `fit` that begins at its first epoch begins anew: the two files of an earlier one are
+    replaced. One that resumes drops the scores of epochs that it trains again.
+
     Args:
         images: as those of `cyclegan_tf.evaluate`, or a function that makes them when they are
             first needed.
         folder: for the two files; `None` writes none.
-        every: epochs between two evaluations; the last epoch has one too. `None` evaluates as
-            often as `share` of the time allows, and never in a run of a minute or two.
-        share: of the time that evaluations may take if `every` is `None`.
+        every: epochs between two evaluations; the last of the epochs that `fit` was asked for has
+            one too. `None` evaluates as often as `share` of the time allows, which in a run of
+            some minutes is once or never, and never a system that translates by a search.
+        share: of the time that evaluations may take if `every` is `None`. The first one takes
+            longer, and may exceed it.
         extractor: of `cyclegan_tf.extractor`; `None` takes EfficientNet-Lite0 if the extra
             `features` is installed, and leaves out distances if not.
         seed: of what measures draw.
+        keep: false in all processes except the first, where several train together.
+        give_up: a function that says whether to leave an evaluation, as when the process must
+            end; its epoch then has none.
         log: called with a line for the user after each evaluation.
 
     Attributes:
         evaluations: `cyclegan_tf.runs.evaluations.Evaluations`.
+
+    Raises:
+        ValueError: `every` is less than 1, or `share` is not between 0 and 1.
+        InputError: `extractor` is something else, or `evaluations.json` is. Images that cannot be
+            scored end no training: a line says why, and no more epochs are evaluated.
     """
 
     def __init__(
@@ -65,48 +81,84 @@ class Evaluate(keras.callbacks.Callback):
         share=SHARE,
         extractor=None,
         seed=0,
+        keep=True,
+        give_up=lambda: False,
         log=print,
     ):
         super().__init__()
         if every is not None and every < 1:
             raise ValueError(f"every must be a number of epochs from 1 on. Received: {every}")
+        if not 0 < share < 1:
+            raise ValueError(f"share must be between 0 and 1. Received: {share}")
+        check_extractor(extractor)
         self.images = images
-        self.folder = folder and pathlib.Path(folder)
+        self.folder = folder and RunFolder(folder)
         self.every = every
         self.share = share
         self.extractor = extractor
         self.seed = seed
+        self.keep = keep
+        self.give_up = give_up
         self.log = log
-        self._shares = []
-        self._usable = True
-        self._measures = None  # names, once they are known
-        self._networks = None  # a system of the networks alone, to save
-        self.evaluations = None
+        self.evaluations = Evaluations()
 
     def on_train_begin(self, logs=None):
-        self.evaluations = read(self.folder / _FILE) if self.folder else Evaluations()
+        self._shares = []
+        self._usable = self.keep
+        self._begun = False
+        self._measures = None  # names, once they are known
         self._last_seconds = None
+        self._networks = None  # a system of the networks alone, to save
+        if self.folder and process_count(self.model.distribute_strategy) > 1:
+            self._networks = without_training_state(self.model)  # by all processes together
 
     def on_epoch_begin(self, epoch, logs=None):
+        if not self._begun and self.keep:
+            self._resume(epoch)
+        self._begun = True
         self._begin = time.perf_counter()
-        self._first_step = int(self.model.optimizer.iterations)
+        self._first_step = int(step_counter(self.model.optimizer).numpy())
 
     def on_epoch_end(self, epoch, logs=None):
         seconds = time.perf_counter() - self._begin
         self.evaluations.training_seconds += seconds
+        logs = {} if logs is None else logs
         self._shares.append(share_of_undecided(self.model.loss_panels, logs))
-        if self._usable and self._is_due(epoch, seconds):
-            try:
-                self._evaluate(epoch, logs)
-            except InputError as error:  # of the images
-                self._usable = False
-                self.log(f"Epochs are not evaluated: {error}")
+        if not (self._usable and self._is_due(epoch, seconds)):
+            return
+        try:
+            self._evaluate(epoch, logs)
+        except _GivenUp:
+            pass
+        except (InputError, tf.errors.ResourceExhaustedError) as error:
+            self._usable = False
+            self.log(f"Epochs are not evaluated: {error}")
+
+    def _resume(self, epoch):
+        """Takes up the evaluations of the epochs before, if there are any."""
+        self.evaluations = Evaluations()
+        if not self.folder:
+            return
+        if epoch:
+            self.evaluations = read(self.folder.evaluations)
+        if self.evaluations.go_back(epoch) or not epoch:
+            self.folder.best.unlink(missing_ok=True)
+        if not epoch:
+            self.folder.evaluations.unlink(missing_ok=True)
+        if self.evaluations.epochs:
+            self._last_seconds = self.evaluations.epochs[-1].seconds
+        # A process that was killed since the last evaluation did not write its own seconds.
+        machine = read_machine(self.folder.machine) or {}
+        seconds = self.evaluations.training_seconds
+        self.evaluations.training_seconds = max(seconds, machine.get("seconds", 0.0))
 
     def _is_due(self, epoch, seconds):
         last = epoch + 1 == self.params["epochs"]
         if self.every is not None:
             return last or (epoch + 1) % self.every == 0
-        steps = max(1, int(self.model.optimizer.iterations) - self._first_step)
+        if not self.model.generators:
+            return False
+        steps = max(1, int(step_counter(self.model.optimizer).numpy()) - self._first_step)
         cost = self._last_seconds
         if cost is None:
             cost = _STEPS_PER_IMAGE * COUNT * len(self.model.directions) * seconds / steps
@@ -121,28 +173,16 @@ class Evaluate(keras.callbacks.Callback):
         if self._measures is None:
             self._prepare()
         with averaged(self.model), _same_randomness(self.model):
-            found = evaluate(
-                self.model,
-                self._held_out,
-                measures=self._measures or None,
-                extractor=self._extractor,
-                baselines=not done.baselines,
-                seed=self.seed,
-            )
-            directions = {each: of.as_dictionary() for each, of in found.directions.items()}
-            baselines = {each: of.pop("baselines") for each, of in directions.items()}
-            done.baselines = done.baselines or baselines
-            done.protocol = found.protocol
+            directions = self._scored()
             scores = EpochScores(epoch + 1, time.perf_counter() - begin, directions)
-            done.add(scores)
-            if self.folder and done.best is scores:
+            if done.add(scores) and self.folder:
                 self._save()
-        said = verdict(done, self._shares)
+        said = verdict(done, self._shares, self.params["epochs"], self._rate_falls(epoch))
         done.verdict = vars(said)
         self._last_seconds = time.perf_counter() - begin
         done.evaluation_seconds += self._last_seconds
         if self.folder:
-            done.write(self.folder / _FILE)
+            done.write(self.folder.evaluations)
         logs |= {
             f"{direction}_{name}": value
             for direction, of in directions.items()
@@ -152,6 +192,41 @@ class Evaluate(keras.callbacks.Callback):
         line = f"Epoch {epoch + 1}: {said.sentence} {said.advice}"
         # As Keras's own callbacks do: the progress bar of the epoch has not ended its line.
         self.log(f"\n{line}" if self.params.get("verbose") in (1, "auto") else line)
+
+    def _scored(self):
+        """The scores of the model as it is, by direction."""
+        done = self.evaluations
+        found = evaluate(
+            self.model,
+            self._held_out,
+            measures=self._measures or None,
+            extractor=self._extractor,
+            baselines=not done.baselines,
+            seed=self.seed,
+            progress=self._check_given_up,
+        )
+        if done.protocol and _differ(done.protocol, found.protocol):  # such scores mean others
+            done.go_back(0)
+            done.baselines, done.protocol = {}, {}
+            return self._scored()
+        directions = {each: of.as_dictionary() for each, of in found.directions.items()}
+        baselines = {each: of.pop("baselines") for each, of in directions.items()}
+        done.baselines = done.baselines or baselines
+        done.protocol = found.protocol
+        return directions
+
+    def _check_given_up(self, *_):
+        if self.give_up():
+            raise _GivenUp
+
+    def _rate_falls(self, epoch):
+        """Whether the schedule will be clearly lower at the end than now."""
+        optimizer = getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)
+        if not has_schedule(optimizer):
+            return False
+        schedule, now = schedule_of(optimizer), int(step_counter(optimizer).numpy())
+        left = (self.params["epochs"] - epoch - 1) * (now - self._first_step)
+        return float(schedule(now + left)) < _FALLS * float(schedule(now))
 
     def _prepare(self):
         """What is needed once: images, an extractor, and the names of measures."""
@@ -182,8 +257,17 @@ class Evaluate(keras.callbacks.Callback):
 
     def _save(self):
         self._networks = self._networks or without_training_state(self.model)
-        with files.atomic_file(self.folder / _BEST) as beside:
+        with files.atomic_file(self.folder.best) as beside:
             self._networks.save(beside)
+
+
+class _GivenUp(Exception):
+    """An evaluation was left."""
+
+
+def _differ(before, now):
+    """Whether two protocols give scores that cannot be compared."""
+    return any(before.get(name) != now[name] for name in ("images", "paired", "extractor", "seed"))
 
 
 @contextlib.contextmanager

@@ -122,8 +122,12 @@ def _file(path):
 
 
 def _beside(path):
-    """Where scores go if nothing else is asked for."""
-    return RunFolder(path if path.is_dir() else path.parent).evaluation
+    """Where scores go if nothing else is asked for: those of a run's other files stay apart."""
+    if path.is_dir():
+        return RunFolder(path).evaluation
+    folder = RunFolder(path.parent).evaluation
+    other = _options_of_run(path) is not None and path.name != RunFolder(path.parent).model.name
+    return folder.with_name(f"{folder.name}_{path.stem}") if other else folder
 
 
 def table(evaluation):

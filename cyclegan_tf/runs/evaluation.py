@@ -5,6 +5,8 @@ import importlib.metadata
 import json
 import platform
 
+import numpy as np
+
 from cyclegan_tf import metrics
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.pixels import to_float
@@ -45,7 +47,11 @@ class DirectionEvaluation:
         return {
             "scores": values_of(self.results),
             "baselines": {name: values_of(scores) for name, scores in self.baselines.items()},
-            "standard_errors": {name: value for name, value in errors.items() if value is not None},
+            "standard_errors": {
+                name: value
+                for name, value in errors.items()
+                if value is not None and np.isfinite(value)
+            },
             "alarms": [alarm._asdict() for alarm in self.alarms],
         }
 
@@ -135,11 +141,7 @@ def evaluate(
             "model must be a system or a Translator, such as cyclegan_tf.load gives. "
             f"Received: {type(model).__name__}"
         )
-    if extractor is not None and not hasattr(extractor, "distance_names"):
-        raise InputError(
-            "extractor must be one of cyclegan_tf.extractor, which takes a Keras model too. "
-            f"Received: {type(extractor).__name__}"
-        )
+    check_extractor(extractor)
     held_out = images if isinstance(images, HeldOut) else of_dataset(images)
     known = measures_of(*((extractor and (extractor.distance_names, extractor.has_maps)) or ()))
     wanted = chosen(known, measures)
@@ -161,6 +163,15 @@ def evaluate(
         {each.name: each for each in wanted},
         _protocol(model, held_out, extractor, segmenter, seed),
     )
+
+
+def check_extractor(extractor):
+    """Raises an `InputError` for what is neither `None` nor an extractor."""
+    if extractor is not None and not hasattr(extractor, "distance_names"):
+        raise InputError(
+            "extractor must be one of cyclegan_tf.extractor, which takes a Keras model too. "
+            f"Received: {type(extractor).__name__}"
+        )
 
 
 def _check_segmenter(segmenter, translated):

@@ -8,8 +8,10 @@ from cyclegan_tf import files
 from cyclegan_tf.errors import InputError
 
 RULE = (
-    "The best epoch has the least structure distance among those whose kernel distance is within "
-    "one standard error of the lowest, means over the directions; an epoch with an alarm is none."
+    "A new epoch becomes the best if its kernel distance is within one standard error of the "
+    "lowest so far and its structure distance is less than that of the best, or the best is no "
+    "longer within that error. Distances are means over the directions; an epoch with an alarm is "
+    "none."
 )
 
 
@@ -54,6 +56,7 @@ class Evaluations:
 
     Attributes:
         distance: name of the kernel distance; `None` if none was measured.
+        best: number of the best epoch by `RULE`, whose networks `best.keras` holds; or `None`.
         epochs: `EpochScores`, by rising epoch.
         measures: `{name: {"best": "low" or "high", "meaning": …}}`.
         baselines: scores of what needs no training, `{"ab": {"copy": {measure: value}}, …}`.
@@ -63,6 +66,7 @@ class Evaluations:
     """
 
     distance: str | None = None
+    best: int | None = None
     epochs: list = dataclasses.field(default_factory=list)
     measures: dict = dataclasses.field(default_factory=dict)
     baselines: dict = dataclasses.field(default_factory=dict)
@@ -72,9 +76,24 @@ class Evaluations:
     verdict: dict | None = None
 
     def add(self, scores):
-        """Adds an epoch; the one of that number is replaced, as when a run resumes before it."""
-        kept = [each for each in self.epochs if each.epoch != scores.epoch]
-        self.epochs = sorted([*kept, scores], key=lambda each: each.epoch)
+        """Adds the scores of a further epoch; says whether it is the best one now."""
+        self.epochs.append(scores)
+        candidates = {each.epoch: each for each in within_one_error(self.distances, self.distance)}
+        before = candidates.get(self.best)
+        if scores.epoch not in candidates or (
+            before is not None and _structure(before) <= _structure(scores)
+        ):
+            return False
+        self.best = scores.epoch
+        return True
+
+    def go_back(self, epoch):
+        """Forgets what comes after an epoch; says whether the best one was among it."""
+        self.epochs = [each for each in self.epochs if each.epoch <= epoch]
+        lost = self.best is not None and self.best > epoch
+        if lost:
+            self.best = None
+        return lost
 
     @property
     def distances(self):
@@ -85,20 +104,15 @@ class Evaluations:
         return [(each, value) for each, value in found if value is not None]
 
     @property
-    def best(self):
-        """The best epoch by `RULE`; `None` if there is none."""
-        alike = within_one_error(self.distances, self.distance)
-        return min(alike, key=_structure, default=None)
+    def of_copy(self):
+        """The kernel distance of a copy of the input, mean over directions; `None` if unknown."""
+        found = [each.get("copy", {}).get(self.distance) for each in self.baselines.values()]
+        return None if None in found or not found else sum(found) / len(found)
 
     def write(self, path):
-        best = self.best
-        content = {
-            "rule": RULE,
-            "best": best and best.epoch,
-            "share_of_time": self.evaluation_seconds / max(self.training_seconds, 1e-9),
-            **dataclasses.asdict(self),
-        }
-        files.write_text(path, json.dumps(content, indent=2) + "\n")
+        share = self.evaluation_seconds / self.training_seconds if self.training_seconds else None
+        content = {"rule": RULE, "share_of_time": share, **dataclasses.asdict(self)}
+        files.write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
 def within_one_error(distances, name):
@@ -131,6 +145,8 @@ def _structure(scores):
 def read(path):
     """The `Evaluations` of a file; empty ones if there is no file.
 
+    What another version wrote besides is left out, and what it did not write is empty.
+
     Raises:
         InputError: the file is something else.
     """
@@ -138,11 +154,27 @@ def read(path):
         return Evaluations()
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        names = {field.name for field in dataclasses.fields(Evaluations)}
+        if not isinstance(content, dict):
+            raise TypeError("no names")
+        names = {field.name for field in dataclasses.fields(Evaluations)} & set(content)
         found = Evaluations(**{name: content[name] for name in names})
         found.epochs = [EpochScores(**each) for each in found.epochs]
-    except (ValueError, TypeError, KeyError) as error:
+        _check_kinds(found)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(
             f"{path} does not hold the evaluations of a run ({error!r}); move it away to go on."
         ) from error
     return found
+
+
+def _check_kinds(evaluations):
+    """Raises a TypeError if a part is of another kind than it should be."""
+    parts = [evaluations.measures, evaluations.baselines, evaluations.protocol]
+    parts += [each.directions for each in evaluations.epochs]
+    parts += [of for each in evaluations.epochs for of in each.directions.values()]
+    parts += [{} if evaluations.verdict is None else evaluations.verdict]
+    if not all(isinstance(part, dict) for part in parts):
+        raise TypeError("a list where names belong")
+    for each in evaluations.epochs:
+        for of in each.directions.values():
+            of["scores"].items(), of["standard_errors"].items(), iter(of["alarms"])

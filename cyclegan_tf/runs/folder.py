@@ -107,8 +107,9 @@ class RunFolder:
         """Removes what a run writes, and nothing else."""
         for folder in (self.samples, self.tensorboard, self.checkpoints, self.epochs):
             shutil.rmtree(folder, ignore_errors=True)
-        if (self.evaluation / "scores.json").exists():  # else it is somebody's
-            shutil.rmtree(self.evaluation, ignore_errors=True)
+        for folder in self.path.glob(f"{self.evaluation.name}*"):
+            if (folder / "scores.json").exists():  # else it is somebody's
+                shutil.rmtree(folder, ignore_errors=True)
         for file in (
             self.log,
             self.model,

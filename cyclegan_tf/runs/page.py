@@ -45,7 +45,7 @@ def write_page(folder, title, panels, section=""):
         scores_by_epoch.alarms_section(evaluations, names),
         facts(folder, options, names, done),
         section,
-        _samples(folder.samples, best, names),
+        _samples(folder.samples, best, names, options),
         scores_by_epoch.scores_section(evaluations, names, scores),
         _losses(rows, panels, losses, names, evaluations.columns()),
         _links(folder),
@@ -99,7 +99,7 @@ def _links(folder):
     return f"<h2>Files</h2><ul>{''.join(found)}</ul>" if found else ""
 
 
-def _samples(folder, best, names):
+def _samples(folder, best, names, options):
     """The newest sample grid, and a slider over those of all epochs."""
     grids = {int(path.stem.removeprefix("epoch_")): path for path in folder.glob("epoch_*.png")}
     epochs = sorted(grids)
@@ -110,7 +110,7 @@ def _samples(folder, best, names):
     alt = "Samples of epoch #: real images, their translations, and what comes back"
     letters = f"A are {names.a}, B are {names.b}. " if names.a else ""
     return _SAMPLES.format(
-        letters=html.escape(letters),
+        letters=html.escape(letters + _columns_of(options)),
         last=len(epochs) - 1,
         epoch=epochs[-1],
         source=sources[-1],
@@ -124,6 +124,18 @@ def _samples(folder, best, names):
         plain=" ".join(f'<a href="{s}">{epoch}</a>' for s, epoch in zip(sources, epochs)),
         content=curves.safe_json({"epochs": epochs, "sources": sources, "alt": alt}),
     )
+
+
+def _columns_of(options):
+    """What is said of columns that only some systems have."""
+    if options is None:
+        return ""
+    said = {
+        "cogan": "Pairs that are generated are made from noise; a nearest image is the nearest one "
+        "that can be made so. ",
+        "pix2pix": "A true image is the other one of its pair. ",
+    }
+    return said.get(options.system, "")
 
 
 def _columns(rows):
@@ -227,6 +239,6 @@ _SAMPLES = """<h2>Samples</h2>
 <input id="slider" type="range" min="0" max="{last}" value="{last}"></label></p>
 <p class="steps">{buttons}</p>
 <div class="sheet" tabindex="0" role="region" aria-label="Samples"><img id="sheet" src="{source}" alt="{alt}"></div>
-<p>{letters}Each row shows images of one number. A → B is an image of A translated to B; A → B → A is one translated there and back; "true" is the true image of a pair; "generated" are pairs made from noise, "nearest" is the nearest image that could be made so.</p>
+<p>{letters}Each row shows images of one number. A → B is an image of A translated to B; A → B → A is one translated there and back.</p>
 <noscript><p>All epochs: {plain}</p></noscript>
 <script type="application/json" id="sheets">{content}</script>"""

@@ -1,33 +1,36 @@
 """What a run's page says of `evaluations.json`: the verdict, alarms, scores of last and best."""
 
-import contextlib
 import html
-import json
 import math
 
 from cyclegan_tf.directions import from_domain, to_domain
+from cyclegan_tf.errors import InputError
 from cyclegan_tf.runs.curves import Chart, Curve, place
+from cyclegan_tf.runs.evaluations import RULE, Evaluations, read
 
 
 class ScoresFile:
-    """The content of `evaluations.json`, also if it is missing or lacks something.
+    """The content of `evaluations.json`; nothing if it is missing or something else.
 
     Args:
         path: of the file.
     """
 
     def __init__(self, path):
-        self._content = _read(path)
-        self.measures = self._content.get("measures", {})
-        self.epochs = self._content.get("epochs", [])
-        self.best = self._content.get("best")
-        self.rule = self._content.get("rule", "")
-        self.verdict = self._content.get("verdict") or {}
+        try:
+            found = read(path)
+        except InputError:
+            found = Evaluations()
+        self._baselines = found.baselines
+        self.measures = found.measures
+        self.epochs = found.epochs
+        self.best = found.best
+        self.verdict = found.verdict or {}
 
     @property
     def directions(self):
         """Of the newest evaluation."""
-        return self.epochs[-1]["directions"] if self.epochs else {}
+        return self.epochs[-1].directions if self.epochs else {}
 
     def columns(self):
         """Their names in `log.csv`."""
@@ -35,19 +38,18 @@ class ScoresFile:
 
     def score(self, epoch, direction, measure):
         """The score of an epoch and its standard error; `None` for what is unknown."""
-        entry = next((each for each in self.epochs if each["epoch"] == epoch), {})
-        of = entry.get("directions", {}).get(direction, {})
-        values = of.get("scores", {}).get(measure), of.get("standard_errors", {}).get(measure)
+        found = next((each.directions for each in self.epochs if each.epoch == epoch), {})
+        of = found.get(direction, {"scores": {}, "standard_errors": {}})
+        values = of["scores"].get(measure), of["standard_errors"].get(measure)
         return tuple(v if v is not None and math.isfinite(v) else None for v in values)
 
     def scores(self, direction, measure):
         """The scores of all evaluated epochs."""
-        return [self.score(entry["epoch"], direction, measure)[0] for entry in self.epochs]
+        return [self.score(each.epoch, direction, measure)[0] for each in self.epochs]
 
     def of_copies(self, direction, measure):
         """The score of the input itself, returned as the translation."""
-        baselines = self._content.get("baselines", {}).get(direction, {})
-        return baselines.get("copy", {}).get(measure)
+        return self._baselines.get(direction, {}).get("copy", {}).get(measure)
 
 
 def verdict_section(evaluations):
@@ -58,15 +60,7 @@ def verdict_section(evaluations):
     parts = [f"<h2>{html.escape(verdict['sentence'])}</h2>"]
     if verdict.get("advice"):
         parts.append(f"<p>{html.escape(verdict['advice'])}</p>")
-    if page := verdict.get("page"):
-        parts.append(f"<p>More: {_link(page)}</p>")
     return f'<div class="verdict">{"".join(parts)}</div>'
-
-
-def _link(page):
-    # Whatever else the file holds, such as a script, is text.
-    text = html.escape(page)
-    return f'<a href="{text}">{text}</a>' if page.startswith("https://") else f"<code>{text}</code>"
 
 
 def alarms_section(evaluations, names):
@@ -84,10 +78,10 @@ def alarms_section(evaluations, names):
 
 def _alarms_of(entry, names):
     return [
-        f"Epoch {entry['epoch']}, {html.escape(names.of_direction(direction))}: "
+        f"Epoch {entry.epoch}, {html.escape(names.of_direction(direction))}: "
         f"{html.escape(str(alarm.get('sentence', alarm.get('name'))))}"
-        for direction, found in entry["directions"].items()
-        for alarm in found.get("alarms", [])
+        for direction, found in entry.directions.items()
+        for alarm in found["alarms"]
     ]
 
 
@@ -107,7 +101,7 @@ def score_charts(evaluations, names):
                 curves.append(Curve(f"{title}, copied", [copies] * len(scores), color, True))
         if curves:
             title = f"{_in_words(measure)} ({about.get('best', '')} is good)"
-            epochs = [entry["epoch"] for entry in evaluations.epochs]
+            epochs = [each.epoch for each in evaluations.epochs]
             charts.append(Chart(f"score_{number}", title, epochs, curves))
     return charts
 
@@ -120,17 +114,20 @@ def scores_section(evaluations, names, charts):
     curves = "".join(
         f"<section><h3>{html.escape(chart.title)}</h3>{place(chart)}</section>" for chart in charts
     )
-    rule = f"<p>{html.escape(evaluations.rule)}</p>" if evaluations.rule else ""
+    rule = "No epoch is the best one: no distance was measured, or each epoch had an alarm."
+    if evaluations.best is not None:
+        rule = RULE
     return (
-        f"<h2>Scores</h2>{rule}{tables}"
-        "<p>Copies are the images themselves in the place of their translations.</p>"
+        f"<h2>Scores</h2><p>{html.escape(rule)}</p>{tables}"
+        "<p>Copies are the images themselves in the place of their translations. They have the "
+        "structure and the edges of the input by definition; their distance is what to beat.</p>"
         f'<div class="charts">{curves}</div>'
     )
 
 
 def _table(evaluations, direction, names):
     """The scores of a direction: last beside best beside copies."""
-    last, best = evaluations.epochs[-1]["epoch"], evaluations.best
+    last, best = evaluations.epochs[-1].epoch, evaluations.best
     columns = {f"last: epoch {last}": last}
     if best is not None:
         columns[f"best: epoch {best}"] = best
@@ -171,13 +168,5 @@ def _short_title(direction, names):
 
 
 def _in_words(measure):
-    return measure.replace("_", " ").capitalize()
-
-
-def _read(path):
-    """The content of the file; empty if there is none, or none that can be read."""
-    with contextlib.suppress(OSError, ValueError):
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(content, dict):
-            return content
-    return {}
+    acronyms = {"iou": "IoU", "psnr": "PSNR"}
+    return acronyms.get(measure, measure.replace("_", " ").capitalize())

@@ -44,7 +44,8 @@ def train(
 ):
     """Trains a system and writes the folder of the run; resumes if the folder holds one.
 
-    The folder holds `options.json`; after each epoch `model.keras`, `samples/epoch_0001.png`
+    The folder holds `options.json`; after evaluations `evaluations.json` and `best.keras`; after
+    each epoch `model.keras`, `samples/epoch_0001.png`
     …, `log.csv`, TensorBoard's `logs/`, `machine.json`, `losses.png` and `index.html`;
     `checkpoints/`; and with `keep_every` the networks of some epochs, `epochs/epoch_0010.keras`
     …. A run that was stopped at any moment and is trained again with the same options ends as an
@@ -111,15 +112,14 @@ def train(
             signals=_STOP,
             allow_other_data=allow_other_data,
         )
+        evaluation = _evaluation(folder, options, checkpoints, chief, log)
         samples = _samples(options, sources, sample_rows) if chief else None
         model.fit(
             dataset,
             epochs=training.epochs,
             verbose=verbose if chief and not finished else 0,
             callbacks=[
-                *_callbacks(
-                    folder, options, samples, chief, _evaluation(folder, options, model, log)
-                ),
+                *_callbacks(folder, options, samples, chief, evaluation),
                 *tracked,
                 checkpoints,
             ],
@@ -202,7 +202,7 @@ def _callbacks(folder, options, samples, chief, evaluation):
     if options.training.keep_every:
         save.append(KeepEpochs(folder.epochs, options.training.keep_every, keep=chief))
     if not chief:
-        return save
+        return [*evaluation, *save]
     source = options.data.source
     source = pathlib.Path(source).name if is_folder(source) else source
     return [
@@ -216,14 +216,36 @@ def _callbacks(folder, options, samples, chief, evaluation):
     ]
 
 
-def _evaluation(folder, options, model, log):
+def _evaluation(folder, options, checkpoints, chief, log):
     """The callback that scores the run on held-back images, if there may be some."""
     every = options.training.evaluate_every
-    takes_long = every is None and not model.generators  # it translates by a search
-    if every == 0 or options.data.domain_b or takes_long:
+    missing = _no_test_images(options) if every != 0 else ""
+    if missing and every and chief:
+        log(f"Epochs are not evaluated: {missing}")
+    if missing or every == 0:
         return []
-    images = functools.partial(held_out, options, count=EVALUATED_IMAGES)
-    return [Evaluate(images, folder.path, every=every, seed=options.training.seed, log=log)]
+    return [
+        Evaluate(
+            functools.partial(held_out, options, count=EVALUATED_IMAGES),
+            folder.path,
+            every=every,
+            seed=options.training.seed,
+            keep=chief,
+            give_up=checkpoints.is_stopping,
+            log=log,
+        )
+    ]
+
+
+def _no_test_images(options):
+    """Why there are no images to evaluate epochs on, in a sentence; empty if there are some."""
+    if options.data.domain_b:
+        return "two folders have no test images; use trainA, trainB, testA and testB in one."
+    try:
+        sources_of(options, "test")
+    except InputError as error:
+        return str(error)
+    return ""
 
 
 def _dataset(options, sources, batch_size=None):

@@ -6,6 +6,7 @@ from cyclegan_tf.runs.evaluations import within_one_error
 
 _FEWEST = 4  # evaluations, before a trend is told
 _RECENT = 3  # at least so many evaluations without a gain are a plateau
+_RECENT_SHARE = 0.2  # of the epochs that are planned, too
 _WORSE = 2  # standard errors
 _WON = 0.02  # of the loss of a discriminator that cannot tell
 _EPOCHS_WON = 2
@@ -15,28 +16,31 @@ KINDS = {
     "blank": ("Blank", "Start again with a lower learning rate or in float32."),
     "returns_its_input": (
         "Returns its input",
-        "Set lambda_identity to 0; then lower the weights of the cycles.",
+        "Start again without identity loss; then with lower weights of the cycles.",
     ),
     "collapsed": (
         "Mode collapse",
-        "Take best.keras. Start again with another seed, a gradient penalty or a higher weight of "
-        "the cycles; look whether a domain has only a few different images.",
+        "Start again with another seed, or with a higher weight of the cycles; look whether a "
+        "domain has only a few different images.",
     ),
-    "inverted": (
-        "Inverted colors",
-        "Start again with another seed, or with lambda_identity=0.5.",
-    ),
+    "inverted": ("Inverted colors", "Start again with another seed, or with an identity loss."),
     "discriminator_won": (
         "The discriminator has won",
         "Give images of both domains the same format: JPEG blocks or borders in one give it away. "
-        "Then start again with gradient_penalty=0.01 or a lower learning rate.",
+        "Then start again with a lower learning rate.",
     ),
     "early": ("Too early", "Train on."),
     "improving": ("Still improving", "Train on; at the end of a run, with more epochs."),
-    "flat": ("Flat", "Stop here and take best.keras, or lower the learning rate."),
-    "worse": ("Worse", "Stop here and take best.keras, or lower the learning rate."),
-    "unmeasured": ("No distance measured", "Install the extra `features`."),
+    "flat": ("Flat", ""),
+    "worse": ("Worse", ""),
+    "unmeasured": (
+        "No distance measured",
+        "That needs the extra `features`, at least four images and one or three channels.",
+    ),
 }
+_RATE_FALLS = "Train on: the learning rate is still to fall, with which images often improve."
+_NO_BETTER = "Translations are no nearer to real images than copies are: train for longer."
+_STOP = "Stop here; the best epoch is kept."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +61,7 @@ class Verdict:
     advice: str
 
 
-def verdict(evaluations, discriminators=()):
+def verdict(evaluations, discriminators=(), planned=0, rate_falls=False):
     """The verdict on a run.
 
     An alarm counts if the two newest evaluations raise it, as the first epochs of a healthy run
@@ -68,16 +72,22 @@ def verdict(evaluations, discriminators=()):
         discriminators: for each epoch up to now `{name: share}`: the loss of a discriminator, as a
             share of what it would be if the discriminator could not tell real images from
             translated ones.
+        planned: epochs of the whole run.
+        rate_falls: whether the learning rate will be lower at the end of the run than now.
 
     Returns:
         A `Verdict`.
     """
-    return _alarmed(evaluations.epochs) or _discriminator(discriminators) or _trend(evaluations)
+    return (
+        _alarmed(evaluations.epochs)
+        or _discriminator(discriminators)
+        or _trend(evaluations, planned, rate_falls)
+    )
 
 
-def _verdict(name, sentence):
-    title, advice = KINDS[name]
-    return Verdict(name, title, f"{title}: {sentence}", advice)
+def _verdict(name, sentence, advice=None):
+    title, usual = KINDS[name]
+    return Verdict(name, title, f"{title}: {sentence}", advice or usual)
 
 
 def _alarmed(epochs):
@@ -109,14 +119,14 @@ def _discriminator(shares):
     return None
 
 
-def _trend(evaluations):
+def _trend(evaluations, planned, rate_falls):
     distances, name = evaluations.distances, evaluations.distance
     if not distances:
         return _verdict(
             "unmeasured", "no failure shows; whether it still improves was not measured."
         )
     newest, value = distances[-1]
-    now = f"kernel distance {value:.3g} ± {newest.standard_error(name):.2g}"
+    now = f"mean kernel distance {value:.3g} ± {newest.standard_error(name):.2g}"
     if len(distances) < _FEWEST:
         return _verdict("early", f"no failure shows, and {now}.")
     alike = within_one_error(distances, name)
@@ -124,18 +134,25 @@ def _trend(evaluations):
         return _verdict("early", f"no epoch was free of alarms yet; {now}.")
     values = {each.epoch: distance for each, distance in distances}
     lowest = min(alike, key=lambda each: values[each.epoch])
-    recent = [each for each, _ in distances[-max(_RECENT, len(distances) // 4) :]]
-    bound = values[lowest.epoch] + _WORSE * lowest.standard_error(name)
+    since = newest.epoch - _RECENT_SHARE * planned
+    recent = [each for each, _ in distances if each.epoch > since]
+    recent = max(recent, [each for each, _ in distances[-_RECENT:]], key=len)
     best = f"{values[lowest.epoch]:.3g} at epoch {lowest.epoch}"
-    if all(values[each.epoch] > bound for each in recent):
-        return _verdict("worse", f"since epoch {lowest.epoch}; {now}, after {best}.")
-    if alike[0] in recent:
+    if lowest in recent:
+        now += "" if lowest is newest else f", at best {best}"
         return _verdict("improving", f"{now}, from {_before(distances, recent)}.")
-    return _verdict("flat", f"since epoch {alike[0].epoch}; {now}, and at best {best}.")
+    copy = evaluations.of_copy
+    advice = _RATE_FALLS if rate_falls else _STOP
+    if copy is not None and values[lowest.epoch] >= copy:
+        advice = _NO_BETTER
+    bound = values[lowest.epoch] + _WORSE * lowest.standard_error(name)
+    if all(values[each.epoch] > bound for each in recent):
+        return _verdict("worse", f"since epoch {lowest.epoch}; {now}, after {best}.", advice)
+    return _verdict("flat", f"since epoch {alike[0].epoch}; {now}, and at best {best}.", advice)
 
 
 def _before(distances, recent):
-    """The lowest distance before the recent epochs."""
-    earlier = distances[: -len(recent)]
+    """The lowest distance before the recent epochs; the first one if all are recent."""
+    earlier = distances[: -len(recent)] or distances[:1]
     each, value = min(earlier, key=lambda found: found[1])
     return f"{value:.3g} at epoch {each.epoch}"

@@ -186,6 +186,10 @@ class Checkpoints(keras.callbacks.Callback):
         last = epoch + 1 == self.params["epochs"] or self.model.stop_training
         self._save_if_due(epoch + 1, 0, last)
 
+    def is_stopping(self):
+        """Whether a signal was received, so that training ends after this step."""
+        return self._received is not None
+
     def close(self):
         """Restores the previous signal handlers; `fit` always calls it."""
         for number, handler in self._handlers.items():

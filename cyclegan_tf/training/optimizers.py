@@ -29,9 +29,9 @@ def averaged(model):
         return
     variables = averaged_variables(optimizer)
     before = [variable.numpy() for variable in variables]
-    for variable, average in zip(variables, moving_averages(optimizer)):
-        variable.assign(average.numpy())
-    try:
+    try:  # an interrupt must not leave a mixture
+        for variable, average in zip(variables, moving_averages(optimizer)):
+            variable.assign(average.numpy())
         yield
     finally:
         for variable, value in zip(variables, before):

@@ -7,6 +7,7 @@ import types
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import cyclegan_tf
 from cyclegan_tf import Adam, Evaluate, HeldOut, InputError, Pix2Pix, data, extractor, load
@@ -16,6 +17,7 @@ from cyclegan_tf.runs import evaluate_callback
 from cyclegan_tf.runs.options import resolve
 from cyclegan_tf.runs.train import train
 from cyclegan_tf.systems.pix2pix import paper_networks
+from cyclegan_tf.training.optimizers import averaged
 from tests.tiny import SHAPE, tiny_model, traced_model
 
 TINY = {
@@ -76,7 +78,7 @@ def test_the_best_epoch_is_kept_and_translates_as_it_did(tmp_path):
     callback = Evaluate(images, tmp_path, every=1, extractor=_colors(), log=lambda line: None)
     model = traced_model()
     _fit(model, callback, Translations(), epochs=3)
-    best = callback.evaluations.best.epoch
+    best = callback.evaluations.best
     kept = load(tmp_path / "best.keras").translate(images.images["a"], "ab")
     np.testing.assert_array_equal(kept, made[best - 1])
     assert not np.array_equal(made[0], made[2])
@@ -99,24 +101,86 @@ def test_training_does_not_notice(tmp_path):
         np.testing.assert_array_equal(ours, theirs)
 
 
-def test_averages_are_scored_and_saved(tmp_path):
-    """With a momentum near 1 they are still the weights of the first step."""
-    first = []
+def test_averages_are_scored_and_saved_and_the_weights_train_on(tmp_path):
+    """With a momentum near 1 averages are the weights of the first step, long afterwards."""
 
-    class First(keras.callbacks.Callback):
+    class Translations(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
-            if not first:
-                first.append(self.model.translate(images.images["a"], "ab"))
+            made.append(self.model.translate(images.images["a"], "ab"))
 
-    images = _images()
+        def on_epoch_end(self, epoch, logs=None):
+            after.append(self.model.translate(images.images["a"], "ab"))
+
+    made, after, images = [], [], _images()
     model = tiny_model(compiled=False)
     model.compile(generator_optimizer=Adam(0.01, use_ema=True, ema_momentum=1 - 1e-7))
-    before = Evaluate(images, tmp_path, every=1, extractor=_colors(), log=lambda line: None)
-    _fit(model, First(), before, epochs=1)
+    evaluate = Evaluate(images, tmp_path, every=1, extractor=_colors(), log=lambda line: None)
+    _fit(model, evaluate, Translations(), epochs=1)
     kept = load(tmp_path / "best.keras").translate(images.images["a"], "ab")
-    np.testing.assert_allclose(kept.astype(float), first[0], atol=1)
-    # `fit` ended with them too, which does not happen if they were left in place of the weights.
-    np.testing.assert_array_equal(model.translate(images.images["a"], "ab"), kept)
+    np.testing.assert_allclose(kept.astype(float), made[0], atol=1)
+    np.testing.assert_array_equal(after[0], made[-1])
+    assert np.abs(made[-1].astype(float) - made[0]).max() > 2
+
+
+def test_an_evaluation_that_is_interrupted_leaves_the_weights():
+    model = tiny_model(compiled=False)
+    model.compile(generator_optimizer=Adam(0.01, use_ema=True, ema_momentum=0.9))
+    _fit(model, epochs=1)
+    before = model.get_weights()
+    with pytest.raises(KeyboardInterrupt), averaged(model):
+        raise KeyboardInterrupt
+    for ours, theirs in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_another_run_in_the_folder_begins_anew(tmp_path):
+    def evaluate():
+        return Evaluate(_images(), tmp_path, every=1, extractor=_colors(), log=lambda line: None)
+
+    _fit(traced_model(), evaluate(), epochs=3)
+    again = evaluate()
+    _fit(traced_model(), again, epochs=1)
+    assert [each.epoch for each in again.evaluations.epochs] == [1]
+    assert again.evaluations.best == 1
+    written = json.loads((tmp_path / "evaluations.json").read_text())
+    assert [each["epoch"] for each in written["epochs"]] == [1]
+
+
+def test_scores_of_other_images_do_not_stand_beside_each_other(tmp_path):
+    model = traced_model()
+    quiet = {"every": 1, "extractor": _colors(), "log": lambda line: None}
+    _fit(model, Evaluate(_images(8), tmp_path, **quiet), epochs=1)
+    other = Evaluate(_images(6), tmp_path, **quiet)
+    model.fit(_scenes(), initial_epoch=1, epochs=2, steps_per_epoch=2, verbose=0, callbacks=[other])
+    assert [each.epoch for each in other.evaluations.epochs] == [2]
+    assert other.evaluations.protocol["images"]["a"]["count"] == 6
+
+
+def test_an_evaluation_is_left_if_the_process_must_end(tmp_path):
+    callback = Evaluate(
+        _images(), tmp_path, every=1, extractor=_colors(), give_up=lambda: True, log=print
+    )
+    _fit(traced_model(), callback, epochs=1)
+    assert callback.evaluations.epochs == []
+    assert not (tmp_path / "evaluations.json").exists()
+
+
+def test_two_replicas(tmp_path):
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    with strategy.scope():
+        model = tiny_model(compiled=False)
+        optimizer = Adam(use_ema=True, ema_momentum=0.5)
+        model.compile(optimizer, keras.optimizers.Adam())
+    callback = Evaluate(_images(), tmp_path, every=1, extractor=_colors(), log=lambda line: None)
+    model.fit(
+        data.scenes(image_size=SHAPE[0], count=4, batch_size=2),
+        epochs=2,
+        steps_per_epoch=1,
+        verbose=0,
+        callbacks=[callback],
+    )
+    assert len(callback.evaluations.epochs) == 2
+    assert (tmp_path / "best.keras").exists()
 
 
 def test_by_default_only_a_share_of_the_time_is_taken(monkeypatch):
@@ -191,9 +255,17 @@ def test_a_run_that_asks_for_none_is_not_evaluated(tmp_path):
     assert not (tmp_path / "evaluations.json").exists()
 
 
-def test_bad_periods():
-    with pytest.raises(ValueError, match=r"every must be .* Received: 0"):
-        Evaluate(_images(), every=0)
+@pytest.mark.parametrize(
+    ("arguments", "error", "sentence"),
+    [
+        ({"every": 0}, ValueError, r"every must be .* Received: 0"),
+        ({"share": 3}, ValueError, r"share must be between 0 and 1\. Received: 3"),
+        ({"extractor": "efficientnet-lite0"}, InputError, r"extractor must be one of .*: str"),
+    ],
+)
+def test_bad_arguments(arguments, error, sentence):
+    with pytest.raises(error, match=sentence):
+        Evaluate(_images(), **arguments)
 
 
 def test_a_discriminator_that_wins_is_named():

@@ -46,7 +46,6 @@ def evaluation(epoch, structure, kernel, alarms=()):
 
 
 EVALUATIONS = {
-    "rule": "The best epoch has the least structure.",
     "best": 2,
     "baselines": {"ab": {"copy": {"structure": 0.0, "kernel": 2.5}}},
     "measures": {
@@ -55,13 +54,14 @@ EVALUATIONS = {
     },
     "epochs": [
         evaluation(2, 0.8, 1.5, [{"name": "collapsed", "sentence": "All of them are alike."}]),
-        evaluation(3, 0.4, None, [{"name": "identity", "sentence": f"It returns {HOSTILE}"}]),
+        evaluation(
+            3, 0.4, None, [{"name": "returns_its_input", "sentence": f"It returns {HOSTILE}"}]
+        ),
     ],
     "verdict": {
-        "name": "identity",
+        "name": "returns_its_input",
         "sentence": f"Returns its input {HOSTILE}",
         "advice": "Train for longer.",
-        "page": "javascript:alert(1)",
     },
 }
 
@@ -205,7 +205,11 @@ def test_every_file_is_linked_that_is_there(evaluated, run):
     }
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"epochs": []}'])
+@pytest.mark.parametrize(
+    "content",
+    ["", "[]", "{}", "[1]", '{"epochs": []}', '{"epochs": null}', '{"epochs": [{"epoch": 1}]}',
+     '{"verdict": "x"}', '{"measures": []}'],
+)  # fmt: skip
 def test_evaluations_that_say_nothing_are_left_out(run, content):
     (run / "evaluations.json").write_text(content)
     page = written(run)
