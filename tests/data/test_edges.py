@@ -215,7 +215,7 @@ def test_the_command_finds_edges_by_hed(photographs, tmp_path, here):
     out = tmp_path / "out"
     result = here("edges", photographs, "--out", out, "--image-size", "32", "--test-share", "0")
     assert result.status == 0
-    assert f"cyclegan-tf train {out} --image-size 32" in result.output
+    assert f"cyclegan-tf train {out} --preset labels --image-size 32" in result.output
     assert json.loads((out / "edges.json").read_text())["detector"] == "HED"
     found = _pixels(out / "trainA" / "sharp.png")
     assert found.shape == (36, 36)

@@ -190,16 +190,15 @@ def test_the_command_trains_none_in_vain(cache, here, file, tmp_path):
     assert not cache.exists()
 
 
-@pytest.mark.slow
-def test_the_command_scores_photographs_at_64_pixels(cache, here, file, tmp_path):
-    asked = ("evaluate", file, "scenes", "--image-size", 64, "--segmenter")
+def test_the_command_scores_photographs(cache, here, file, tmp_path):
+    asked = ("evaluate", file, "scenes", "--image-size", 32, "--segmenter")
     wanted = ("--metrics", ",".join(SEGMENTED), "--count", 50)
     ended = here(*asked, *wanted, "--out", tmp_path / "out")
     assert ended.status == 0, ended.errors
     assert "Training a segmenter on 300 photographs" in ended.output
     scores = json.loads((tmp_path / "out/scores.json").read_text())["ab"]
     truth = scores["baselines"]["truth"]
-    assert truth["segmented_per_pixel"] > 0.95
-    assert truth["segmented_iou"] > 0.9
+    assert truth["segmented_per_pixel"] > 0.9
+    assert truth["segmented_iou"] > 0.7
     assert scores["scores"]["segmented_iou"] < 0.5
     assert len(list(cache.iterdir())) == 1
