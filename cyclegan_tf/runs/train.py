@@ -112,7 +112,7 @@ def train(
             signals=_STOP,
             allow_other_data=allow_other_data,
         )
-        evaluation = _evaluation(folder, options, checkpoints, chief, log)
+        evaluation = _evaluation(folder, options, checkpoints, strategy, log)
         samples = _samples(options, sources, sample_rows) if chief else None
         model.fit(
             dataset,
@@ -216,10 +216,12 @@ def _callbacks(folder, options, samples, chief, evaluation):
     ]
 
 
-def _evaluation(folder, options, checkpoints, chief, log):
+def _evaluation(folder, options, checkpoints, strategy, log):
     """The callback that scores the run on held-back images, if there may be some."""
     every = options.training.evaluate_every
-    missing = _no_test_images(options) if every != 0 else ""
+    chief = process_index(strategy) == 0
+    # Several processes must agree, and each looks at its own disk.
+    missing = _no_test_images(options, look=process_count(strategy) == 1) if every != 0 else ""
     if missing and every and chief:
         log(f"Epochs are not evaluated: {missing}")
     if missing or every == 0:
@@ -237,12 +239,18 @@ def _evaluation(folder, options, checkpoints, chief, log):
     ]
 
 
-def _no_test_images(options):
-    """Why there are no images to evaluate epochs on, in a sentence; empty if there are some."""
+def _no_test_images(options, look):
+    """Why there are no images to evaluate epochs on, in a sentence; empty if there may be some.
+
+    Args:
+        options: `RunOptions`.
+        look: whether to look for the images.
+    """
     if options.data.domain_b:
         return "two folders have no test images; use trainA, trainB, testA and testB in one."
     try:
-        sources_of(options, "test")
+        if look:
+            sources_of(options, "test")
     except InputError as error:
         return str(error)
     return ""

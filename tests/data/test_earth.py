@@ -219,8 +219,12 @@ def test_scores_of_the_earth_tell_a_map_from_a_copy_and_from_one_color():
 
         def translate(self, photographs, direction):
             true_photographs, maps, _ = data.earth_pairs(10, 64, seed=4)
-            np.testing.assert_array_equal(photographs, to_float(true_photographs))
-            return to_float(np.clip(maps.astype(int) + 10, 0, 255))
+            first = next(  # of those that are asked for
+                n for n in range(10) if (photographs[0] == to_float(true_photographs[n])).all()
+            )
+            some = slice(first, first + len(photographs))
+            np.testing.assert_array_equal(photographs, to_float(true_photographs[some]))
+            return to_float(np.clip(maps[some].astype(int) + 10, 0, 255))
 
     tiles = held_out(resolve("earth", image_size=64, seed=4), count=10)
     names = ["per_pixel", "per_class", "psnr"]

@@ -7,7 +7,7 @@ import types
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
+from two_replicas import two_replicas
 
 import cyclegan_tf
 from cyclegan_tf import Adam, Evaluate, HeldOut, InputError, Pix2Pix, data, extractor, load
@@ -88,7 +88,6 @@ def test_training_does_not_notice(tmp_path):
     """The same weights, whether or not networks with dropout at test were evaluated."""
     ends = []
     for callbacks in ([], [Evaluate(_images(), every=1, extractor=_colors(), log=str)]):
-        keras.utils.set_random_seed(0)
         networks = paper_networks(SHAPE, 3, base_filters=2, halvings=3, strided_layers=1, seed=1)
         model = Pix2Pix(**networks, image_shape=SHAPE)
         model.compile()
@@ -166,8 +165,7 @@ def test_an_evaluation_is_left_if_the_process_must_end(tmp_path):
 
 
 def test_two_replicas(tmp_path):
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-    with strategy.scope():
+    with two_replicas().scope():
         model = tiny_model(compiled=False)
         optimizer = Adam(use_ema=True, ema_momentum=0.5)
         model.compile(optimizer, keras.optimizers.Adam())

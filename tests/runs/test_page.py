@@ -270,7 +270,8 @@ def opened(browser, run, width=360, **settings):
     write_page(run, "a run", PANELS)
     page = browser.new_page(viewport={"width": width, "height": 640}, **settings)
     wrong = []
-    page.on("console", lambda message: wrong.append(message.text))
+    # Of reading the canvas below, some releases of Chromium say that it is slow.
+    page.on("console", lambda m: "willReadFrequently" in m.text or wrong.append(m.text))
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on("request", lambda r: r.url.startswith("file:") or wrong.append(r.url))
     page.goto((run / "index.html").as_uri())
