@@ -2,6 +2,7 @@
 
 import errno
 import importlib.metadata
+import os
 import pathlib
 import platform
 import re
@@ -111,6 +112,7 @@ def demo(
     run_demo(out, seed, log=typer.echo)
 
 
+_INTERRUPTED = "\nInterrupted; what was written so far is complete."
 _NO_MEMORY = "Memory ran out; use smaller images, batches or networks."
 
 
@@ -123,7 +125,7 @@ def main():
     try:
         app()
     except _Interrupted:
-        typer.echo("\nInterrupted; what was written so far is complete.", err=True)
+        typer.echo(_INTERRUPTED, err=True)
         sys.exit(130)
     except InputError as error:
         _fail(str(error))
@@ -161,7 +163,13 @@ class _Interrupted(BaseException):
     """Ctrl-C. Not KeyboardInterrupt, which typer would catch and call "Aborted"."""
 
 
-def _interrupt(*_):
+def _interrupt(_, frame):
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            # Within an import the exception may be lost, or be answered by another one.
+            os.write(2, f"{_INTERRUPTED}\n".encode())
+            os._exit(130)
+        frame = frame.f_back
     raise _Interrupted
 
 
