@@ -20,7 +20,7 @@ _PACKAGED = {
 _MEANS = (104.00699, 116.66877, 122.67892)  # of blue, green and red, with which it was trained
 _SIDES = ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")
 
-# Beyond the border the image goes on as its mirror image, or the border itself would be an edge, or
+# Beyond the border lies the mirror image of the image, or the border itself would be an edge, or
 # hide one. A multiple of 16, the stride of the last map, so that maps lie as they would without it.
 _MARGIN = 32
 

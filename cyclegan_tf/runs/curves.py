@@ -35,7 +35,7 @@ class Chart:
 
     Attributes:
         key: unique on the page; letters, digits and underscores.
-        title: read aloud in the place of the picture.
+        title: read aloud in the place of the image.
         epochs: from 1, rising.
         curves: `Curve`s.
         from_zero: the axis includes 0.

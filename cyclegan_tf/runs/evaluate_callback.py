@@ -41,7 +41,7 @@ class Evaluate(keras.callbacks.Callback):
     `ba_per_pixel`: place this before callbacks that write the logs. With a folder it replaces
     `evaluations.json` there, and saves `best.keras`, the networks of the best epoch by
     `cyclegan_tf.runs.evaluations.RULE`. Weights with moving averages are scored and saved as
-    averages. Training goes on as if there had been no evaluation.
+    averages. Training ends with the weights that it would have without evaluations.
 
     A `fit` that begins at its first epoch begins anew: the two files of an earlier one are
     replaced. One that resumes drops the scores of epochs that it trains again.

@@ -80,7 +80,7 @@ def _links(folder):
         (folder.model, f"the model of the last epoch, {commands}"),
         (folder.best, f"the model of the best epoch, {commands}"),
         (folder.log, "losses and scores of each epoch, from 0"),
-        (folder.plot, "the losses as a picture"),
+        (folder.plot, "the losses as a plot"),
         (folder.evaluations, "the scores and how they were measured"),
         (folder.evaluation / "index.html", "the best and the worst images by each measure"),
         (folder.web / "index.html", f"translates images in the browser: <code>{serve}</code>"),

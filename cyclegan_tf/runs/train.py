@@ -44,12 +44,11 @@ def train(
 ):
     """Trains a system and writes the folder of the run; resumes if the folder holds one.
 
-    The folder holds `options.json`; after evaluations `evaluations.json` and `best.keras`; after
-    each epoch `model.keras`, `samples/epoch_0001.png`
-    …, `log.csv`, TensorBoard's `logs/`, `machine.json`, `losses.png` and `index.html`;
-    `checkpoints/`; and with `keep_every` the networks of some epochs, `epochs/epoch_0010.keras`
-    …. A run that was stopped at any moment and is trained again with the same options ends as an
-    uninterrupted one.
+    The folder holds `options.json`; after each epoch `model.keras`, `samples/epoch_0001.png` …,
+    `log.csv`, TensorBoard's `logs/`, `machine.json`, `losses.png` and `index.html`; after
+    evaluations `evaluations.json` and `best.keras`; `checkpoints/`; and with `keep_every` the
+    networks of some epochs, `epochs/epoch_0010.keras` …. A run that was stopped at any moment and
+    is trained again with the same options ends with the weights of an uninterrupted one.
 
     If several processes train together, all of them call this, and the first one writes.
 

@@ -334,11 +334,11 @@ def test_curves_follow_the_color_scheme(browser, run):
 
 
 @needs_chromium
-def test_without_scripts_there_are_tables_and_a_picture(browser, evaluated):
+def test_without_scripts_there_are_tables_and_a_plot(browser, evaluated):
     page, wrong = opened(browser, evaluated, java_script_enabled=False)
-    picture = page.locator("img[src='losses.png']")
-    assert picture.is_visible()
-    assert picture.bounding_box()["height"] > 30
+    plot = page.locator("img[src='losses.png']")
+    assert plot.is_visible()
+    assert plot.bounding_box()["height"] > 30
     assert page.locator("table.scores").is_visible()
     assert page.locator("table.meanings").count() == 5
     assert page.get_by_role("link", name="2", exact=True).is_visible()  # a grid of each epoch
