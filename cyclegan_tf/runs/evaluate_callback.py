@@ -1,6 +1,5 @@
 """The Keras callback that scores a run on held-back images, and keeps its best epoch."""
 
-import contextlib
 import time
 
 import keras
@@ -9,7 +8,7 @@ import tensorflow as tf
 
 from cyclegan_tf import files
 from cyclegan_tf.errors import InputError
-from cyclegan_tf.keras_internals import has_schedule, schedule_of, seed_states, step_counter
+from cyclegan_tf.keras_internals import has_schedule, schedule_of, step_counter
 from cyclegan_tf.replicas import process_count
 from cyclegan_tf.runs.callbacks import without_training_state
 from cyclegan_tf.runs.evaluation import check_extractor, evaluate
@@ -172,7 +171,7 @@ class Evaluate(keras.callbacks.Callback):
         begin, done = time.perf_counter(), self.evaluations
         if self._measures is None:
             self._prepare()
-        with averaged(self.model), _same_randomness(self.model):
+        with averaged(self.model):
             directions = self._scored()
             scores = EpochScores(epoch + 1, time.perf_counter() - begin, directions)
             if done.add(scores) and self.folder:
@@ -268,18 +267,6 @@ class _GivenUp(Exception):
 def _differ(before, now):
     """Whether two protocols give scores that cannot be compared."""
     return any(before.get(name) != now[name] for name in ("images", "paired", "extractor", "seed"))
-
-
-@contextlib.contextmanager
-def _same_randomness(model):
-    """Random layers, such as dropout at test, go on afterwards as if they had drawn nothing."""
-    states = seed_states(model)
-    before = [state.numpy() for state in states]
-    try:
-        yield
-    finally:
-        for state, value in zip(states, before):
-            state.assign(value)
 
 
 def _remembering(extractor, held_out, log):
