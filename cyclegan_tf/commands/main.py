@@ -19,6 +19,7 @@ from cyclegan_tf.commands.edges import edges
 from cyclegan_tf.commands.evaluate import evaluate
 from cyclegan_tf.commands.export import export
 from cyclegan_tf.commands.import_checkpoints import import_checkpoints
+from cyclegan_tf.commands.reproduce import reproduce
 from cyclegan_tf.commands.style import style
 from cyclegan_tf.commands.train import TrainCommand, train_function
 from cyclegan_tf.commands.translate import translate
@@ -59,6 +60,7 @@ app.command("export")(export)
 app.command("import")(import_checkpoints)
 app.command("style")(style)
 app.command("edges")(edges)
+app.command("reproduce")(reproduce)
 
 
 @app.command()

@@ -150,6 +150,7 @@ def extractor(which, *, path=None, resizing=None, name=None):
     )
 
 
+@functools.cache  # to make and to trace it takes seconds, and nothing changes it
 def _efficientnet_lite0():
     network = efficientnet_lite.efficientnet_lite0()
     side = efficientnet_lite.IMAGE_SIZE

@@ -1,0 +1,150 @@
+"""The command `reproduce`: the papers' comparisons on images of one's own, in tables."""
+
+import functools
+import json
+import pathlib
+
+from cyclegan_tf import files
+from cyclegan_tf.choices import BUILT_IN, STUDIES, check
+from cyclegan_tf.errors import InputError
+from cyclegan_tf.experiments.grid import GridFolder, run_cells
+from cyclegan_tf.experiments.grid_page import write_grid_page
+from cyclegan_tf.experiments.labeled_source import labeled_source
+from cyclegan_tf.experiments.study import Study
+from cyclegan_tf.experiments.tables import write_table
+from cyclegan_tf.experiments.training_cell import EPOCHS
+from cyclegan_tf.experiments.translation_tables import (
+    Setting,
+    ablation_table,
+    systems_table,
+    unit_table,
+)
+
+_ALL = "all"
+_MEANT = {
+    "table2": functools.partial(systems_table, to_maps=False),
+    "table3": functools.partial(systems_table, to_maps=True),
+    "table4": functools.partial(ablation_table, to_maps=False),
+    "table5": functools.partial(ablation_table, to_maps=True),
+    "unit": unit_table,
+}
+# A try of everything within minutes, whose numbers say little.
+_QUICK = {"steps": 4 * EPOCHS, "base_filters": 8, "count": 16, "searched": 4}
+_QUICK_SIZE, _SIZES, _SIZE = 32, {"scenes": 64}, 128
+
+
+def reproduce(
+    names,
+    out=None,
+    *,
+    data="scenes",
+    quick=False,
+    seeds=3,
+    steps=None,
+    image_size=None,
+    jobs=1,
+    log=print,
+):
+    """Trains what the papers compare, scores it, and writes tables and a page.
+
+    Killed at any moment and called again with the same arguments it does the rest, and the tables
+    are the same. Several processes and machines may share the folder.
+
+    Args:
+        names: of studies, of `cyclegan_tf.choices.STUDIES`; `"all"` stands for all of them.
+        out: the folder to write; by default `runs/reproduce_` and the name of the images.
+        data: `"scenes"`, `"earth"`, or a folder with trainA, trainB, testA, testB and
+            `classes.json`; see `cyclegan_tf.experiments.labeled_source.labeled_source`.
+        quick: few steps of small networks on small images, to try it out.
+        seeds: how many trainings each row is the mean of.
+        steps: of each training; 1,200 by default, rounded up to a multiple of 12.
+        image_size: side of the images, in pixels; 64 by default for scenes, else 128.
+        jobs: trainings at a time.
+        log: called with lines for the user.
+
+    Returns:
+        `{name of a cell: result}`.
+
+    Raises:
+        InputError: an argument out of range, images that do not serve, a folder of another study,
+            or a cell that failed.
+    """
+    names = _chosen(names)
+    _check_counts(seeds=seeds, jobs=jobs, **({} if steps is None else {"steps": steps}))
+    size = image_size or (_QUICK_SIZE if quick else _SIZES.get(data, _SIZE))
+    images = labeled_source(data, size)
+    changes = {} if steps is None else {"steps": EPOCHS * -(-steps // EPOCHS)}
+    settings = {**(_QUICK if quick else {}), **changes}
+    setting = Setting(images, seeds=tuple(range(seeds)), **settings)
+    title = data if data in BUILT_IN else pathlib.Path(data).resolve().name
+    out = out or pathlib.Path("runs") / f"reproduce_{title}{'_quick' if quick else ''}"
+    grid = GridFolder(out)
+    _check_folder(grid, setting)
+    studies = [study_of(name, setting) for name in names]
+    cells = list({cell.name: cell for study in studies for cell in study.cells}.values())
+    log(
+        f"{len(cells)} trainings of {setting.steps:,} steps at {size} pixels, {jobs} at a time. "
+        f"Open {grid.page}, which is kept up to date."
+    )
+    changed = functools.partial(_write_page, grid, title, studies, cells, jobs)
+    results = run_cells(cells, grid.path, jobs=jobs, changed=changed, log=log)
+    log(f"Done: {grid.page}, {grid.tables}.")
+    return results
+
+
+def study_of(name, setting):
+    """The `Study` of a name and a `Setting`."""
+    cells, table = _MEANT[name](setting)
+    return Study(name, tuple(cells), functools.partial(write_table, table))
+
+
+def _chosen(names):
+    """The names of studies, in the order of the papers, each once."""
+    for name in names:
+        check("the study", name, (*STUDIES, _ALL))
+    return [name for name in STUDIES if name in names or _ALL in names]
+
+
+def _check_counts(**counts):
+    for name, value in counts.items():
+        if value < 1:
+            raise InputError(f"{name} must be at least 1. Received: {value}")
+
+
+def _check_folder(grid, setting):
+    """Writes the setting into a new folder; results of another one are not mixed with these."""
+    mine = {
+        "source": setting.images.source,
+        "image_size": setting.images.image_size,
+        "steps": setting.steps,
+        "base_filters": setting.base_filters,
+        "count": setting.count,
+        "searched": setting.searched,
+    }
+    path = grid.path / "setting.json"
+    if not path.exists():
+        if grid.path.exists() and any(grid.path.iterdir()):
+            raise InputError(
+                f"{grid.path} holds something else than a study; choose a folder that is new or "
+                "empty."
+            )
+        files.write_text(path, json.dumps(mine, indent=2) + "\n")
+        return
+    try:
+        there = json.loads(path.read_text(encoding="utf-8"))
+        different = [name for name in mine if there[name] != mine[name]]
+    except (ValueError, TypeError, KeyError) as error:
+        raise InputError(f"{path} is damaged; choose another folder.") from error
+    if different:
+        raise InputError(
+            f"{grid.path} holds a study with "
+            + ", ".join(f"{name} {there[name]}, now {mine[name]}" for name in different)
+            + "; choose another folder."
+        )
+
+
+def _write_page(grid, title, studies, cells, jobs, progress):
+    """Writes the tables, so far, and the page."""
+    results = {cell.name: grid.result(cell.name) for cell in cells}
+    sections = [study.write(results, grid.tables) for study in studies]
+    write_grid_page(grid, f"Reproduction: {title}", cells, progress, jobs, sections)

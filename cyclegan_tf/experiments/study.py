@@ -1,0 +1,22 @@
+"""A study: cells to compute, and what is written of their results."""
+
+import dataclasses
+from collections.abc import Callable
+
+
+@dataclasses.dataclass(frozen=True)
+class Study:
+    """One target of `cyclegan-tf reproduce`.
+
+    Attributes:
+        name: such as `"table2"`.
+        cells: as `cyclegan_tf.experiments.grid.run_cells` takes them; studies share cells of one
+            name.
+        write: `(results, folder)`, with `{name of a cell: result}`, of which some may be missing:
+            writes files into the folder and returns a section of the page as HTML, whose links
+            are relative to the folder.
+    """
+
+    name: str
+    cells: tuple
+    write: Callable
