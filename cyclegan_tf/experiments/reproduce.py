@@ -30,7 +30,7 @@ _MEANT = {
 }
 # A try of everything within minutes, whose numbers say little.
 _QUICK = {"steps": 4 * EPOCHS, "base_filters": 8, "count": 16, "searched": 4}
-_QUICK_SIZE, _SIZES, _SIZE = 32, {"scenes": 64}, 128
+_SIZES, _SIZE = {"scenes": 64}, 128
 
 
 def reproduce(
@@ -71,7 +71,7 @@ def reproduce(
     """
     names = _chosen(names)
     _check_counts(seeds=seeds, jobs=jobs, **({} if steps is None else {"steps": steps}))
-    size = image_size or (_QUICK_SIZE if quick else _SIZES.get(data, _SIZE))
+    size = image_size or (64 if quick else _SIZES.get(data, _SIZE))  # 64 is DiscoGAN's least
     images = labeled_source(data, size)
     changes = {} if steps is None else {"steps": EPOCHS * -(-steps // EPOCHS)}
     settings = {**(_QUICK if quick else {}), **changes}
