@@ -60,6 +60,9 @@ def verdict_section(evaluations):
     parts = [f"<h2>{html.escape(verdict['sentence'])}</h2>"]
     if verdict.get("advice"):
         parts.append(f"<p>{html.escape(verdict['advice'])}</p>")
+    if verdict.get("title"):
+        title = html.escape(verdict["title"])
+        parts.append(f'<p class="note">docs/working.md has more, under “{title}”.</p>')
     return f'<div class="verdict">{"".join(parts)}</div>'
 
 

@@ -29,7 +29,11 @@ KINDS = {
         "Give images of both domains the same format: JPEG blocks or borders in one give it away. "
         "Then start again with a lower learning rate.",
     ),
-    "early": ("Too early", "Train on."),
+    "early": (
+        "Too early",
+        "Train on; at the end of a run, with more epochs, and with --evaluate-every 1 to see more "
+        "of its course.",
+    ),
     "improving": ("Still improving", "Train on; at the end of a run, with more epochs."),
     "flat": ("Flat", ""),
     "worse": ("Worse", ""),
