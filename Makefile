@@ -15,7 +15,7 @@ PYTEST := python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 PYTHON_OLDEST ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.12*/bin/python3.12) python3.12)
 PYTHON_NEWEST ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.13*/bin/python3.13) python3.13)
 
-.PHONY: demo web test test-quick test-matrix test-oldest test-newest lint bench clean
+.PHONY: demo web test test-quick test-matrix test-oldest test-newest lint bench evidence clean
 
 demo: .venv/installed
 	$(BIN)/cyclegan-tf demo --out runs/demo
@@ -50,6 +50,10 @@ test-newest:
 lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+# The tables of docs/evidence.md: a night on two cores. Stop it when you like, and start it again.
+evidence: .venv/installed
+	$(BIN)/cyclegan-tf reproduce all --jobs 2 --out runs/evidence
 
 # Each table goes into the file of this machine, in place of its earlier measurement. The first stops
 # here if a kernel has become a cliff: the numbers after it would not be worth having.

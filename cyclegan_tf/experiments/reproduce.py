@@ -1,6 +1,7 @@
 """The command `reproduce`: the papers' comparisons on images of one's own, in tables."""
 
 import functools
+import importlib.metadata
 import json
 import pathlib
 
@@ -88,7 +89,9 @@ def reproduce(
     )
     changed = functools.partial(_write_page, grid, title, studies, cells, jobs)
     results = run_cells(cells, grid.path, jobs=jobs, changed=changed, log=log)
-    log(f"Done: {grid.page}, {grid.tables}.")
+    report = grid.path / "report.md"
+    files.write_text(report, _report(grid, names, setting, results))
+    log(f"Done: open {grid.page}; {report} has all tables as Markdown.")
     return results
 
 
@@ -141,6 +144,26 @@ def _check_folder(grid, setting):
             + ", ".join(f"{name} {there[name]}, now {mine[name]}" for name in different)
             + "; choose another folder."
         )
+
+
+def _report(grid, names, setting, results):
+    """All tables as Markdown, with what made them."""
+    processors = sorted({each["machine"] for each in results.values() if each.get("machine")})
+    packages = ("cyclegan-tf", "tensorflow", "keras")
+    versions = [f"{name} {importlib.metadata.version(name)}" for name in packages]
+    command = f"cyclegan-tf reproduce {' '.join(names)} --data {setting.images.source}"
+    options = {"seeds": len(setting.seeds), "steps": setting.steps}
+    options["image-size"] = setting.images.image_size
+    parts = [
+        f"```bash\n{command} {' '.join(f'--{name} {value}' for name, value in options.items())}\n```",
+        f"Processors: {', '.join(processors)}. {', '.join(versions)}.",
+    ]
+    for name in names:
+        table = grid.tables / f"{name}.md"
+        parts += [table.read_text(encoding="utf-8")] if table.exists() else []
+        if table.with_suffix(".png").exists():
+            parts.append(f"![The table as bars]({grid.tables.name}/{name}.png)")
+    return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
 def _write_page(grid, title, studies, cells, jobs, progress):
