@@ -151,11 +151,15 @@ def _report(grid, names, setting, results):
     processors = sorted({each["machine"] for each in results.values() if each.get("machine")})
     packages = ("cyclegan-tf", "tensorflow", "keras")
     versions = [f"{name} {importlib.metadata.version(name)}" for name in packages]
-    command = f"cyclegan-tf reproduce {' '.join(names)} --data {setting.images.source}"
-    options = {"seeds": len(setting.seeds), "steps": setting.steps}
-    options["image-size"] = setting.images.image_size
+    options = {
+        "data": setting.images.source,
+        "seeds": len(setting.seeds),
+        "steps": setting.steps,
+        "image-size": setting.images.image_size,
+    }
+    given = [f"--{name} {value}" for name, value in options.items()]
     parts = [
-        f"```bash\n{command} {' '.join(f'--{name} {value}' for name, value in options.items())}\n```",
+        f"```bash\n{' '.join(('cyclegan-tf reproduce', *names, *given))}\n```",
         f"Processors: {', '.join(processors)}. {', '.join(versions)}.",
     ]
     for name in names:
