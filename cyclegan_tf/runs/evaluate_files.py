@@ -21,7 +21,7 @@ from cyclegan_tf.runs.folder import RunFolder
 from cyclegan_tf.runs.held_out import held_out
 from cyclegan_tf.runs.load import load
 from cyclegan_tf.runs.measures import SEGMENTED, chosen, measures_of
-from cyclegan_tf.runs.options import is_folder, options_of, resolve
+from cyclegan_tf.runs.scored_images import image_options, options_of_file
 from cyclegan_tf.runs.segmenter import segmenter_of
 from cyclegan_tf.runs.sources import BUILT_IN_SOURCES
 from cyclegan_tf.runs.translated import directions_of
@@ -74,12 +74,7 @@ def evaluate_files(
         raise InputError("--resizing is that of images for --inception; give that file too.")
     loaded = load(path)
     digest = sha256_of(_file(path))  # at once: a training may replace the file
-    options = _options(path, loaded, data, domain_b, image_size)
-    if data is None and options.data.domain_b is not None and split == "test":
-        raise InputError(
-            f"{path} was trained on all images of two folders, so none are held back; name two "
-            "folders with others, or give --split train to score it on the training images."
-        )
+    options = image_options(path, loaded, data, domain_b, image_size, split)
     features = _extractor(inception, resizing, measures, log)
     if segmenter:
         _check_that_segmenter_serves(options.data.source, loaded, direction, measures)
@@ -101,7 +96,7 @@ def evaluate_files(
         extractor=features,
         segmenter=of_photographs,
         seed=seed,
-        progress=_said_at_times(log),
+        progress=said_at_times(log),
     )
     evaluation.protocol.update(
         model_sha256=digest,
@@ -126,7 +121,7 @@ def _beside(path):
     if path.is_dir():
         return RunFolder(path).evaluation
     folder = RunFolder(path.parent).evaluation
-    other = _options_of_run(path) is not None and path.name != RunFolder(path.parent).model.name
+    other = options_of_file(path) is not None and path.name != RunFolder(path.parent).model.name
     return folder.with_name(f"{folder.name}_{path.stem}") if other else folder
 
 
@@ -154,51 +149,6 @@ def _row(name, values):
     """Of a table: the model's score has room for its standard error."""
     first, *others = values or ("",)
     return f"  {name:28} {first:20}" + "".join(f" {value:10}" for value in others)
-
-
-def _options(path, model, source, domain_b, image_size):
-    """The options that name the images: the run's, with what was asked for in their place."""
-    of_run = _options_of_run(path)
-    if source is None and of_run is None:
-        raise InputError(
-            f"{path} does not say which images it was trained on; give a folder with testA and "
-            f"testB, or {' or '.join(BUILT_IN)}."
-        )
-    if source is None and domain_b is not None:
-        raise InputError("--domain-b goes with a folder of domain A; give that too.")
-    if source is None and image_size is None:
-        return of_run
-    return resolve(
-        source or of_run.data.source,
-        domain_b=domain_b if source else of_run.data.domain_b,
-        **_as_in_training(of_run, model, source, image_size),
-    )
-
-
-def _options_of_run(path):
-    """The options of a run's folder, or of the run that a file is of; `None` if of none."""
-    if path.is_dir():
-        return options_of(path)
-    places = (path.absolute().parent, path.absolute().parent.parent)  # best.keras, or epochs/
-    return next((found for place in places if (found := options_of(place))), None)
-
-
-def _as_in_training(of_run, model, source, image_size):
-    """How images become those that the model was trained on, as options of `resolve`."""
-    height, _, channels = model.image_shape
-    own_size = {"image_size": image_size or height}
-    if of_run is None:
-        return {**own_size, **({"channels": channels} if is_folder(source) else {})}
-    same = {"system": of_run.system, "seed": of_run.training.seed}
-    if not is_folder(source or of_run.data.source):
-        return {**same, "image_size": image_size or of_run.data.crop_size}
-    data = of_run.data
-    same |= {"preprocess": data.preprocess, "channels": data.channels}
-    if source is None:
-        same["side_by_side"] = data.side_by_side
-    if image_size is not None:
-        return {**same, "image_size": image_size}
-    return {**same, "load_size": data.load_size, "crop_size": data.crop_size}
 
 
 def _extractor(inception, resizing, measures, log):
@@ -236,7 +186,7 @@ def _check_that_segmenter_serves(source, model, direction, measures):
         )
 
 
-def _said_at_times(log, seconds=10.0):
+def said_at_times(log, seconds=10.0):
     """Progress in lines, none of which follows another within these seconds."""
     last = time.monotonic()
 

@@ -15,7 +15,7 @@ from tiny import smooth, tiny_model
 from cyclegan_tf import CoGAN, InputError, Translator, data, evaluate, extractor, metrics
 from cyclegan_tf.data.scenes import COLORS
 from cyclegan_tf.pixels import to_float
-from cyclegan_tf.runs.evaluate_files import _said_at_times
+from cyclegan_tf.runs.evaluate_files import said_at_times
 from cyclegan_tf.runs.evaluation_page import write_evaluation
 from cyclegan_tf.runs.held_out import Classes, HeldOut
 from cyclegan_tf.runs.options import resolve
@@ -329,10 +329,10 @@ def test_the_command_tells_of_a_search(here, tmp_path):
     assert "A CoGAN searches for each image" in ended.output
 
 
-def test_progress_is_said_at_times():
+def test_progress_issaid_at_times():
     lines = []
     for seconds in (0, 1000):
-        said = _said_at_times(lines.append, seconds)
+        said = said_at_times(lines.append, seconds)
         for done in (8, 16, 20):
             said("ba", done, 20)
     assert lines == ["B → A: 8 of 20 images translated.", "B → A: 16 of 20 images translated."]
