@@ -20,6 +20,7 @@ from cyclegan_tf.commands.evaluate import evaluate
 from cyclegan_tf.commands.export import export
 from cyclegan_tf.commands.import_checkpoints import import_checkpoints
 from cyclegan_tf.commands.reproduce import reproduce
+from cyclegan_tf.commands.study import study
 from cyclegan_tf.commands.style import style
 from cyclegan_tf.commands.train import TrainCommand, train_function
 from cyclegan_tf.commands.translate import translate
@@ -56,6 +57,7 @@ def _options_of_all_commands(
 app.command("train", cls=TrainCommand)(train_function())
 app.command("translate")(translate)
 app.command("evaluate")(evaluate)
+app.command("study")(study)
 app.command("export")(export)
 app.command("import")(import_checkpoints)
 app.command("style")(style)

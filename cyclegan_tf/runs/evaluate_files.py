@@ -21,7 +21,7 @@ from cyclegan_tf.runs.folder import RunFolder
 from cyclegan_tf.runs.held_out import held_out
 from cyclegan_tf.runs.load import load
 from cyclegan_tf.runs.measures import SEGMENTED, chosen, measures_of
-from cyclegan_tf.runs.scored_images import image_options, options_of_file
+from cyclegan_tf.runs.scored_images import image_options, model_file, options_of_file
 from cyclegan_tf.runs.segmenter import segmenter_of
 from cyclegan_tf.runs.sources import BUILT_IN_SOURCES
 from cyclegan_tf.runs.translated import directions_of
@@ -73,7 +73,7 @@ def evaluate_files(
     if resizing is not None and inception is None:
         raise InputError("--resizing is that of images for --inception; give that file too.")
     loaded = load(path)
-    digest = sha256_of(_file(path))  # at once: a training may replace the file
+    digest = sha256_of(model_file(path))  # at once: a training may replace the file
     options = image_options(path, loaded, data, domain_b, image_size, split)
     features = _extractor(inception, resizing, measures, log)
     if segmenter:
@@ -109,11 +109,6 @@ def evaluate_files(
     write_evaluation(out, evaluation, f"Evaluation of {path.resolve().name}", images.names)
     log(f"Open {out / 'index.html'}; the numbers are in {out / 'scores.json'}.")
     return evaluation
-
-
-def _file(path):
-    """The `.keras` file of a run's folder, or the file itself."""
-    return RunFolder(path).model if path.is_dir() else path
 
 
 def _beside(path):

@@ -1,7 +1,8 @@
-"""Which images a model is scored on: those of its run, or others that are named."""
+"""The file of a model, and which images it is scored on: its run's, or others that are named."""
 
 from cyclegan_tf.choices import BUILT_IN
 from cyclegan_tf.errors import InputError
+from cyclegan_tf.runs.folder import RunFolder
 from cyclegan_tf.runs.options import is_folder, options_of, resolve
 
 
@@ -26,6 +27,11 @@ def image_options(path, model, source=None, domain_b=None, image_size=None, spli
             "folders with others, or give --split train to score it on the training images."
         )
     return options
+
+
+def model_file(path):
+    """The `.keras` file of a run's folder, or the file itself."""
+    return RunFolder(path).model if path.is_dir() else path
 
 
 def options_of_file(path):
