@@ -125,7 +125,7 @@ def pairs_of(images, direction, count, seed):
         if (found := len(images.images[domain])) < count:
             raise InputError(
                 f"{count} trials, with those of practice, need as many images of each domain, and "
-                f"there are {found} of {domain.upper()}; ask for fewer by --trials and --practice, "
+                f"{domain.upper()} has {found}; ask for fewer by --trials and --practice, "
                 "or name a folder with more."
             )
     random = np.random.default_rng([seed, 0])
