@@ -113,15 +113,20 @@ def _page(content, kind, ratio):
         ratio: width of an image over its height.
     """
     practice, trials = content["practice"], content["trials"]
-    before = f"First come {practice} trials of practice, which tell you the truth. Then come "
+    plan = f"There are {trials} trials."
+    if practice:
+        plan = (
+            f"First come {practice} trials of practice, which tell you the truth. Then come "
+            f"{trials} that count."
+        )
     # 3.6 seconds of exposures and pauses if an image is shown for one, and one for an answer.
-    seconds = 3.6 * (practice + trials) * content["milliseconds"] / 1000 + practice + trials
+    seconds = (practice + trials) * (3.6 * content["milliseconds"] / 1000 + 1)
+    minutes = max(1, round(seconds / 60))
     shown = content["milliseconds"] / 1000
     body = _read("study.html").format(
         seconds="one second" if shown == 1 else f"{shown:g} seconds",
         kind=f" ({html.escape(kind)})" if kind else "",
-        practice=before if practice else "There are ",
-        trials=f"{trials} that count. All of it takes about {max(1, round(seconds / 60))} min.",
+        plan=f"{plan} All of it takes about {minutes} minute{'s' * (minutes > 1)}.",
         study=safe_json(content),
         script=_read("study.js"),
     )

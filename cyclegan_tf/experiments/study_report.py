@@ -53,7 +53,7 @@ def lines(found):
         f"Fooled: {100 * found.share.value:.1f} % ± {100 * found.share.deviation:.1f}; 95 % of "
         f"{DRAWS:,} draws over people and trials lie between {low} and {high} %."
     )
-    yield f"Chance is {CHANCE:.0%}, of somebody who cannot tell: {_beside_chance(found.share)}."
+    yield f"Chance is {100 * CHANCE:g} %, of somebody who cannot tell: {_beside_chance(found.share)}."
     if len(counted) == 1:
         yield "With one person, the ± knows nothing of how people differ."
 
@@ -121,9 +121,10 @@ def _plot(found, path):
     axes = figure.add_subplot(xlabel="fooled, % of trials", xlim=(-2, 102), ylim=(-0.6, 1.6))
     axes.axvline(100 * CHANCE, color="0.5", linestyle="--")
     axes.annotate("chance", (100 * CHANCE, 1.45), (4, 0), textcoords="offset points", va="top")
-    for at, share in enumerate(shares):
-        place = 1 + 0.12 * (at - shares.index(share))  # those of one share above each other
-        axes.plot(share, place, "o", color="#56b4e9", markersize=5)
+    above = [at - shares.index(share) for at, share in enumerate(shares)]  # others of one share
+    step = min(0.12, 0.4 / max(1, max(above)))
+    heights = [1 + step * number for number in above]
+    axes.plot(shares, heights, "o", color="#56b4e9", markersize=5)
     value = 100 * found.share.value
     axes.errorbar(
         value, 0, xerr=[[value - low], [high - value]], fmt="o", color="#0072b2", capsize=4

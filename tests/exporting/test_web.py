@@ -644,7 +644,7 @@ def test_the_folder_is_fit_to_be_published(site):
         assert metadata.read(path)["training"] is None
 
 
-def test_a_wheel_holds_the_page_and_what_a_runs_page_draws_with(tmp_path):
+def test_a_wheel_holds_the_page_and_what_stands_in_those_of_runs_and_studies(tmp_path):
     source = tmp_path / "source"
     source.mkdir()
     for name in ("pyproject.toml", "README.md", "LICENSE"):
@@ -657,11 +657,12 @@ def test_a_wheel_holds_the_page_and_what_a_runs_page_draws_with(tmp_path):
     with zipfile.ZipFile(path) as archive:
         held = {name.split("/")[-1] for name in archive.namelist() if "/web_sources/" in name}
         license_text = archive.read("cyclegan_tf/web_sources/LICENSE")
-        of_runs = {name for name in archive.namelist() if "/runs/browser/" in name}
+        of_pages = {name for name in archive.namelist() if "/browser/" in name}
     expected = {file.name for file in (ROOT / "export" / "web").iterdir() if file.is_file()}
     expected.remove("README.md")
     assert held == expected
-    drawing = (ROOT / "cyclegan_tf" / "runs" / "browser").iterdir()
-    assert {path.relative_to(ROOT).as_posix() for path in drawing} <= of_runs
+    for wing in ("runs", "experiments"):
+        files = (ROOT / "cyclegan_tf" / wing / "browser").iterdir()
+        assert {path.relative_to(ROOT).as_posix() for path in files} <= of_pages
     assert license_text == (ROOT / "LICENSE").read_bytes()
     assert "page.js" in held
