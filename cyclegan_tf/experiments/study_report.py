@@ -53,7 +53,8 @@ def lines(found):
         f"Fooled: {100 * found.share.value:.1f} % ± {100 * found.share.deviation:.1f}; 95 % of "
         f"{DRAWS:,} draws over people and trials lie between {low} and {high} %."
     )
-    yield f"Chance is {100 * CHANCE:g} %, of somebody who cannot tell: {_beside_chance(found.share)}."
+    place = _beside_chance(found.share)
+    yield f"Chance is {100 * CHANCE:g} %, of somebody who cannot tell: {place}."
     if len(counted) == 1:
         yield "With one person, the ± knows nothing of how people differ."
 
@@ -125,10 +126,8 @@ def _plot(found, path):
     step = min(0.12, 0.4 / max(1, max(above)))
     heights = [1 + step * number for number in above]
     axes.plot(shares, heights, "o", color="#56b4e9", markersize=5)
-    value = 100 * found.share.value
-    axes.errorbar(
-        value, 0, xerr=[[value - low], [high - value]], fmt="o", color="#0072b2", capsize=4
-    )
+    axes.plot((low, high), (0, 0), "-|", color="#0072b2", markersize=8)
+    axes.plot(100 * found.share.value, 0, "o", color="#0072b2")
     axes.set_yticks([0, 1], ["all, with 95 %", "each person"])
     axes.grid(axis="x", alpha=0.3)
     with files.atomic_file(path) as beside:
