@@ -59,7 +59,7 @@ def study(
 ):
     """Ask people which image is real: write a page for it; `--score` reads what it saves."""
     if score:
-        from cyclegan_tf.experiments.study_report import score_files
+        from cyclegan_tf.experiments.real_or_fake.report import score_files
 
         score_files(what, out, seed=seed, log=typer.echo)
         return
@@ -69,7 +69,7 @@ def study(
             "score files of answers."
         )
     import_tensorflow()
-    from cyclegan_tf.experiments.real_or_fake import study as write_study
+    from cyclegan_tf.experiments.real_or_fake.study import study as write_study
 
     write_study(
         *what,

@@ -14,10 +14,10 @@ from PIL import Image
 from tiny import smooth, tiny_model
 
 from cyclegan_tf import HeldOut, InputError
-from cyclegan_tf.experiments.real_or_fake import pairs_of
-from cyclegan_tf.experiments.study_key import opened
-from cyclegan_tf.experiments.study_page import write_study
-from cyclegan_tf.experiments.study_report import score_files
+from cyclegan_tf.experiments.real_or_fake.key import opened
+from cyclegan_tf.experiments.real_or_fake.page import write_study
+from cyclegan_tf.experiments.real_or_fake.report import score_files
+from cyclegan_tf.experiments.real_or_fake.study import pairs_of
 from cyclegan_tf.runs.options import resolve
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)  # real, translated

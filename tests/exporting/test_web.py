@@ -661,8 +661,8 @@ def test_a_wheel_holds_the_page_and_what_stands_in_those_of_runs_and_studies(tmp
     expected = {file.name for file in (ROOT / "export" / "web").iterdir() if file.is_file()}
     expected.remove("README.md")
     assert held == expected
-    for wing in ("runs", "experiments"):
-        files = (ROOT / "cyclegan_tf" / wing / "browser").iterdir()
+    for folder in ("runs", "experiments/real_or_fake"):
+        files = (ROOT / "cyclegan_tf" / folder / "browser").iterdir()
         assert {path.relative_to(ROOT).as_posix() for path in files} <= of_pages
     assert license_text == (ROOT / "LICENSE").read_bytes()
     assert "page.js" in held

@@ -6,7 +6,7 @@ import pathlib
 
 from cyclegan_tf import files
 from cyclegan_tf.errors import InputError
-from cyclegan_tf.experiments.study_key import opened
+from cyclegan_tf.experiments.real_or_fake.key import opened
 
 _FORMAT = "cyclegan_tf answers: real or fake"  # as study.js writes it
 _MOST = 100_000  # trials of a session, more than anyone can take

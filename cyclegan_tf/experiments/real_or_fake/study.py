@@ -11,7 +11,7 @@ import numpy as np
 
 from cyclegan_tf.directions import direction_among, from_domain, to_domain
 from cyclegan_tf.errors import InputError
-from cyclegan_tf.experiments.study_page import check_new, write_study
+from cyclegan_tf.experiments.real_or_fake.page import check_new, write_study
 from cyclegan_tf.files import sha256_of
 from cyclegan_tf.runs.domains import domain_names
 from cyclegan_tf.runs.evaluate_files import said_at_times

@@ -6,7 +6,7 @@ import json
 import pathlib
 
 from cyclegan_tf import files
-from cyclegan_tf.experiments.study_scores import CHANCE, DRAWS, RULES, by_pair, score
+from cyclegan_tf.experiments.real_or_fake.scores import CHANCE, DRAWS, RULES, by_pair, score
 
 
 def score_files(paths, out=None, *, seed=0, log=print):

@@ -8,7 +8,7 @@ import dataclasses
 import numpy as np
 
 from cyclegan_tf.errors import InputError
-from cyclegan_tf.experiments.study_answers import Answers, read_all
+from cyclegan_tf.experiments.real_or_fake.answers import Answers, read_all
 
 CHANCE = 0.5  # of somebody who cannot tell the images apart
 DRAWS = 10_000  # of the bootstrap, as published

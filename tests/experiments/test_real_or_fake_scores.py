@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cyclegan_tf.experiments.study_key import opened, sealed
-from cyclegan_tf.experiments.study_scores import share_of
+from cyclegan_tf.experiments.real_or_fake.key import opened, sealed
+from cyclegan_tf.experiments.real_or_fake.scores import share_of
 
 REAL = [0, 1, 1, 0, 1, 0, 0, 1, 1, 0, 1, 0, 0, 1]  # of two pairs of practice and twelve that count
 PRACTICE, TRIALS = 2, 12

@@ -10,7 +10,7 @@ import numpy as np
 from cyclegan_tf import files
 from cyclegan_tf.data.image_files import to_pillow
 from cyclegan_tf.errors import InputError
-from cyclegan_tf.experiments.study_key import sealed
+from cyclegan_tf.experiments.real_or_fake.key import sealed
 from cyclegan_tf.runs.curves import safe_json
 from cyclegan_tf.runs.html_page import document
 
@@ -135,5 +135,5 @@ def _page(content, kind, ratio):
 
 
 def _read(name):
-    file = importlib.resources.files("cyclegan_tf.experiments").joinpath("browser", name)
+    file = importlib.resources.files(__package__).joinpath("browser", name)
     return file.read_text(encoding="utf-8")
