@@ -254,36 +254,47 @@ def test_an_image_is_seen_for_one_second(visit, tmp_path):
     assert np.median(np.abs(np.subtract(measured, recorded))) <= 34
 
 
+# What the page tells after each trial, noted while it is there.
+NOTE = """() => {
+  window.told = [];
+  const texts = selector => [...document.querySelectorAll(selector)].map(each => each.textContent);
+  new MutationObserver(() => {
+    if (texts("#message")[0].startsWith("You are")) window.told.push(texts("figcaption, #message"));
+  }).observe(document.getElementById("message"), { childList: true });
+}"""
+
+
 @needs_chromium
 def test_practice_tells_the_truth_and_trials_do_not(visit, tmp_path):
     """By touch, on a telephone in the dark."""
     folder = tmp_path / "study"
     written(folder, trials=2, practice=2)
     page = visit(folder, has_touch=True, color_scheme="dark")
+    page.evaluate(NOTE)
     page.tap("#start")
-    real, right = real_files(folder), 0
+    real, firsts = real_files(folder), []
     for number in (1, 2):
         page.wait_for_selector(".place button:visible")
         assert page.inner_text("#count") == f"Practice {number} of 2"
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
         assert page.evaluate("document.documentElement.scrollHeight") <= 740
-        first = page.get_attribute(".place img >> nth=0", "src") in real
+        firsts.append(page.get_attribute(".place img >> nth=0", "src") in real)
         page.tap(".place button >> nth=0")
-        page.wait_for_selector(".place.real")
-        captions = page.locator("figcaption").all_inner_texts()
-        assert captions == (["Real", "Fake"] if first else ["Fake", "Real"])
-        assert ("You are right" in page.inner_text("#message")) == first
-        right += first
+        page.wait_for_function("count => answers.length === count", arg=number)
     page.wait_for_selector("#pause:visible")
-    assert f"You were right in {right} of 2" in page.inner_text("#practiced")
+    right = ["Real", "Fake", "You are right."]
+    wrong = ["Fake", "Real", "You are wrong: the other one is real."]
+    assert page.evaluate("told") == [right if first else wrong for first in firsts]
+    assert f"You were right in {sum(firsts)} of 2" in page.inner_text("#practiced")
     page.tap("#continue")
     for number in (1, 2):
         page.wait_for_selector(".place button:visible")
         assert page.inner_text("#count") == f"Trial {number} of 2"
         page.tap(".place button >> nth=1")
-        assert page.locator(".place.real").count() == 0
+        page.wait_for_function("count => answers.length === count", arg=2 + number)
     page.wait_for_selector("#save:visible")
     assert page.inner_text("#thanks") == "Thank you! You have answered all 2 trials."
+    assert len(page.evaluate("told")) == 2
 
 
 @needs_chromium
