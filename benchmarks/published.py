@@ -108,7 +108,7 @@ def features_or_none():
 
 def measured(way, seed, settings, folder):
     """What one cell has found, from its file if there is one."""
-    path = folder / f"{way}, seed {seed}.json"
+    path = _cell(folder, way, seed)
     if path.is_file():
         return json.loads(path.read_text(encoding="utf-8"))
     print(f"{way}, seed {seed}: {settings.steps} steps.", flush=True)
@@ -121,6 +121,25 @@ def measured(way, seed, settings, folder):
         found["checkout"] = published_code.commit_of(settings.checkout)
     files.write_text(path, json.dumps(found, indent=2) + "\n")
     return found
+
+
+def _cell(folder, way, seed):
+    return folder / f"{way}, seed {seed}.json"
+
+
+def check_checkout(settings, folder):
+    """Raises an `InputError` if the checkout that is needed is none, or not that of the cells."""
+    cells = [_cell(folder, PUBLISHED, seed) for seed in settings.seeds]
+    if settings.checkout is not None or not all(path.is_file() for path in cells):
+        published_code.check_checkout(settings.checkout)
+        commit = published_code.commit_of(settings.checkout)
+        for path in filter(pathlib.Path.is_file, cells):
+            kept = json.loads(path.read_text(encoding="utf-8"))["checkout"]
+            if kept != commit:
+                raise InputError(
+                    f"{path} was measured with commit {kept} of the published code, and "
+                    f"{settings.checkout} is at {commit}; give another folder with --cells."
+                )
 
 
 def rows_of(cells):
@@ -181,8 +200,7 @@ def main(arguments=None):
     benchmark = f"{tables.sized('published', settings)} {settings.steps} steps"
     folder = pathlib.Path(settings.cells) / benchmark
     run_directions_side_by_side()  # as `cyclegan-tf train` does
-    if not all((folder / f"{PUBLISHED}, seed {seed}.json").is_file() for seed in settings.seeds):
-        published_code.check_checkout(settings.checkout)
+    check_checkout(settings, folder)
     cells = {
         (way, seed): measured(way, seed, settings, folder)
         for seed in settings.seeds
@@ -194,5 +212,5 @@ def main(arguments=None):
 if __name__ == "__main__":
     try:
         main()
-    except InputError as error:
+    except (InputError, ImportError) as error:  # PyTorch is an extra
         raise SystemExit(str(error)) from None

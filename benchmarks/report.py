@@ -132,6 +132,20 @@ CHECKPOINTS = {
     "seconds": value("256px 64 filters", "seconds for one"),
     "share of the time, by default": value("256px 64 filters", "share of the time", "{}"),
 }
+PUBLISHED = {
+    f"{title}: {way}": value(way, column, "{}")
+    for column, title in {
+        "per pixel": "photo → labels, per pixel",
+        "per class": "photo → labels, per class",
+        "IoU": "photo → labels, class IoU",
+        "segmented per pixel": "labels → photo, per pixel",
+        "segmented per class": "labels → photo, per class",
+        "segmented IoU": "labels → photo, class IoU",
+        "kernel distance": "labels → photo, kernel distance",
+        "seconds": "seconds a step",
+    }.items()
+    for way in ("published code", "ours")
+}
 
 # Name in README.md: benchmark, and the cell of each line. A function instead of lines makes a line
 # of each row that any machine has.
@@ -144,6 +158,7 @@ TABLES = {
     "memory-512": ("memory 512px 32 filters", MEMORY),
     "systems-time": ("systems 128px", lambda system: ratio(system, "cyclegan")),
     "systems-memory": ("systems 128px", lambda system: ratio(system, "cyclegan", "MiB")),
+    "published": ("published 64px 32 filters 600 steps", PUBLISHED),
     "first-step": ("first_step 256px 64 filters", FIRST_STEP),
     "startup": ("startup", value),
     "operators-256": ("time_by_operator 256px 64 filters", share),
