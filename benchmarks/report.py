@@ -142,7 +142,6 @@ PUBLISHED = {
         "segmented per class": "labels → photo, per class",
         "segmented IoU": "labels → photo, class IoU",
         "kernel distance": "labels → photo, kernel distance",
-        "seconds": "seconds a step",
     }.items()
     for way in ("published code", "ours")
 }

@@ -79,7 +79,6 @@ def test_what_was_measured_is_not_measured_again(cells, tmp_path, capsys):
     assert rows["ours, seed 1"]["per pixel"] == 0.881
     table = report.table("published", machines.load(tmp_path / "results"))
     assert "| photo → labels, per pixel: ours | 0.878 ± 0.004 |" in table
-    assert "| seconds a step: published code | 0.250 ± 0.000 |" in table
 
 
 def test_a_missing_seed_is_not_left_out(cells):
