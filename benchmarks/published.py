@@ -2,8 +2,9 @@
 
     python benchmarks/published.py --checkout FOLDER [--steps 1200] [--seeds 0 1 2] [--demo]
 
-FOLDER is a clone of pytorch-CycleGAN-and-pix2pix, or of contrastive-unpaired-translation by the
-same authors, which has the same model. One table: the mean and the deviation over the seeds of each
+FOLDER is a clone of contrastive-unpaired-translation, with which this was run. Its CycleGAN is that
+of pytorch-CycleGAN-and-pix2pix by the same authors, whose options are given too; but of that
+repository only the code was read. One table: the mean and the deviation over the seeds of each
 score and of the seconds of a step, then each seed. Both have the paper's recipe without identity
 loss, in float32, and get the same images in the same order, mirrored alike. What differs is what
 they draw: the initial weights and the exchange of the pool. With `--demo` a third way is ours with

@@ -15,7 +15,7 @@ from cyclegan_tf.errors import InputError
 from cyclegan_tf.extras import required
 from cyclegan_tf.pixels import to_float, to_uint8
 
-CLONE = "git clone https://github.com/junyanz/pytorch-CycleGAN-and-pix2pix"
+CLONE = "git clone https://github.com/taesungp/contrastive-unpaired-translation"
 _FILES = ("models/cycle_gan_model.py", "models/networks.py", "util/image_pool.py")
 
 
