@@ -59,13 +59,18 @@ def drawn(draw, count, size, seed, split="train"):
 
 
 def shapes(rng, size, domain):
-    """Domain A has red bars that stand, domain B blue bars that lie, both on gray noise."""
+    """Domain A has two red discs, one above the other; domain B two blue ones, side by side.
+
+    The gap between two discs is a quarter of the side or more: a smaller patch does not show both.
+    """
     y, x = _grid(size)
-    long, wide = rng.uniform(0.3, 0.38), rng.uniform(0.08, 0.11)  # halves of the sides
-    tall, broad = (long, wide) if domain == "a" else (wide, long)
-    middle_y, middle_x = rng.uniform(0.4, 0.6, 2)
-    inside = (np.abs(y - middle_y) < tall) & (np.abs(x - middle_x) < broad)
-    gray = GRAY + 60 * _smooth_noise(rng, size, 5)[..., None] + rng.normal(0, 6, (size, size, 3))
+    apart = np.array([0.23, 0.0] if domain == "a" else [0.0, 0.23])  # from the middle, y and x
+    middle = rng.uniform(0.46, 0.54, 2)
+    radius = rng.uniform(0.09, 0.11)
+    inside = np.zeros((size, size), bool)
+    for row, column in (middle - apart, middle + apart):
+        inside |= np.hypot(y - row, x - column) < radius
+    gray = GRAY + 40 * _smooth_noise(rng, size, 5)[..., None] + rng.normal(0, 6, (size, size, 3))
     color = np.array(UPRIGHT_COLOR if domain == "a" else LYING_COLOR)
     colored = color + rng.normal(0, 12, (size, size, 3))
     return _uint8(np.where(inside[..., None], colored, gray)), np.uint8(inside)
@@ -108,11 +113,9 @@ def unequal(rng, size, domain, trees_in_maps=0.75, trees_in_photographs=0.25):
     classes = np.uint8(noise > np.quantile(noise, share))  # trees below, buildings above
     if domain == "a":
         return MAP_COLORS[classes], classes
-    leaves = 1 + 0.9 * _smooth_noise(rng, size, size // 3)
-    y, x = _grid(size)
-    windows = (np.sin(y * 40) > 0.2) & (np.sin(x * 40) > 0.2)
-    light = np.where(classes == TREE, leaves, np.where(windows, 0.55, 1.0))[..., None]
-    return _uint8(PHOTOGRAPH_COLORS[classes] * light + rng.normal(0, 5, (size, size, 3))), classes
+    grain = np.array([22.0, 5.0])[classes][..., None]  # leaves are rough, walls smooth
+    photograph = PHOTOGRAPH_COLORS[classes] + grain * rng.normal(0, 1, (size, size, 1))
+    return _uint8(photograph), classes
 
 
 def _grid(size):

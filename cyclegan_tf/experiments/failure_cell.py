@@ -87,6 +87,7 @@ class FailureCell:
         options = {
             "preset": "labels",  # without identity loss
             "blocks": _BLOCKS,
+            "base_filters": _FILTERS,
             "learning_rate": 1e-3,  # of short trainings
             "ema_momentum": round(1 - 10 / self.steps, 4),
             **self.options,
@@ -95,7 +96,6 @@ class FailureCell:
             str(images),
             load_size=self.size,
             crop_size=self.size,
-            base_filters=_FILTERS,
             epochs=EPOCHS,
             steps_per_epoch=self.steps // EPOCHS,
             evaluate_every=0,

@@ -17,7 +17,7 @@ _LEAST_PIXELS = 4  # of an object
 
 
 def of_shapes(inputs, outputs, direction, log=None):
-    """Colors and shapes of translated bars, see `cyclegan_tf.experiments.failing_domains.shapes`.
+    """Colors and shapes of translated discs, see `cyclegan_tf.experiments.failing_domains.shapes`.
 
     Args:
         inputs: `Drawn` images.
@@ -26,9 +26,9 @@ def of_shapes(inputs, outputs, direction, log=None):
         log: unused.
 
     Returns:
-        A dictionary of shares in [0, 1]: `recolored`, of the pixels of objects that have the color
-        of the other domain's; `turned`, of the images whose object lies, or stands, as in the other
-        domain; `overlap`, the intersection over union of the objects before and after.
+        A dictionary of shares in [0, 1]: `recolored`, of the pixels of discs that have the color of
+        the other domain's; `turned`, of the images whose discs lie as in the other domain;
+        `overlap`, the intersection over union of the discs before and after.
     """
     found = nearest_class(outputs, _SHAPE_COLORS)
     before, after = inputs.classes == failing_domains.OBJECT, found > 0

@@ -49,6 +49,11 @@ class Failure:
     size: int = 32
 
 
+# Discriminators of 16x16 patches. Of 48 pixels that is a third of the side, of 256 the published
+# ones see 70.
+_SMALL_PATCHES = {"strided_layers": 1}
+
+
 def _both(scores, name, condition):
     return all(condition(of[name]) for of in scores.values())
 
@@ -75,12 +80,20 @@ FAILURES = (
     Failure(
         "shapes",
         "Shapes that must change",
-        "Domain A has red bars that stand, domain B blue bars that lie. To get from one to the "
-        "other both color and shape must change, as between cats and dogs.",
-        (Variant("turned", "standing and lying bars", failing_domains.shapes),),
+        "Domain A has two red discs, one above the other, domain B two blue ones, side by side. To "
+        "get from one to the other both color and shape must change, as between cats and dogs. The "
+        "published discriminators see patches of 70 of 256 pixels. Those of 16 of 48 pixels see "
+        "little of two discs at once.",
+        (
+            Variant(
+                "patches", "patches of 16 of 48 pixels", failing_domains.shapes, _SMALL_PATCHES
+            ),
+            Variant("whole", "discriminators that see all", failing_domains.shapes),
+        ),
         failure_scores.of_shapes,
         _shape_kept,
-        "in both directions most pixels of the bars take the new color, and most bars do not turn",
+        "in both directions most pixels of discs take the new color, and most pairs do not turn",
+        size=48,
     ),
     Failure(
         "missing",
@@ -124,11 +137,12 @@ FAILURES = (
         "photographs (domain B) a quarter is trees. Nothing but the amounts and the textures tells "
         "which class is which, and the cycle is as content with trees that become buildings.",
         (
-            Variant("unequal", "75 and 25 % trees", failing_domains.unequal),
+            Variant("unequal", "75 and 25 % trees", failing_domains.unequal, _SMALL_PATCHES),
             Variant(
                 "equal",
                 "75 % trees in both",
                 functools.partial(failing_domains.unequal, trees_in_photographs=0.75),
+                _SMALL_PATCHES,
             ),
         ),
         failure_scores.of_amounts,
