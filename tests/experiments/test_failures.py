@@ -41,7 +41,7 @@ def test_images_are_drawn_from_a_seed_and_none_is_in_both_splits(name):
         assert len(np.unique(every.reshape(2 * COUNT, -1), axis=0)) == 2 * COUNT
 
 
-def test_discs_lie_one_above_the_other_or_side_by_side_and_no_patch_shows_both():
+def test_discs_lie_one_above_the_other_or_side_by_side():
     size, patch = FAILURES[0].size, 16  # of discriminators of one strided layer
     for domain, of in drawn(failing_domains.shapes, COUNT, size, 0).items():
         for image, inside in zip(of.images, of.classes == failing_domains.OBJECT):
@@ -49,7 +49,7 @@ def test_discs_lie_one_above_the_other_or_side_by_side_and_no_patch_shows_both()
             along, across = (rows, columns) if domain == "a" else (columns, rows)
             assert (np.diff(across) == 1).all()
             assert sorted(np.diff(along))[-2] == 1
-            assert patch - 4 < np.diff(along).max() - 1 < patch  # the gap
+            assert patch - 5 < np.diff(along).max() - 1 < patch  # the gap
             red, _, blue = image[inside].mean(0)
             assert red > blue + 50 if domain == "a" else blue > red + 50
 
