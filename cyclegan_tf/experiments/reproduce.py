@@ -4,6 +4,7 @@ import functools
 import importlib.metadata
 import json
 import pathlib
+import re
 
 from cyclegan_tf import files
 from cyclegan_tf.choices import BUILT_IN, STUDIES, check
@@ -187,8 +188,10 @@ def _report(grid, names, setting, results):
     ]
     for name in names:
         table = grid.tables / f"{name}.md"
-        parts += [table.read_text(encoding="utf-8")] if table.exists() else []
-        if table.with_suffix(".png").exists():
+        if table.exists():  # whose links are relative to its own folder
+            text = table.read_text(encoding="utf-8")
+            parts.append(re.sub(r"\]\((?=[^)]+\.png\))", f"]({grid.tables.name}/", text))
+        if name in _MEANT and table.with_suffix(".png").exists():
             parts.append(f"![The table as bars]({grid.tables.name}/{name}.png)")
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
