@@ -17,7 +17,7 @@ from cyclegan_tf.runs.train import train
 
 SHEET = "sheet.png"
 _IMAGES = "images"  # a folder with trainA and trainB
-_TRAINING, _SCORED, _SHOWN = 200, 32, 4  # images of each domain
+_TRAINING, _SHOWN = 200, 4  # images of each domain
 _BLOCKS, _FILTERS = 3, 8
 
 
@@ -33,6 +33,7 @@ class FailureCell:
         seed: of the images and of the training.
         steps: of the training, a multiple of `EPOCHS`.
         options: further options of the run.
+        count: of scored images of each domain.
     """
 
     name: str
@@ -42,6 +43,7 @@ class FailureCell:
     seed: int
     steps: int
     options: dict = dataclasses.field(default_factory=dict)
+    count: int = 32
 
     def run(self, folder, log):
         """Trains, or resumes, and scores; writes `sheet.png`, what images become.
@@ -58,7 +60,7 @@ class FailureCell:
             self._write_images(folder / _IMAGES)
         options, run = self.run_options(folder / _IMAGES), RunFolder(folder / "run")
         model = train(options, run.path, verbose=0, log=log)
-        test = drawn(self.draw, _SCORED, self.size, self.seed, split="test")
+        test = drawn(self.draw, self.count, self.size, self.seed, split="test")
         images = {domain: of.images for domain, of in test.items()}
         with files.atomic_file(folder / SHEET) as path:
             shown = {domain: list(of[:_SHOWN]) for domain, of in images.items()}

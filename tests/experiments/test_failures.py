@@ -136,11 +136,11 @@ def _cells():
 def test_a_training_is_scored_as_by_hand(tmp_path):
     cell = _cells()[1]["failure_amounts_unequal_1"]
     options = {"base_filters": 4, "blocks": 1, "strided_layers": 1}
-    result = dataclasses.replace(cell, options=options).run(tmp_path, print)
+    result = dataclasses.replace(cell, options=options, count=COUNT).run(tmp_path, print)
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.width > 6 * 128  # there and back, both ways
     model = cyclegan_tf.load(tmp_path / "run")
-    test = drawn(cell.draw, 32, cell.size, 1, split="test")
+    test = drawn(cell.draw, COUNT, cell.size, 1, split="test")
     made = model.translate(test["a"].images, "ab")
     found = metrics.nearest_class(made, failing_domains.PHOTOGRAPH_COLORS)
     assert result["ab"]["scores"]["right_class"] == (found == test["a"].classes).mean()
