@@ -59,7 +59,11 @@ def _write(setting, results, folder):
     ]
     if not sections:
         return ""
-    note = f"Section 6 of the CycleGAN paper on made images: {setting.steps:,} steps each."
+    sizes = " or ".join(map(str, sorted({failure.size for failure in FAILURES})))
+    note = (
+        f"Section 6 of the CycleGAN paper, on made images of {sizes} pixels: CycleGAN, "
+        f"{setting.steps:,} steps each."
+    )
     text = [f"### {_TITLE}", note]
     page = [f"<h2>{_TITLE}</h2><p>{html.escape(note)}</p>"]
     for title, sentences, lines, sheets in sections:
@@ -106,17 +110,17 @@ def _said(failure, variant, found):
         f"{variant.label.capitalize()}: seen in {len(seen)} of {len(found)} training"
         f"{'s' * (len(found) > 1)}."
     )
-    if seen:
-        raised = collections.Counter(
-            name for each in seen for name in {n for of in each.values() for n in of["alarms"]}
-        )
-        yield (
-            " ".join(
-                f"The alarm {name} was raised in {count} of these."
-                for name, count in sorted(raised.items())
-            )
-            or "No alarm noticed it."
-        )
+    if not seen:
+        return
+    raised = collections.defaultdict(list)
+    for each in seen:
+        sentences = {name: text for of in each.values() for name, text in of["alarms"].items()}
+        for name, text in sentences.items():
+            raised[name].append(text)
+    for name, texts in sorted(raised.items()):
+        yield f"The alarm {name} was raised in {len(texts)} of these. {texts[0]}"
+    if not raised:
+        yield f"No alarm noticed it. {failure.found_by}"
 
 
 def _scores(result):

@@ -36,6 +36,7 @@ class Failure:
         score: a function of `failure_scores`.
         seen: from `{direction: scores}` to whether a training shows the failure.
         seen_if: `seen` in words, after "It counts as seen if".
+        found_by: what tells it where no alarm does, a sentence.
         size: side of the images, in pixels.
     """
 
@@ -46,6 +47,7 @@ class Failure:
     score: Callable
     seen: Callable
     seen_if: str
+    found_by: str
     size: int = 32
 
 
@@ -93,6 +95,7 @@ FAILURES = (
         failure_scores.of_shapes,
         _shape_kept,
         "in both directions most pixels of discs take the new color, and most pairs do not turn",
+        "Known shapes tell it, or a look at the images.",
         size=48,
     ),
     Failure(
@@ -112,6 +115,7 @@ FAILURES = (
         _cars_gone,
         "a segmenter of photographs with cars finds less than a quarter of the cars in photographs "
         "that were made of label maps",
+        "The segmenter tells it, and cars in label maps of photographs without one.",
         size=48,
     ),
     Failure(
@@ -129,6 +133,7 @@ FAILURES = (
         failure_scores.of_tones,
         _inverted,
         "in both directions most images become negatives",
+        "A look at the images tells it.",
     ),
     Failure(
         "amounts",
@@ -148,5 +153,6 @@ FAILURES = (
         failure_scores.of_amounts,
         _permuted,
         "in both directions less than half of the pixels have the class that their input has there",
+        "Known classes tell it, as of a few label maps that belong to photographs.",
     ),
 )

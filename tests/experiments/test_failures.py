@@ -170,7 +170,7 @@ def test_the_page_counts_what_was_seen(tmp_path):
     text = (tmp_path / "tables" / "failures.md").read_text()
     for each in (page, text):
         assert "Without identity loss: seen in 1 of 2 trainings." in each
-        assert "The alarm inverted was raised in 1 of these." in each
+        assert "The alarm inverted was raised in 1 of these. a sentence" in each
         assert "Identity loss of 0.5: seen in 0 of 1 training." in each
         assert "inverted 0.62 (0.25–1.00)" in each
         assert "Shapes" not in each
@@ -190,4 +190,4 @@ def test_a_failure_that_no_alarm_notices_is_said_to_be_so(tmp_path):
     GridFolder(tmp_path).cell(name).mkdir(parents=True)
     Image.new("RGB", (8, 8)).save(GridFolder(tmp_path).cell(name) / "sheet.png")
     page = study.write({name: {"ab": of, "ba": of}}, tmp_path / "tables")
-    assert "seen in 1 of 1 training. No alarm noticed it." in page
+    assert "seen in 1 of 1 training. No alarm noticed it. Known classes tell it" in page
