@@ -58,13 +58,18 @@ def of_streets(inputs, outputs, direction, log):
     Returns:
         A dictionary of shares in [0, 1]. Of photographs `cars_kept`, of the pixels of cars those in
         which a segmenter of photographs with cars finds cars, and `cars_as_road` …, in which it
-        finds another class. Of label maps `cars_made`, of all pixels those of the cars' color, and
-        `cars_there`, those in which there is a car in the photograph.
+        finds another class. Of label maps `cars_made`, of all pixels those of the cars' color;
+        `cars_there`, those in which there is a car in the photograph; and `cars_invented`, of the
+        pixels of made cars those where the photograph has none.
     """
     cars = inputs.classes == _CAR
     if direction == "ba":
         made = nearest_class(outputs, SCENE_COLORS) == _CAR
-        return {"cars_made": float(made.mean()), "cars_there": float(cars.mean())}
+        return {
+            "cars_made": float(made.mean()),
+            "cars_there": float(cars.mean()),
+            "cars_invented": float((made & ~cars).sum() / max(made.sum(), 1)),
+        }
     found = segmenter_of(SCENES, outputs.shape[1], log).classes_of(outputs)[cars]
     shares = np.bincount(found, minlength=len(CLASSES)) / max(len(found), 1)
     return {

@@ -113,11 +113,18 @@ def test_scores_of_amounts_tell_right_from_permuted_classes():
 
 
 def test_scores_of_streets_count_made_cars():
-    streets = _drawn("missing", "without")["b"]
-    made = np.array(COLORS[streets.classes])
-    made[:, :8, :16] = COLORS[CAR]
-    scores = failure_scores.of_streets(streets, made, "ba", None)
-    assert scores == {"cars_made": 8 * 16 / SIZE**2, "cars_there": 0}
+    for variant in ("without", "with"):
+        streets = _drawn("missing", variant)["b"]
+        made = np.array(COLORS[streets.classes])
+        made[:, :8, :16] = COLORS[CAR]  # in the sky
+        cars, added = (streets.classes == CAR).sum(), COUNT * 8 * 16
+        assert failure_scores.of_streets(streets, made, "ba", None) == pytest.approx(
+            {
+                "cars_made": (cars + added) / streets.classes.size,
+                "cars_there": cars / streets.classes.size,
+                "cars_invented": added / (cars + added),
+            }
+        )
 
 
 def test_negatives_are_seen_and_noticed():
