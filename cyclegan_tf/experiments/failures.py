@@ -113,7 +113,7 @@ FAILURES = (
         ),
         failure_scores.of_streets,
         _cars_gone,
-        "a segmenter finds less than a twentieth of the cars in photographs made of label maps, and "
+        "a segmenter finds less than a twentieth of cars in photographs made of label maps, and "
         "most cars in label maps made of photographs are where there is none",
         "The segmenter tells it, which was trained on photographs with cars.",
         size=48,
