@@ -114,9 +114,15 @@ def scene_pairs(count=100, image_size=64, *, split="test", seed=0):
     return COLORS[classes], photographs, classes
 
 
-def render(number, size, seed=0):
-    """Scene `number`: a photograph `(height, width, 3)` and its classes `(height, width)`."""
-    return _Scene(np.random.default_rng([seed, number]), size).finished()
+def render(number, size, seed=0, cars=True):
+    """Scene `number`: a photograph `(height, width, 3)` and its classes `(height, width)`.
+
+    Args:
+        number, seed: integers, not negative.
+        size: `(height, width)` in pixels.
+        cars: whether there are cars; without them trees may be other ones.
+    """
+    return _Scene(np.random.default_rng([seed, number]), size).finished(cars)
 
 
 def _first(split):
@@ -162,13 +168,15 @@ class _Scene:
         self.classes = np.zeros((height, width), np.uint8)
         self.sun = rng.choice([-1.0, 1.0])  # the side of the street that lies in the light
 
-    def finished(self):
+    def finished(self, cars=True):
         self._sky()
         self._ground()
         for side in (-1, 1):
             self._buildings(side)
         objects = [(d, self._tree) for d in self.rng.uniform(0.1, 0.75, self.rng.integers(2, 6))]
-        objects += [(d, self._car) for d in self.rng.uniform(0.05, 0.65, self.rng.integers(1, 4))]
+        if cars:
+            count = self.rng.integers(1, 4)
+            objects += [(d, self._car) for d in self.rng.uniform(0.05, 0.65, count)]
         for depth, draw in sorted(objects, key=lambda each: -each[0]):
             draw(depth)
         return self._exposed(), self.classes

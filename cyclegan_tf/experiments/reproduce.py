@@ -4,14 +4,18 @@ import functools
 import importlib.metadata
 import json
 import pathlib
+import re
 
 from cyclegan_tf import files
 from cyclegan_tf.choices import BUILT_IN, STUDIES, check
 from cyclegan_tf.errors import InputError
+from cyclegan_tf.experiments.failure_study import failure_study
 from cyclegan_tf.experiments.grid import GridFolder, run_cells
 from cyclegan_tf.experiments.grid_page import write_grid_page
 from cyclegan_tf.experiments.labeled_source import labeled_source
+from cyclegan_tf.experiments.paintings_source import paintings_source
 from cyclegan_tf.experiments.study import Study
+from cyclegan_tf.experiments.style_study import style_study
 from cyclegan_tf.experiments.tables import write_table
 from cyclegan_tf.experiments.training_cell import EPOCHS
 from cyclegan_tf.experiments.translation_tables import (
@@ -21,7 +25,8 @@ from cyclegan_tf.experiments.translation_tables import (
     unit_table,
 )
 
-_ALL = "all"
+_ALL = "all"  # of those that share images
+_STYLE = "style"
 _MEANT = {
     "table2": functools.partial(systems_table, to_maps=False),
     "table3": functools.partial(systems_table, to_maps=True),
@@ -29,6 +34,7 @@ _MEANT = {
     "table5": functools.partial(ablation_table, to_maps=True),
     "unit": unit_table,
 }
+_STUDIES = {"failures": failure_study, "style": style_study}  # which are no tables
 # A try of everything within minutes, whose numbers say little.
 _QUICK = {"steps": 4 * EPOCHS, "base_filters": 8, "count": 16, "searched": 4}
 _SIZES, _SIZE = {"scenes": 64}, 128
@@ -52,10 +58,13 @@ def reproduce(
     are the same. Several processes and machines may share the folder.
 
     Args:
-        names: of studies, of `cyclegan_tf.choices.STUDIES`; `"all"` stands for all of them.
+        names: of studies, of `cyclegan_tf.choices.STUDIES`; `"all"` stands for all but
+            style.
         out: the folder to write; by default `runs/reproduce_` and the name of the images.
         data: `"scenes"`, `"earth"`, or a folder with trainA, trainB, testA, testB and
-            `classes.json`; see `cyclegan_tf.experiments.labeled_source.labeled_source`.
+            `classes.json`; see `cyclegan_tf.experiments.labeled_source.labeled_source`. For style
+            a folder of photographs and paintings; see
+            `cyclegan_tf.experiments.paintings_source.paintings_source`.
         quick: few steps of small networks on small images, to try it out.
         seeds: how many trainings each row is the mean of.
         steps: of each training; 1,200 by default, rounded up to a multiple of 12.
@@ -73,7 +82,7 @@ def reproduce(
     names = _chosen(names)
     _check_counts(seeds=seeds, jobs=jobs, **({} if steps is None else {"steps": steps}))
     size = image_size or (64 if quick else _SIZES.get(data, _SIZE))  # 64 is DiscoGAN's least
-    images = labeled_source(data, size)
+    images = _source(names, data, size)
     changes = {} if steps is None else {"steps": EPOCHS * -(-steps // EPOCHS)}
     settings = {**(_QUICK if quick else {}), **changes}
     setting = Setting(images, seeds=tuple(range(seeds)), **settings)
@@ -97,6 +106,8 @@ def reproduce(
 
 def study_of(name, setting):
     """The `Study` of a name and a `Setting`."""
+    if name in _STUDIES:
+        return _STUDIES[name](setting)
     cells, table = _MEANT[name](setting)
     return Study(name, tuple(cells), functools.partial(write_table, table))
 
@@ -105,7 +116,20 @@ def _chosen(names):
     """The names of studies, in the order of the papers, each once."""
     for name in names:
         check("the study", name, (*STUDIES, _ALL))
-    return [name for name in STUDIES if name in names or _ALL in names]
+    of_all = [name for name in STUDIES if name != _STYLE] if _ALL in names else []
+    return [name for name in STUDIES if name in names or name in of_all]
+
+
+def _source(names, data, size):
+    """The images of the studies; those of failures are made, whatever the others are."""
+    if _STYLE not in names:
+        return labeled_source(data, size)
+    if others := [name for name in names if name not in _STUDIES]:
+        raise InputError(
+            f"The study {_STYLE} takes photographs and paintings, and {', '.join(others)} label "
+            f"maps: name {_STYLE} alone, with a folder of its own for --data."
+        )
+    return paintings_source(data, size)
 
 
 def _check_counts(**counts):
@@ -164,8 +188,10 @@ def _report(grid, names, setting, results):
     ]
     for name in names:
         table = grid.tables / f"{name}.md"
-        parts += [table.read_text(encoding="utf-8")] if table.exists() else []
-        if table.with_suffix(".png").exists():
+        if table.exists():  # whose links are relative to its own folder
+            text = table.read_text(encoding="utf-8")
+            parts.append(re.sub(r"\]\((?=[^)]+\.png\))", f"]({grid.tables.name}/", text))
+        if name in _MEANT and table.with_suffix(".png").exists():
             parts.append(f"![The table as bars]({grid.tables.name}/{name}.png)")
     return "\n\n".join(part.strip() for part in parts) + "\n"
 

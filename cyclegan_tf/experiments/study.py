@@ -14,7 +14,7 @@ class Study:
             name.
         write: `(results, folder)`, with `{name of a cell: result}`, of which some may be missing:
             writes files into the folder and returns a section of the page as HTML, whose links
-            are relative to the folder.
+            are relative to the folder above, where the page is.
     """
 
     name: str

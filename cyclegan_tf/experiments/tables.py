@@ -134,7 +134,7 @@ def _costs(found):
 
 def as_markdown(table, rows):
     """The table as Markdown: scores of the last and of the best epoch, the paper's, and costs."""
-    parts = [f"### {table.title}", table.note, *map(_as_lines, _grids(table, rows))]
+    parts = [f"### {table.title}", table.note, *map(markdown_table, _grids(table, rows))]
     parts.append("\n".join(f"- {sentence}" for sentence in other_orders(table, rows)))
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -143,11 +143,13 @@ def as_html(table, rows):
     """The same as HTML."""
     sentences = "".join(f"<li>{html.escape(each)}</li>" for each in other_orders(table, rows))
     note = html.escape(table.note.replace("`", ""))
-    grids = "".join(
-        f'<div class="wide"><table>{"".join(_html_line(line) for line in lines)}</table></div>'
-        for lines in _grids(table, rows)
-    )
+    grids = "".join(map(html_table, _grids(table, rows)))
     return f"<h2>{html.escape(table.title)}</h2><p>{note}</p>{grids}<ul>{sentences}</ul>"
+
+
+def html_table(lines):
+    """Lines of text by column as a table, HTML; the first one has the heads."""
+    return f'<div class="wide"><table>{"".join(map(_html_line, lines))}</table></div>'
 
 
 def _html_line(line):
@@ -194,7 +196,8 @@ def _cost_lines(rows):
     return lines
 
 
-def _as_lines(lines):
+def markdown_table(lines):
+    """The same as Markdown."""
     head, *others = (f"| {' | '.join(line)} |" for line in lines)
     return "\n".join((head, "|---" * len(lines[0]) + "|", *others))
 

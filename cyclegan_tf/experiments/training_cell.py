@@ -107,8 +107,8 @@ class TrainingCell:
 
     def _evaluations(self, model, held_out, log, baselines=True):
         """The `DirectionEvaluation` of each direction of a model, as JSON values."""
-        features = _features(log)
-        kernel = [features.distance_names[1]] if features else []
+        chosen = features(log)
+        kernel = [chosen.distance_names[1]] if chosen else []
         found = {}
         for direction in model.directions:
             photographs = direction == self.images.to_photographs
@@ -117,7 +117,7 @@ class TrainingCell:
                 held_out,
                 direction=direction,
                 measures=[*(_OF_PHOTOGRAPHS if photographs else MEASURES), *kernel],
-                extractor=features,
+                extractor=chosen,
                 segmenter=self.images.segmenter(log) if photographs else None,
                 baselines=baselines,
             )
@@ -125,7 +125,8 @@ class TrainingCell:
         return found
 
 
-def _features(log):
+def features(log):
+    """The extractor of all cells; `None`, with a line for the user, if it is not installed."""
     try:
         return extractor("efficientnet-lite0")
     except ImportError as error:
