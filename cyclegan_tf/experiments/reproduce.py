@@ -10,10 +10,11 @@ from cyclegan_tf import files
 from cyclegan_tf.choices import BUILT_IN, STUDIES, check
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.experiments.failure_study import failure_study
-from cyclegan_tf.experiments.grid import GridFolder, run_cells
+from cyclegan_tf.experiments.grid import GridFolder, Progress, run_cells
 from cyclegan_tf.experiments.grid_page import write_grid_page
 from cyclegan_tf.experiments.labeled_source import labeled_source
 from cyclegan_tf.experiments.paintings_source import paintings_source
+from cyclegan_tf.experiments.real_or_fake.table import real_or_fake_study
 from cyclegan_tf.experiments.study import Study
 from cyclegan_tf.experiments.style_study import style_study
 from cyclegan_tf.experiments.tables import write_table
@@ -34,7 +35,9 @@ _MEANT = {
     "table5": functools.partial(ablation_table, to_maps=True),
     "unit": unit_table,
 }
-_STUDIES = {"failures": failure_study, "style": style_study}  # which are no tables
+# Which are no tables of scores.
+_STUDIES = {"table1": real_or_fake_study, "failures": failure_study, "style": style_study}
+_OWN_IMAGES = ("failures", _STYLE)  # which need no label maps
 # A try of everything within minutes, whose numbers say little.
 _QUICK = {"steps": 4 * EPOCHS, "base_filters": 8, "count": 16, "searched": 4}
 _SIZES, _SIZE = {"scenes": 64}, 128
@@ -98,6 +101,10 @@ def reproduce(
     )
     changed = functools.partial(_write_page, grid, title, studies, cells, jobs)
     results = run_cells(cells, grid.path, jobs=jobs, changed=changed, log=log)
+    for study in studies:
+        if study.finish is not None:
+            study.finish(grid, log)
+    changed(Progress(done=list(results)))
     report = grid.path / "report.md"
     files.write_text(report, _report(grid, names, setting, results))
     log(f"Done: open {grid.page}; {report} has all tables as Markdown.")
@@ -124,7 +131,7 @@ def _source(names, data, size):
     """The images of the studies; those of failures are made, whatever the others are."""
     if _STYLE not in names:
         return labeled_source(data, size)
-    if others := [name for name in names if name not in _STUDIES]:
+    if others := [name for name in names if name not in _OWN_IMAGES]:
         raise InputError(
             f"The study {_STYLE} takes photographs and paintings, and {', '.join(others)} label "
             f"maps: name {_STYLE} alone, with a folder of its own for --data."

@@ -15,8 +15,11 @@ class Study:
         write: `(results, folder)`, with `{name of a cell: result}`, of which some may be missing:
             writes files into the folder and returns a section of the page as HTML, whose links
             are relative to the folder above, where the page is.
+        finish: `(grid, log)`, with the `GridFolder`, called when all cells are done: what needs
+            their models.
     """
 
     name: str
     cells: tuple
     write: Callable
+    finish: Callable | None = None

@@ -14,10 +14,15 @@ from PIL import Image
 from tiny import smooth, tiny_model
 
 from cyclegan_tf import HeldOut, InputError
+from cyclegan_tf.experiments.grid import GridFolder
+from cyclegan_tf.experiments.labeled_source import labeled_source
 from cyclegan_tf.experiments.real_or_fake.key import opened
 from cyclegan_tf.experiments.real_or_fake.page import write_study
 from cyclegan_tf.experiments.real_or_fake.report import score_files
 from cyclegan_tf.experiments.real_or_fake.study import pairs_of
+from cyclegan_tf.experiments.real_or_fake.table import real_or_fake_study
+from cyclegan_tf.experiments.translation_tables import Setting
+from cyclegan_tf.runs.folder import RunFolder
 from cyclegan_tf.runs.options import resolve
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)  # real, translated
@@ -403,3 +408,49 @@ def test_images_of_one_name_are_one_scene(here, run, tmp_path):
     about = json.loads((tmp_path / "out" / "study.json").read_text())
     assert all(pair["translated"] == pair["real"] for pair in about["pairs"])
     assert about["same_scene"]
+
+
+# Table 1 of the paper.
+
+
+def test_table_1_has_a_page_for_each_row_and_the_answers_to_it(tmp_path):
+    grid, said = GridFolder(tmp_path), []
+    run = RunFolder(grid.cell("cyclegan_0") / "run")
+    run.path.mkdir(parents=True)
+    tiny_model().save(run.model)
+    run.options_file.write_text(resolve("scenes", image_size=32).as_json())
+    grid.results.mkdir()
+    grid.result_file("cyclegan_0").write_text('{"scores": {}}')
+    table = real_or_fake_study(Setting(labeled_source("scenes", 32)))
+    assert {"cogan_0", "cyclegan_0", "simgan_ab_0", "simgan_ba_0"} < {c.name for c in table.cells}
+    table.finish(grid, said.append)
+    pages = sorted(path.name for path in (tmp_path / "real_or_fake").iterdir())
+    assert pages == ["cyclegan_0_ab", "cyclegan_0_ba"]
+
+    folder = tmp_path / "real_or_fake" / "cyclegan_0_ab"
+    content = in_page(folder)
+    real = opened(content["study"], content["key"], 50)
+    trials = [
+        {
+            "pair": pair,
+            "order": [pair % 2, 1 - pair % 2],
+            "chosen": 1 - right if pair < 20 else right,  # 10 of the 40 that count are wrong
+            "exposures": [1000.0, 1000.0],
+            "seconds": 1.0,
+        }
+        for pair, right in enumerate(real)
+    ]
+    names = ("study", "key", "direction", "trials", "practice", "milliseconds")
+    answers = {name: content[name] for name in names}
+    answers |= {"format": "cyclegan_tf answers: real or fake", "version": 1, "session": 1}
+    (folder / "answers").mkdir()
+    (folder / "answers" / "a.json").write_text(json.dumps({**answers, "answers": trials}))
+    html = table.write({"cyclegan_0": grid.result("cyclegan_0")}, grid.tables)
+    assert 'href="real_or_fake/cyclegan_0_ba/index.html"' in html
+    lines = (grid.tables / "table1.md").read_text().splitlines()
+    (row,) = (line for line in lines if line.startswith("| CycleGAN | photographs"))
+    assert re.search(r"\| 1 \| 25\.0 ± \d\.\d \| 26\.8 ± 2\.8 \|", row)
+    assert "| CycleGAN | label maps | 0 | – | 23.2 ± 3.4 |" in lines
+    (folder / "index.html").write_text("mine")
+    table.finish(grid, said.append)  # a page is not replaced: it has answers
+    assert (folder / "index.html").read_text() == "mine"

@@ -35,7 +35,8 @@ def folder(tmp_path_factory):
     return root
 
 
-def test_a_training_is_scored_as_by_hand(folder, tmp_path):
+def test_a_training_is_scored_as_by_hand(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("CYCLEGAN_TF_CACHE", str(tmp_path / "cache"))
     images = labeled_source(folder, SIZE)
     assert images.domain_of_maps == "b"
     options = {"base_filters": 4, "blocks": 1, "strided_layers": 1}
@@ -140,5 +141,5 @@ def test_bad_arguments(arguments, sentence, tmp_path):
     with pytest.raises(InputError, match=sentence):
         reproduce(["table3"], tmp_path / "out", **arguments)
     assert not (tmp_path / "out").exists()
-    with pytest.raises(InputError, match="the study must be one of table2"):
+    with pytest.raises(InputError, match="the study must be one of table1"):
         reproduce(["table7"], tmp_path / "out")
