@@ -13,7 +13,8 @@ from cyclegan_tf.data.scenes import render
 
 TREE, BUILDING = 0, 1  # classes of `unequal`
 MAP_COLORS = np.array([(107, 142, 35), (70, 70, 70)], np.uint8)
-PHOTOGRAPH_COLORS = np.array([(45, 95, 40), (165, 130, 105)], np.uint8)
+# Trees are brighter in both domains: brightness speaks for the right classes.
+PHOTOGRAPH_COLORS = np.array([(95, 160, 60), (110, 75, 70)], np.uint8)
 
 BACKGROUND, OBJECT = 0, 1  # classes of `shapes`
 GRAY = (110, 110, 110)
@@ -103,7 +104,7 @@ def tones(rng, size, domain):
 def unequal(rng, size, domain, trees_in_maps=0.75, trees_in_photographs=0.25):
     """Domain A has label maps of trees and buildings, domain B such photographs.
 
-    Nothing but the amounts and the textures tells the two classes apart.
+    Trees are brighter in both; besides, only amounts and textures tell which class is which.
 
     Args:
         trees_in_maps, trees_in_photographs: the share of trees in each domain.
@@ -113,7 +114,7 @@ def unequal(rng, size, domain, trees_in_maps=0.75, trees_in_photographs=0.25):
     classes = np.uint8(noise > np.quantile(noise, share))  # trees below, buildings above
     if domain == "a":
         return MAP_COLORS[classes], classes
-    grain = np.array([22.0, 5.0])[classes][..., None]  # leaves are rough, walls smooth
+    grain = np.array([20.0, 5.0])[classes][..., None]  # leaves are rough, walls smooth
     photograph = PHOTOGRAPH_COLORS[classes] + grain * rng.normal(0, 1, (size, size, 1))
     return _uint8(photograph), classes
 

@@ -139,8 +139,9 @@ FAILURES = (
         "amounts",
         "Unequal amounts of classes",
         "Three quarters of the label maps (domain A) are trees and the rest buildings; of the "
-        "photographs (domain B) a quarter is trees. Nothing but the amounts and the textures tells "
-        "which class is which, and the cycle is as content with trees that become buildings.",
+        "photographs (domain B) a quarter is trees. The discriminators ask for the amounts of "
+        "their domain, and the cycle is as content with trees that become buildings, although "
+        "trees are brighter in both domains.",
         (
             Variant("unequal", "75 and 25 % trees", failing_domains.unequal, _SMALL_PATCHES),
             Variant(
