@@ -1,0 +1,133 @@
+"""The study `adaptation`: translation in the service of a classifier of another domain."""
+
+from cyclegan_tf.choices import SCENES
+from cyclegan_tf.data.digits import tfds_digits_are_laid_down
+from cyclegan_tf.errors import InputError
+from cyclegan_tf.experiments import digit_adaptation as digits
+from cyclegan_tf.experiments import segmenter_adaptation as segmenters
+from cyclegan_tf.experiments.digit_adaptation import DigitAdaptationCell
+from cyclegan_tf.experiments.segmenter_adaptation import SegmenterAdaptationCell
+from cyclegan_tf.experiments.study import Study
+from cyclegan_tf.experiments.tables import Row, Table, write_table
+from cyclegan_tf.experiments.training_cell import MEASURES
+
+# Figures of VGG16-FCN8s from GTA5 to Cityscapes, in table 4 of CyCADA (arXiv 1711.03213): "source
+# only", "pixel-only" and "oracle". It has no mean over classes of the share of right pixels.
+_SEGMENTERS = (
+    ("computer graphics", segmenters.RENDERED, {"per_pixel": 0.540, "iou": 0.179}),
+    (
+        "computer graphics through CycleGAN",
+        segmenters.TRANSLATED,
+        {"per_pixel": 0.828, "iou": 0.348},
+    ),
+    ("real images", segmenters.REAL, {"per_pixel": 0.931, "iou": 0.603}),
+)
+_DIGITS = (
+    ("labels of the source alone", digits.SOURCE, {}),
+    ("UNIT's shared discriminators", digits.UNIT, {"accuracy": 0.9053}),
+    ("labels of the target", digits.TARGET, {}),
+)
+# A digit is 32 pixels, and 16 of them are a step.
+_FILTERS_OF_DIGITS = 2
+_DIGITS_PER_TEST_IMAGE = 10
+
+
+def adaptation_study(setting):
+    """The `Study` of a `Setting`: segmenters of scenes, classifiers of digits.
+
+    Raises:
+        InputError: the images of the setting are not the built-in scenes.
+    """
+    if setting.images.source != SCENES:
+        raise InputError(
+            "The study adaptation is of two styles of the built-in scenes, and of digits. "
+            f"Received: --data {setting.images.source}; leave it out for this study."
+        )
+    of_segmenters, segmenter_table = _segmenters(setting)
+    of_digits, digit_table = _digits(setting)
+
+    def write(results, folder):
+        return "".join(
+            write_table(table, results, folder) for table in (segmenter_table, digit_table)
+        )
+
+    return Study("adaptation", (*of_segmenters, *of_digits), write)
+
+
+def _segmenters(setting):
+    """Cells and the `Table` of segmenters that are tested on real images."""
+    cells, rows = [], []
+    for label, trained_on, paper in _SEGMENTERS:
+        of_row = [
+            SegmenterAdaptationCell(
+                name=f"adaptation_segmenter_{trained_on}_{seed}",
+                trained_on=trained_on,
+                image_size=setting.images.image_size,
+                seed=seed,
+                steps=setting.steps,
+                base_filters=setting.base_filters,
+                tested=setting.count,
+            )
+            for seed in setting.seeds
+        ]
+        cells += of_row
+        rows.append(Row(label, tuple(cell.name for cell in of_row), segmenters.TESTED, paper))
+    note = (
+        f"A segmenter is trained on the images named, {segmenters.COUNT} of them, and tested on "
+        f"{setting.count} real ones: scenes in two styles, {setting.images.image_size} pixels. "
+        f"CycleGAN: unpaired, {setting.steps:,} steps, {setting.base_filters} filters, identity "
+        f"loss; its costs are below. {_seeds(setting)} The paper's figures are those of CyCADA, "
+        "from GTA5 to Cityscapes: compare the order, not the values."
+    )
+    table = Table(
+        "adaptation_segmenter",
+        "Adaptation: a segmenter of real images, by what it was trained on",
+        MEASURES,
+        tuple(rows),
+        note,
+    )
+    return cells, table
+
+
+def _digits(setting):
+    """Cells and the `Table` of classifiers that are tested on plain digits."""
+    of_tfds = tfds_digits_are_laid_down()
+    kind = "svhn_mnist" if of_tfds else "digits"
+    cells, rows = [], []
+    for label, method, paper in _DIGITS:
+        of_row = [
+            DigitAdaptationCell(
+                name=f"adaptation_{kind}_{method}_{seed}",
+                method=method,
+                of_tfds=of_tfds,
+                seed=seed,
+                steps=setting.steps,
+                base_filters=setting.base_filters // _FILTERS_OF_DIGITS,
+                tested=setting.count * _DIGITS_PER_TEST_IMAGE,
+            )
+            for seed in setting.seeds
+        ]
+        cells += of_row
+        rows.append(Row(label, tuple(cell.name for cell in of_row), digits.TESTED, paper))
+    images = "SVHN → MNIST" if of_tfds else "street → plain digits, drawn from typefaces"
+    note = (
+        f"{images}, {digits.SIZE} pixels, {digits.COUNT:,} of each domain to train on and "
+        f"{cells[0].tested:,} of the target to test on. {setting.steps:,} steps of "
+        f"{digits.BATCH_SIZE} images and {cells[0].base_filters} filters in each row; the costs "
+        f"are UNIT's. {_seeds(setting)} The paper's figure is of SVHN → MNIST, all of it: compare "
+        "the order, not the values."
+    )
+    table = Table(
+        f"adaptation_{kind}",
+        f"Adaptation: a classifier of digits without labels of its domain, {images}",
+        ("accuracy", "source_accuracy"),
+        tuple(rows),
+        note,
+        compared_by="accuracy",
+    )
+    return cells, table
+
+
+def _seeds(setting):
+    count = len(setting.seeds)
+    return f"Mean ± standard deviation of {count} seed{'s' * (count != 1)}."
