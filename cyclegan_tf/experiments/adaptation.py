@@ -73,7 +73,7 @@ def _segmenters(setting):
         cells += of_row
         rows.append(Row(label, tuple(cell.name for cell in of_row), segmenters.TESTED, paper))
     note = (
-        f"A segmenter is trained on the images named, {segmenters.COUNT} of them, and tested on "
+        f"A segmenter is trained on the images named, {cells[0].trained} of them, and tested on "
         f"{setting.count} real ones: scenes in two styles, {setting.images.image_size} pixels. "
         f"CycleGAN: unpaired, {setting.steps:,} steps, {setting.base_filters} filters, identity "
         f"loss; its costs are below. {_seeds(setting)} The paper's figures are those of CyCADA, "
@@ -111,7 +111,7 @@ def _digits(setting):
         rows.append(Row(label, tuple(cell.name for cell in of_row), digits.TESTED, paper))
     images = "SVHN → MNIST" if of_tfds else "street → plain digits, drawn from typefaces"
     note = (
-        f"{images}, {digits.SIZE} pixels, {digits.COUNT:,} of each domain to train on and "
+        f"{images}, {digits.SIZE} pixels, {cells[0].trained:,} of each domain to train on and "
         f"{cells[0].tested:,} of the target to test on. {setting.steps:,} steps of "
         f"{digits.BATCH_SIZE} images and {cells[0].base_filters} filters in each row; the costs "
         f"are UNIT's. {_seeds(setting)} The paper's figure is of SVHN → MNIST, all of it: compare "

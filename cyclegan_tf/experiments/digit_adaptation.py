@@ -13,7 +13,7 @@ from cyclegan_tf import data, files
 from cyclegan_tf.data.digits import CLASSES, PLAIN, STREET, tfds_digits, typeface_digits
 from cyclegan_tf.errors import TrainingDiverged
 from cyclegan_tf.experiments.costs import cost_of
-from cyclegan_tf.experiments.labeled_unit import LabeledUNIT, class_logits, shared_networks
+from cyclegan_tf.experiments.labeled_unit import LabeledUNIT, class_logits, labeled_networks
 from cyclegan_tf.experiments.training_cell import EPOCHS
 from cyclegan_tf.pixels import to_float
 from cyclegan_tf.precision import policy
@@ -27,8 +27,8 @@ from cyclegan_tf.training.schedules import ConstantThenLinearDecay
 SOURCE, UNIT, TARGET = "source", "unit", "target"
 SIZE = 32  # side of the images, in pixels
 TESTED = "target"  # whose scores are asked for
-COUNT = 2000  # training images of each domain
-BATCH_SIZE = 16
+_MOST = 2000  # training images of each domain
+BATCH_SIZE = 8
 _RATE = 5e-4  # as of UNIT's preset `demo`
 _MINUTES = 3.0  # between checkpoints
 _SHOWN = 10  # of the sheet
@@ -72,13 +72,13 @@ class DigitAdaptationCell:
             `source_accuracy`; `cost` of UNIT's training; `diverged` with a sentence if it diverged.
         """
         with policy("float32"):
-            networks = shared_networks(
+            networks = labeled_networks(
                 SIZE, CLASSES, base_filters=self.base_filters, seed=self.seed
             )
         cost = {}
         if self.method == UNIT:
             try:
-                cost = self._train_unit(networks, RunFolder(folder))
+                cost = self._train_unit(networks, folder)
             except TrainingDiverged as error:  # which tables tell
                 return {"diverged": str(error)}
             of = {STREET: "a", PLAIN: "b"}
@@ -94,9 +94,14 @@ class DigitAdaptationCell:
             "cost": cost,
         }
 
+    @property
+    def trained(self):
+        """How many digits of a domain are trained on; fewer if a training does not see as many."""
+        return min(_MOST, BATCH_SIZE * self.steps)
+
     def digits(self, domain, split):
         """`(images, labels)` of a domain, as of `cyclegan_tf.data.digits.typeface_digits`."""
-        count = COUNT if split == "train" else self.tested
+        count = self.trained if split == "train" else self.tested
         if self.of_tfds:
             return tfds_digits(domain, count, SIZE, split=split)
         return typeface_digits(domain, count, SIZE, split=split, seed=self.seed)
@@ -107,8 +112,9 @@ class DigitAdaptationCell:
         )
         return Adam(schedule, l2=1e-4)  # as of UNIT
 
-    def _train_unit(self, networks, run):
+    def _train_unit(self, networks, folder):
         """Trains the networks in place, unpaired; returns the cost."""
+        run = RunFolder(folder / "run")
         (source, labels), (target, _) = self.digits(STREET, "train"), self.digits(PLAIN, "train")
         with policy("float32"):
             model = LabeledUNIT(
@@ -134,7 +140,7 @@ class DigitAdaptationCell:
             verbose=0,
             callbacks=[MachineLog(run.machine), Checkpoints(run.checkpoints, _MINUTES)],
         )
-        self._write_sheet(model, source[:_SHOWN], target[:_SHOWN], run.path / "translated.png")
+        self._write_sheet(model, source[:_SHOWN], target[:_SHOWN], folder / "translated.png")
         return cost_of(run, model, BATCH_SIZE)
 
     def _write_sheet(self, model, source, target, path):

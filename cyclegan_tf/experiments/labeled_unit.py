@@ -4,6 +4,8 @@ The domain adaptation of the paper (arXiv 1703.00848, section 4): labels are kno
 alone, and the classifier serves both domains.
 """
 
+from typing import ClassVar
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -15,13 +17,14 @@ from cyclegan_tf.systems.unit import UNIT, paper_networks
 
 _LAYERS, _SHARED = 4, 2  # strided ones of the discriminators
 _STRIDE = 2**_LAYERS
+_BLOCKS = 2  # of the encoders and the decoders: small images have small features
 
 
-def shared_networks(image_size, classes, *, base_filters, seed):
+def labeled_networks(image_size, classes, *, base_filters, seed):
     """The networks of a `LabeledUNIT`, by the names of its arguments.
 
     The discriminators have four strided layers, of which they share the last two. The classifier
-    has one layer.
+    is one layer, which sees all features of an image.
 
     Args:
         image_size: side of the images, in pixels, a multiple of 16.
@@ -32,35 +35,32 @@ def shared_networks(image_size, classes, *, base_filters, seed):
     networks = paper_networks(
         (image_size, image_size, 3),
         base_filters=base_filters,
+        blocks=_BLOCKS,
         strided_layers=_LAYERS,
         shared_layers=_SHARED,
         seed=seed,
     )
-    features = last_features(networks["shared_discriminator"])
-    side = image_size // _STRIDE
-    inputs = keras.Input((side, side, features.output_shape[-1]))
-    # Not as small as those of the discriminators: this is all that the classes depend on at first.
-    make = keras.layers.Dense(
-        classes, kernel_initializer=keras.initializers.GlorotUniform(seed=seed), name="classes"
+    shared = networks["shared_discriminator"]
+    features = shared.layers[-1].input
+    classify = keras.layers.Conv2D(
+        classes,
+        image_size // _STRIDE,
+        # Not as small as those of the discriminators: this is all that the classes depend on.
+        kernel_initializer=keras.initializers.GlorotUniform(seed=seed),
+        name="classes",
     )
-    networks["classifier"] = keras.Model(
-        inputs, make(keras.layers.Flatten()(inputs)), name="classifier"
+    answers = keras.layers.GlobalAveragePooling2D()(classify(features))
+    networks["shared_discriminator"] = keras.Model(
+        shared.inputs, [shared.output, answers, features], name=shared.name
     )
     return networks
 
 
-def last_features(shared_discriminator):
-    """A model of the same layers up to the features that the logits are made of."""
-    return keras.Model(shared_discriminator.inputs, shared_discriminator.layers[-1].input)
-
-
 def class_logits(networks, domain):
-    """A model from images of a domain, such as `"a"`, to logits of their classes."""
+    """A model from images of a domain, such as `"a"`, to logits `(batch, classes)`."""
     front = networks[f"discriminator_{domain}"]
-    side = _STRIDE * networks["classifier"].input_shape[1]
-    images = keras.Input((side, side, front.input_shape[-1]))
-    features = last_features(networks["shared_discriminator"])(front(images))
-    return keras.Model(images, networks["classifier"](features))
+    _, answers, _ = networks["shared_discriminator"](front.output)
+    return keras.Model(front.inputs, answers)
 
 
 class LabeledUNIT(UNIT):
@@ -71,17 +71,23 @@ class LabeledUNIT(UNIT):
     they share, in both directions.
 
     Args:
-        shared_discriminator: a model whose last layer makes the logits.
-        classifier: a model from the input of that layer to logits of the classes.
+        shared_discriminator: a model to logits, logits of the classes, and features. It and the
+            other networks are those of `labeled_networks`.
         labeled: uint8 images of A, all that are drawn from.
         labels: integers, the class of each.
         batch_size: how many are drawn in a step.
         lambda_class, lambda_features: weights.
 
-    The other arguments are those of `UNIT`.
-
-    `fit` reports `class_a` and `features` besides what `UNIT` reports.
+    The other arguments are those of `UNIT`. `fit` reports `class_a` and `features` besides what
+    `UNIT` reports.
     """
+
+    further_panels: ClassVar[dict] = {
+        "Classes": {
+            "class_a": "cross-entropy of the classes of images of A",
+            "features": "distance of the shared features of an image and its translation",
+        }
+    }
 
     def __init__(
         self,
@@ -94,14 +100,13 @@ class LabeledUNIT(UNIT):
         discriminator_a,
         discriminator_b,
         shared_discriminator,
-        classifier,
         *,
         labeled,
         labels,
         batch_size,
         lambda_class=10.0,
         lambda_features=1.0,
-        **arguments,
+        **others,
     ):
         super().__init__(
             encoder_a,
@@ -113,22 +118,8 @@ class LabeledUNIT(UNIT):
             discriminator_a,
             discriminator_b,
             shared_discriminator,
-            **arguments,
+            **others,
         )
-        self.classifier = classifier
-        self._network_names = (*self._network_names, "classifier")
-        self.groups = {
-            **self.groups,
-            "discriminator": (*self.groups["discriminator"], "classifier"),
-        }
-        self.loss_panels = {
-            **self.loss_panels,
-            "Classes": {
-                "class_a": "cross-entropy of the classes of images of A",
-                "features": "distance of the shared features of an image and its translation",
-            },
-        }
-        self._loss_trackers += [keras.metrics.Mean(name=name) for name in ("class_a", "features")]
         self.lambda_class = lambda_class
         self.lambda_features = lambda_features
         self.batch_size = batch_size
@@ -138,23 +129,30 @@ class LabeledUNIT(UNIT):
     def _discriminator_losses(self, images, fakes, training):
         terms = super()._discriminator_losses(images, fakes, training)
         # By the step, like all that a system draws, so that a training resumes.
-        count = len(self._labels)
-        chosen = random_integers((self.batch_size,), self._seed("labeled"), count)
+        chosen = random_integers((self.batch_size,), self._seed("labeled"), len(self._labels))
         labeled = to_float(tf.gather(self._labeled, chosen))
-        logits = self._forward(class_logits(self.networks, "a"), labeled, training)
+        ((_, answers, _),) = self._outputs("a", labeled, training=training)
         terms["class_a"] = self.lambda_class * losses.cross_entropy(
-            logits, tf.gather(self._labels, chosen)
+            answers, tf.gather(self._labels, chosen)
         )
-        features = last_features(self.shared_discriminator)
-        here, there = (
-            [features(network(of[domain], training=training), training=training)
-             for network, domain in ((self.discriminator_a, "a"), (self.discriminator_b, "b"))]
-            for of in (images, {"a": fakes["a"], "b": fakes["b"]})
-        )  # fmt: skip
+        features_a, features_ba = self._features("a", images, fakes, training)
+        features_b, features_ab = self._features("b", images, fakes, training)
         terms["features"] = self.lambda_features * (
-            losses.l1(here[0], there[1]) + losses.l1(here[1], there[0])
+            losses.l1(features_a, features_ab) + losses.l1(features_b, features_ba)
         )
         return terms
+
+    def _features(self, domain, images, fakes, training):
+        """Of the images of a domain, and of those that were translated into it."""
+        outputs = self._outputs(domain, images[domain], fakes[domain], training=training)
+        return [features for _, _, features in outputs]
+
+    def _outputs(self, domain, *images, training):
+        """For each of the batches of images: logits, logits of the classes, features."""
+        return super()._logits(domain, *images, training=training)
+
+    def _logits(self, domain, *images, training):
+        return [each[:1] for each in self._outputs(domain, *images, training=training)]
 
     def settings(self):
         return {

@@ -24,7 +24,8 @@ from cyclegan_tf.runs.train import train
 
 RENDERED, TRANSLATED, REAL = "rendered", "translated", "real"
 TESTED = REAL  # whose scores are asked for
-COUNT = 300  # training scenes of each style
+_MOST = 300  # training scenes of each style
+_SEGMENTER_STEPS = 200
 _SHOWN = 6  # of the sheet
 
 
@@ -72,7 +73,8 @@ class SegmenterAdaptationCell:
                 images, cost = self._translated(images, folder, log)
             except TrainingDiverged as error:  # which tables tell
                 return {"diverged": str(error)}
-        network = segmenter(images, classes, len(CLASSES), seed=self.seed, log=log)
+        steps = min(_SEGMENTER_STEPS, self.steps)
+        network = segmenter(images, classes, len(CLASSES), steps=steps, seed=self.seed, log=log)
         _, real, truth = self._scenes(self.tested, split="test")
         network.check_unseen(real)
         found = network.classes_of(real)
@@ -84,6 +86,11 @@ class SegmenterAdaptationCell:
             },
             "cost": cost,
         }
+
+    @property
+    def trained(self):
+        """How many scenes of a style are trained on; fewer if a training does not see as many."""
+        return min(_MOST, self.steps)
 
     def labeled(self):
         """The images that the segmenter is trained on, before translation, and their classes."""
@@ -116,10 +123,10 @@ class SegmenterAdaptationCell:
         return scene_pairs(count, self.image_size, seed=self.seed, **which)
 
     def _graphics(self):
-        return self._scenes(COUNT, split="train", style=DrawnScene)
+        return self._scenes(self.trained, split="train", style=DrawnScene)
 
     def _photographs(self):
-        return self._scenes(COUNT, split="train", skip=COUNT)  # of other scenes
+        return self._scenes(self.trained, split="train", skip=self.trained)  # of other scenes
 
     def _translated(self, graphics, folder, log):
         """The images through a CycleGAN, and its cost."""
