@@ -96,7 +96,7 @@ def labeled_images(name, split, count, image_size, data_dir=None):
     builder = _prepared(name, data_dir)
     if "label" not in builder.info.features:
         raise InputError(f"{name} has no feature `label`.")
-    examples, key = _examples(builder, f"{split}[:{count}]")
+    examples, key = _examples(builder, split, count)
     size = (image_size, image_size)
     images = [image_files.read(example[key].numpy(), 3) for example in examples]
     images = [Image.fromarray(image).resize(size, Image.Resampling.BICUBIC) for image in images]
@@ -174,8 +174,8 @@ def _source(builder, split, channels):
     )
 
 
-def _examples(builder, split):
-    """The examples of a split, whose images are encoded, and the name of their image feature."""
+def _examples(builder, split, count=-1):
+    """The first examples of a split, or all, and the name of their feature of encoded images."""
     tfds = _import_tfds()
     keys = [key for key, f in builder.info.features.items() if isinstance(f, tfds.features.Image)]
     if len(keys) != 1:
@@ -188,7 +188,7 @@ def _examples(builder, split):
         raise InputError(
             f"{builder.name} has no split {split!r}; it has {', '.join(builder.info.splits)}."
         ) from error
-    examples = list(examples)
+    examples = list(examples.take(count))
     if not examples:
         raise InputError(f"The split {split!r} of {builder.name} holds no images.")
     return examples, keys[0]

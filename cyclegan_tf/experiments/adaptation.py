@@ -27,7 +27,7 @@ _DIGITS = (
     ("UNIT's shared discriminators", digits.UNIT, {"accuracy": 0.9053}),
     ("labels of the target", digits.TARGET, {}),
 )
-# A digit is 32 pixels, and 16 of them are a step.
+# A step is of several images, which are small.
 _FILTERS_OF_DIGITS = 2
 _DIGITS_PER_TEST_IMAGE = 10
 
@@ -51,7 +51,9 @@ def adaptation_study(setting):
             write_table(table, results, folder) for table in (segmenter_table, digit_table)
         )
 
-    return Study("adaptation", (*of_segmenters, *of_digits), write)
+    # A seed after the other, so that tables of fewer seeds are there early.
+    cells = sorted((*of_segmenters, *of_digits), key=lambda cell: cell.seed)
+    return Study("adaptation", tuple(cells), write)
 
 
 def _segmenters(setting):

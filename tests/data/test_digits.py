@@ -5,6 +5,7 @@ import pathlib
 import matplotlib
 import numpy as np
 import pytest
+import tensorflow as tf
 from matplotlib.ft2font import FT2Font
 from PIL import Image
 
@@ -13,6 +14,8 @@ from cyclegan_tf.data.digits import (
     DOMAINS,
     PLAIN,
     STREET,
+    tfds_digits,
+    tfds_digits_are_laid_down,
     typeface_digits,
 )
 
@@ -86,3 +89,57 @@ def test_splits_and_seeds_share_no_digit_and_repeat(domain):
 def test_bad_arguments_are_named(arguments):
     with pytest.raises(InputError, match=str(next(iter(arguments.values())))):
         typeface_digits(**{"domain": PLAIN, "count": 1, **arguments})
+
+
+@pytest.fixture
+def laid_down(tmp_path):
+    """MNIST and SVHN of 20 and 10 images each, written by TFDS in its own format."""
+    tfds = pytest.importorskip("tensorflow_datasets")
+    rng = np.random.default_rng(0)
+    stored = {}
+    for name, version, shape in (
+        ("mnist", "3.0.1", (28, 28, 1)),
+        ("svhn_cropped", "3.1.0", (32, 32, 3)),
+    ):
+        parts = {}
+        for split, count in (("train", 20), ("test", 10)):
+            images = rng.integers(0, 255, (count, *shape), np.uint8)
+            labels = rng.integers(0, 10, count)
+            stored[name, split] = images, labels
+            ids = {"id": [f"{number}" for number in range(count)]}
+            parts[split] = tf.data.Dataset.from_tensor_slices(
+                {"image": images, "label": labels, **(ids if name == "svhn_cropped" else {})}
+            )
+        tfds.dataset_builders.store_as_tfds_dataset(
+            name=name,
+            version=version,
+            features=tfds.builder(name, data_dir=tmp_path).info.features,
+            split_datasets=parts,
+            data_dir=tmp_path,
+        )
+        assert tfds_digits_are_laid_down(tmp_path) == (name == "svhn_cropped")
+    return tmp_path, stored
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_mnist_and_svhn_are_read_where_tfds_has_them(laid_down):
+    folder, stored = laid_down
+    images, labels = tfds_digits(STREET, 7, split="test", data_dir=folder)
+    known = _labels_by_image(*stored["svhn_cropped", "test"])
+    assert [known[image.tobytes()] for image in images] == list(labels)
+    assert len({image.tobytes() for image in images}) == 7
+    images, labels = tfds_digits(PLAIN, 100, split="train", data_dir=folder)
+    known = _labels_by_image(*stored["mnist", "train"])
+    assert images.shape == (20, 32, 32, 3)
+    assert [known[image[..., 1].tobytes()] for image in images] == list(labels)
+
+
+def _labels_by_image(images, labels):
+    """By the bytes of an image, at 32 pixels; TFDS stores them in an order of its own."""
+    images = [Image.fromarray(image.squeeze()) for image in images]
+    resized = [image.resize((32, 32), Image.Resampling.BICUBIC) for image in images]
+    return {image.tobytes(): label for image, label in zip(resized, labels)}
+
+
+def test_without_a_folder_nothing_is_laid_down(tmp_path):
+    assert not tfds_digits_are_laid_down(tmp_path)
