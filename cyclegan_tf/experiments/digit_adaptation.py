@@ -28,8 +28,19 @@ SOURCE, UNIT, TARGET = "source", "unit", "target"
 SIZE = 32  # side of the images, in pixels
 TESTED = "target"  # whose scores are asked for
 _MOST = 2000  # training images of each domain
-BATCH_SIZE = 8
+BATCH_SIZE = 8  # of UNIT, from each domain
+LABELED = 32  # images in a step of a classifier
 _RATE = 5e-4  # as of UNIT's preset `demo`
+# The classes outweigh the rest of the discriminators' objective; among themselves the other weights
+# have the proportions of the paper.
+_WEIGHTS = {
+    "lambda_class": 10.0,
+    "lambda_features": 10.0,
+    "lambda_adversarial": 1.0,
+    "lambda_reconstruction": 10.0,
+    "lambda_cycle": 10.0,
+    "lambda_kl": 0.01,
+}
 _MINUTES = 3.0  # between checkpoints
 _SHOWN = 10  # of the sheet
 
@@ -97,7 +108,7 @@ class DigitAdaptationCell:
     @property
     def trained(self):
         """How many digits of a domain are trained on; fewer if a training does not see as many."""
-        return min(_MOST, BATCH_SIZE * self.steps)
+        return min(_MOST, LABELED * self.steps)
 
     def digits(self, domain, split):
         """`(images, labels)` of a domain, as of `cyclegan_tf.data.digits.typeface_digits`."""
@@ -122,7 +133,8 @@ class DigitAdaptationCell:
                 image_shape=(SIZE, SIZE, 3),
                 labeled=source,
                 labels=labels,
-                batch_size=BATCH_SIZE,
+                batch_size=LABELED,
+                **_WEIGHTS,
                 seed=self.seed,
             )
             model.compile(*(self._optimizer() for _ in range(2)))
@@ -159,7 +171,7 @@ class DigitAdaptationCell:
         )
         rng = np.random.default_rng(self.seed)
         for _ in range(self.steps):
-            chosen = rng.integers(len(images), size=BATCH_SIZE)
+            chosen = rng.integers(len(images), size=LABELED)
             loss = classifier.train_on_batch(to_float(images[chosen]), labels[chosen])
         log(f"The cross-entropy of the last step is {loss:.3f}.")
 

@@ -58,9 +58,9 @@ def labeled_networks(image_size, classes, *, base_filters, seed):
 
 def class_logits(networks, domain):
     """A model from images of a domain, such as `"a"`, to logits `(batch, classes)`."""
-    front = networks[f"discriminator_{domain}"]
-    _, answers, _ = networks["shared_discriminator"](front.output)
-    return keras.Model(front.inputs, answers)
+    front, shared = networks[f"discriminator_{domain}"], networks["shared_discriminator"]
+    classify = keras.Model(shared.inputs, shared.outputs[1])  # without the layer of the others
+    return keras.Model(front.inputs, classify(front.output))
 
 
 class LabeledUNIT(UNIT):
