@@ -29,6 +29,7 @@ _DIGITS = (
 )
 # As many as the tables have, halved: colors are easier to translate than label maps.
 _SHARE_OF_FILTERS = 2
+_STEPS_OF_DIGITS = 2  # times those of the tables: the images are small
 _DIGITS_PER_TEST_IMAGE = 10
 
 
@@ -103,7 +104,7 @@ def _digits(setting):
                 method=method,
                 of_tfds=of_tfds,
                 seed=seed,
-                steps=setting.steps,
+                steps=_STEPS_OF_DIGITS * setting.steps,
                 base_filters=setting.base_filters // _SHARE_OF_FILTERS,
                 tested=setting.count * _DIGITS_PER_TEST_IMAGE,
             )
@@ -114,7 +115,7 @@ def _digits(setting):
     images = "SVHN → MNIST" if of_tfds else "street → plain digits, drawn from typefaces"
     note = (
         f"{images}, {digits.SIZE} pixels, {cells[0].trained:,} of each domain to train on and "
-        f"{cells[0].tested:,} of the target to test on. {setting.steps:,} steps of "
+        f"{cells[0].tested:,} of the target to test on. {cells[0].steps:,} steps of "
         f"{digits.LABELED} labeled images and {cells[0].base_filters} filters in each row; the "
         f"costs are UNIT's, which also sees {digits.BATCH_SIZE} images of each domain in a step. "
         f"{_seeds(setting)} The paper's figure is of SVHN → MNIST, all of it: compare the order, "
