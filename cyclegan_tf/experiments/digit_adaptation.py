@@ -35,7 +35,7 @@ _RATE = 5e-4  # as of UNIT's preset `demo`
 # have the proportions of the paper.
 _WEIGHTS = {
     "lambda_class": 10.0,
-    "lambda_features": 10.0,
+    "lambda_features": 3.0,
     "lambda_adversarial": 1.0,
     "lambda_reconstruction": 10.0,
     "lambda_cycle": 10.0,

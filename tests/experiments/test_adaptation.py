@@ -22,9 +22,9 @@ from cyclegan_tf.pixels import to_float
 SIZE, CLASSES = 16, 10
 
 
-def _segmenter_cell(trained_on, steps=12):
+def _segmenter_cell(trained_on, size=SIZE):
     return SegmenterAdaptationCell(
-        "cell", trained_on, SIZE, seed=5, steps=steps, base_filters=4, tested=3
+        "cell", trained_on, size, seed=5, steps=12, base_filters=4, tested=3
     )
 
 
@@ -60,12 +60,12 @@ def test_a_segmenter_is_scored_on_real_images_that_none_is_trained_on(tmp_path):
 
 @pytest.mark.slow
 def test_a_segmenter_of_translated_images_resumes(tmp_path):
-    cell = _segmenter_cell("translated")
+    cell = _segmenter_cell("translated", 32)
     result = cell.run(tmp_path, print)
     _check_segmenter(result)
     assert result["cost"]["steps"] == 12
     np.testing.assert_array_equal(_images(tmp_path / "images" / "trainA"), cell.labeled()[0])
-    real = _segmenter_cell("real").labeled()[0]
+    real = _segmenter_cell("real", 32).labeled()[0]
     np.testing.assert_array_equal(_images(tmp_path / "images" / "trainB"), real)
     assert (tmp_path / "translated.png").exists()
     assert cell.run(tmp_path, print)["scores"] == result["scores"]
@@ -165,7 +165,9 @@ def test_its_training_resumes_with_the_same_labeled_images(tmp_path):
 
 
 def test_a_classifier_learns_to_read_held_out_digits(tmp_path):
-    cell = DigitAdaptationCell("cell", "target", False, seed=2, steps=240, base_filters=8, tested=40)
+    cell = DigitAdaptationCell(
+        "cell", "target", False, seed=2, steps=240, base_filters=8, tested=40
+    )
     scores = cell.run(tmp_path, print)["scores"]["last"]["target"]
     assert scores["accuracy"] > 0.35  # of ten classes
 
