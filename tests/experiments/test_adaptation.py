@@ -98,7 +98,7 @@ def _labeled_unit(count=20, **arguments):
     return model
 
 
-def test_the_losses_of_classes_and_features_are_those_by_hand():
+def test_the_losses_are_those_by_hand_and_their_step_changes_the_classifier():
     model = _labeled_unit(1, lambda_class=7.0, lambda_features=3.0)  # each draw is of one image
     (image_a,), (label,) = typeface_digits(STREET, 1, SIZE)
     image_a, image_b = to_float(image_a)[None], np.full((1, SIZE, SIZE, 3), 0.5, np.float32)
@@ -121,12 +121,9 @@ def test_the_losses_of_classes_and_features_are_those_by_hand():
     )
     assert losses["features"] == pytest.approx(3.0 * distance, rel=1e-4)
 
-
-def test_the_discriminators_step_changes_the_classifier_and_what_leads_to_it():
-    model = _labeled_unit()
     before = {v.path: np.array(v) for v in model.variables_of("discriminator")}
     assert any("classes" in path for path in before)
-    model.train_on_batch(*np.zeros((2, 4, SIZE, SIZE, 3), np.float32))
+    model.train_on_batch(image_a, image_b)
     now = {v.path: np.array(v) for v in model.variables_of("discriminator")}
     assert all((before[path] != now[path]).any() for path in before if "kernel" in path)
 
