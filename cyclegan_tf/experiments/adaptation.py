@@ -1,16 +1,21 @@
 """The study `adaptation`: translation in the service of a classifier of another domain."""
 
-from cyclegan_tf.choices import SCENES
+import functools
+import shutil
+
+from cyclegan_tf import files
 from cyclegan_tf.data.digits import tfds_digits_are_laid_down
-from cyclegan_tf.errors import InputError
 from cyclegan_tf.experiments import digit_adaptation as digits
 from cyclegan_tf.experiments import segmenter_adaptation as segmenters
 from cyclegan_tf.experiments.digit_adaptation import DigitAdaptationCell
-from cyclegan_tf.experiments.segmenter_adaptation import SegmenterAdaptationCell
+from cyclegan_tf.experiments.grid import GridFolder
+from cyclegan_tf.experiments.segmenter_adaptation import SHEET, SegmenterAdaptationCell
 from cyclegan_tf.experiments.study import Study
 from cyclegan_tf.experiments.tables import Row, Table, write_table
 from cyclegan_tf.experiments.training_cell import MEASURES
 
+_NAME = "adaptation"
+_SIZE = 64  # side of the scenes, in pixels
 # Figures of VGG16-FCN8s from GTA5 to Cityscapes, in table 4 of CyCADA (arXiv 1711.03213): "source
 # only", "pixel-only" and "oracle". It has no mean over classes of the share of right pixels.
 _SEGMENTERS = (
@@ -34,27 +39,49 @@ _DIGITS_PER_TEST_IMAGE = 10
 
 
 def adaptation_study(setting):
-    """The `Study` of a `Setting`: segmenters of scenes, classifiers of digits.
+    """The `Study`: segmenters of scenes, and classifiers of digits.
 
-    Raises:
-        InputError: the images of the setting are not the built-in scenes.
+    It writes `adaptation.md`, both tables and sheets of translations, and a section of the page.
+
+    Args:
+        setting: a `cyclegan_tf.experiments.translation_tables.Setting`, whose images do not count:
+            these are made.
     """
-    if setting.images.source != SCENES:
-        raise InputError(
-            "The study adaptation is of two styles of the built-in scenes, and of digits. "
-            f"Received: --data {setting.images.source}; leave it out for this study."
-        )
     of_segmenters, segmenter_table = _segmenters(setting)
     of_digits, digit_table = _digits(setting)
-
-    def write(results, folder):
-        return "".join(
-            write_table(table, results, folder) for table in (segmenter_table, digit_table)
-        )
-
     # A seed after the other, so that tables of fewer seeds are there early.
     cells = sorted((*of_segmenters, *of_digits), key=lambda cell: cell.seed)
-    return Study("adaptation", tuple(cells), write)
+    sheets = [
+        (segmenter_table, _sheet(of_segmenters, trained_on=segmenters.TRANSLATED)),
+        (digit_table, _sheet(of_digits, method=digits.UNIT)),
+    ]
+    return Study(_NAME, tuple(cells), functools.partial(_write, sheets))
+
+
+def _sheet(cells, **kind):
+    """The name of the first cell of a kind, which draws a sheet of translations."""
+    return next(cell.name for cell in cells if kind.items() <= vars(cell).items())
+
+
+def _write(sheets, results, folder):
+    """Writes the files of both tables; a section of the page, empty without results."""
+    text, page = [], []
+    for table, cell in sheets:
+        section = write_table(table, results, folder)
+        if not section:
+            continue
+        page.append(section)
+        text.append((folder / f"{table.name}.md").read_text(encoding="utf-8").strip())
+        text.append(f"![The table as bars]({table.name}.png)")
+        sheet = GridFolder(folder.parent).cell(cell) / SHEET
+        if sheet.exists():
+            with files.atomic_file(folder / f"{cell}.png") as path:
+                shutil.copyfile(sheet, path)
+            text.append(f"![Translations]({cell}.png)")
+            page.append(f'<img src="{folder.name}/{cell}.png" alt="Translations">')
+    if text:
+        files.write_text(folder / f"{_NAME}.md", "\n\n".join(text) + "\n")
+    return "".join(page)
 
 
 def _segmenters(setting):
@@ -65,7 +92,7 @@ def _segmenters(setting):
             SegmenterAdaptationCell(
                 name=f"adaptation_segmenter_{trained_on}_{seed}",
                 trained_on=trained_on,
-                image_size=setting.images.image_size,
+                image_size=_SIZE,
                 seed=seed,
                 steps=setting.steps,
                 base_filters=setting.base_filters // _SHARE_OF_FILTERS,
@@ -77,7 +104,7 @@ def _segmenters(setting):
         rows.append(Row(label, tuple(cell.name for cell in of_row), segmenters.TESTED, paper))
     note = (
         f"A segmenter is trained on the images named, {cells[0].trained} of them, and tested on "
-        f"{setting.count} real ones: scenes in two styles, {setting.images.image_size} pixels. "
+        f"{setting.count} real ones: scenes in two styles, {_SIZE} pixels. "
         f"CycleGAN: unpaired, {setting.steps:,} steps, {cells[0].base_filters} filters, identity "
         f"loss; its costs are below. {_seeds(setting)} The paper's figures are those of CyCADA, "
         "from GTA5 to Cityscapes: compare the order, not the values."

@@ -9,11 +9,12 @@ import dataclasses
 import keras
 import numpy as np
 
-from cyclegan_tf import data, files
+from cyclegan_tf import data, files, processor
 from cyclegan_tf.data.digits import CLASSES, PLAIN, STREET, tfds_digits, typeface_digits
 from cyclegan_tf.errors import TrainingDiverged
 from cyclegan_tf.experiments.costs import cost_of
 from cyclegan_tf.experiments.labeled_unit import LabeledUNIT, class_logits, labeled_networks
+from cyclegan_tf.experiments.segmenter_adaptation import SHEET
 from cyclegan_tf.experiments.training_cell import EPOCHS
 from cyclegan_tf.pixels import to_float
 from cyclegan_tf.precision import policy
@@ -42,7 +43,7 @@ _WEIGHTS = {
     "lambda_kl": 0.01,
 }
 _MINUTES = 3.0  # between checkpoints
-_SHOWN = 10  # of the sheet
+_SHOWN = 10  # rows of the sheet
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,6 +104,7 @@ class DigitAdaptationCell:
                 "last": {TESTED: {"accuracy": scores[PLAIN], "source_accuracy": scores[STREET]}}
             },
             "cost": cost,
+            "machine": processor.name(),
         }
 
     @property
@@ -152,7 +154,7 @@ class DigitAdaptationCell:
             verbose=0,
             callbacks=[MachineLog(run.machine), Checkpoints(run.checkpoints, _MINUTES)],
         )
-        self._write_sheet(model, source[:_SHOWN], target[:_SHOWN], folder / "translated.png")
+        self._write_sheet(model, source[:_SHOWN], target[:_SHOWN], folder / SHEET)
         return cost_of(run, model, BATCH_SIZE)
 
     def _write_sheet(self, model, source, target, path):

@@ -9,7 +9,7 @@ import dataclasses
 import numpy as np
 from PIL import Image
 
-from cyclegan_tf import files
+from cyclegan_tf import files, processor
 from cyclegan_tf.data.drawn_scenes import DrawnScene
 from cyclegan_tf.data.scenes import CLASSES, scene_pairs
 from cyclegan_tf.errors import TrainingDiverged
@@ -26,7 +26,8 @@ RENDERED, TRANSLATED, REAL = "rendered", "translated", "real"
 TESTED = REAL  # whose scores are asked for
 _MOST = 300  # training scenes of each style
 _SEGMENTER_STEPS = 200
-_SHOWN = 6  # of the sheet
+SHEET = "translated.png"  # in the folder of the cell
+_SHOWN = 6  # rows of it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,6 +86,7 @@ class SegmenterAdaptationCell:
                 name: None if np.isnan(value) else float(value) for name, value in zip(CLASSES, iou)
             },
             "cost": cost,
+            "machine": processor.name(),
         }
 
     @property
@@ -140,7 +142,7 @@ class SegmenterAdaptationCell:
         grid = image_grid(
             [list(graphics[:_SHOWN]), list(translated[:_SHOWN])], ["rendered", "translated"]
         )
-        with files.atomic_file(folder / "translated.png") as path:
+        with files.atomic_file(folder / SHEET) as path:
             grid.save(path)
         return translated, cost_of(run, model, batch_size=1)
 

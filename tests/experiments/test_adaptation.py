@@ -1,13 +1,14 @@
 """The study `adaptation`: which images train what, losses by hand, a training that resumes."""
 
 import json
+import re
 
 import keras
 import numpy as np
 import pytest
 from PIL import Image
 
-from cyclegan_tf import Checkpoints, InputError, data
+from cyclegan_tf import Checkpoints, data
 from cyclegan_tf.data.digits import STREET, typeface_digits
 from cyclegan_tf.data.drawn_scenes import DrawnScene
 from cyclegan_tf.data.scenes import render
@@ -42,7 +43,7 @@ def test_each_segmenter_is_trained_on_what_its_name_says():
     np.testing.assert_array_equal(graphics, to_translate)
     np.testing.assert_array_equal(classes, same)
     for number in range(12):
-        expected, truth = render(number, (SIZE, SIZE), 5, DrawnScene)
+        expected, truth = render(number, (SIZE, SIZE), 5, style=DrawnScene)
         np.testing.assert_array_equal(graphics[number], expected)
         np.testing.assert_array_equal(classes[number], truth)
         # Real images are of other streets.
@@ -182,12 +183,9 @@ def test_unit_reads_digits_and_tells_what_it_took(tmp_path):
 # The study
 
 
-def _setting(source="scenes"):
-    return Setting(labeled_source(source, 32), seeds=(0, 1), steps=24, base_filters=8)
-
-
 def test_the_tables_have_the_scores_of_the_cells(tmp_path):
-    study = adaptation_study(_setting())
+    images = labeled_source("scenes", 32)
+    study = adaptation_study(Setting(images, seeds=(0, 1), steps=24, base_filters=8))
     names = [cell.name for cell in study.cells]
     assert len(set(names)) == len(names) == 12
     cost = {"steps": 24, "images": 24, "seconds": 2.0, "parameters": 1e6, "peak_memory_gib": 1.0}
@@ -202,18 +200,21 @@ def test_the_tables_have_the_scores_of_the_cells(tmp_path):
             "scores": {"last": {"real": scores, "target": scores}},
             "cost": cost if "translated" in cell.name else {},
         }
-    html = study.write(results, tmp_path)
-    lines = (tmp_path / "adaptation_segmenter.md").read_text().splitlines()
+    sheet = tmp_path / "cells" / "adaptation_digits_unit_0" / "translated.png"
+    sheet.parent.mkdir(parents=True)
+    Image.new("RGB", (9, 7)).save(sheet)
+    tables = tmp_path / "tables"
+    html = study.write(results, tables)
+    lines = (tables / "adaptation.md").read_text().splitlines()
     mean = " | ".join(["0.510 ± 0.014"] * 3)
     (line,) = [
         line for line in lines if line.startswith("| computer graphics through CycleGAN | 2 |")
     ]
     assert mean in line
     assert sum("1.00 M" in line for line in lines) == 1  # the costs of that row alone
-    assert (tmp_path / "adaptation_digits.csv").exists()
     assert html.count("<h2>") == 2
-
-
-def test_other_images_than_scenes_are_refused(tmp_path):
-    with pytest.raises(InputError, match="of the built-in scenes, and of digits"):
-        adaptation_study(_setting("earth"))
+    assert html.count("<img") == 1
+    shown = re.findall(r"\]\((.*)\)", "\n".join(lines))
+    assert len(shown) == 3
+    assert all((tables / name).exists() for name in shown)
+    assert study.write({}, tmp_path / "nothing") == ""
