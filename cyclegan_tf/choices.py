@@ -30,7 +30,17 @@ SPLITS = ("test", "train")  # to score a model on
 INCEPTION_RESIZINGS = ("clean", "legacy_pytorch", "legacy_tensorflow")
 TRACKERS = ("wandb", "mlflow")  # of experiments, beside CSV and TensorBoard
 # That `reproduce` repeats.
-STUDIES = ("table1", "table2", "table3", "table4", "table5", "unit", "failures", "style")
+STUDIES = (
+    "table1",
+    "table2",
+    "table3",
+    "table4",
+    "table5",
+    "unit",
+    "adaptation",
+    "failures",
+    "style",
+)
 STRATEGIES = ("auto", "one", "mirrored", "multi-worker", "tpu")
 
 # Precisions, and the Keras dtype policy of each.

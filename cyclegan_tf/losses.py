@@ -125,7 +125,16 @@ def class_cross_entropy(logits, label):
         logits: `(batch, classes)`.
         label: the class of all of them.
     """
-    labels = tf.fill(tf.shape(logits)[:1], label)
+    return cross_entropy(logits, tf.fill(tf.shape(logits)[:1], label))
+
+
+def cross_entropy(logits, labels):
+    """E[-log softmax(logits)[label]] of a classifier.
+
+    Args:
+        logits: `(batch, classes)`.
+        labels: the class of each, integers `(batch,)`.
+    """
     logits = _at_least_float32(logits)
     return _global_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
 

@@ -100,29 +100,35 @@ def scene_sources(count=1000, image_size=64, split="train", seed=0, paired=False
     ]
 
 
-def scene_pairs(count=100, image_size=64, *, split="test", seed=0):
+def scene_pairs(count=100, image_size=64, *, split="test", seed=0, skip=0, style=None):
     """Scenes with ground truth, for scoring.
+
+    Args:
+        count, image_size, split, seed: as of `scenes`.
+        skip: how many scenes of the split are left out before the first one.
+        style: as of `render`.
 
     Returns:
         `(label_maps, photographs, classes)`: uint8 `(count, height, width, 3)` twice, and uint8
         `(count, height, width)`, indices into `CLASSES`, all three of the same scenes.
     """
     size = checked_size("scenes", count, image_size, split, seed)
-    first = _first(split)
-    rendered = [render(first + number, size, seed) for number in range(count)]
+    first = _first(split) + skip
+    rendered = [render(first + number, size, seed, style=style) for number in range(count)]
     photographs, classes = (np.stack(part) for part in zip(*rendered))
     return COLORS[classes], photographs, classes
 
 
-def render(number, size, seed=0, cars=True):
+def render(number, size, seed=0, cars=True, style=None):
     """Scene `number`: a photograph `(height, width, 3)` and its classes `(height, width)`.
 
     Args:
         number, seed: integers, not negative.
         size: `(height, width)` in pixels.
         cars: whether there are cars; without them trees may be other ones.
+        style: a subclass of `Scene` that paints the same scene in another way.
     """
-    return _Scene(np.random.default_rng([seed, number]), size).finished(cars)
+    return (style or Scene)(np.random.default_rng([seed, number]), size).finished(cars)
 
 
 def _first(split):
@@ -144,8 +150,8 @@ class _Wall:
     light: float
 
 
-class _Scene:
-    """A street seen along its middle, painted from the back to the front.
+class Scene:
+    """A street seen along its middle, painted from the back to the front as a photograph.
 
     Lengths are in units of the image's height, so that x runs from 0 to `width / height`;
     y runs downwards. `depth` is 0 at the camera and 1 at the horizon.

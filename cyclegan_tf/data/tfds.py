@@ -1,7 +1,11 @@
 """Two splits of a TensorFlow Datasets data set."""
 
 import contextlib
+import os
 import pathlib
+
+import numpy as np
+from PIL import Image
 
 from cyclegan_tf.data import image_files
 from cyclegan_tf.data.pipeline import Source, dataset
@@ -72,6 +76,42 @@ def tfds_sources(name, a=None, b=None, split="train", data_dir=None, channels=3)
     return [_source(builder, part, number) for part, number in zip(parts, channels)]
 
 
+def labeled_images(name, split, count, image_size, data_dir=None):
+    """Images in memory and their classes, of a TFDS data set such as `"mnist"`.
+
+    Args:
+        name: of a data set with one image feature and the feature `label`.
+        split: TFDS split expression.
+        count: the first ones, or all if there are fewer.
+        image_size: side of the squares that the images become, in pixels.
+        data_dir: where TFDS keeps its data sets; its own default if `None`.
+
+    Returns:
+        `(images, labels)`: uint8 `(count, image_size, image_size, 3)` and int64 `(count,)`.
+
+    Raises:
+        InputError: the data set or the split is missing, or it has no labels.
+        ImportError: tensorflow-datasets is not installed.
+    """
+    builder = _prepared(name, data_dir)
+    if "label" not in builder.info.features:
+        raise InputError(f"{name} has no feature `label`.")
+    examples, key = _examples(builder, split, count)
+    size = (image_size, image_size)
+    images = [image_files.read(example[key].numpy(), 3) for example in examples]
+    images = [Image.fromarray(image).resize(size, Image.Resampling.BICUBIC) for image in images]
+    labels = [int(example["label"]) for example in examples]
+    return np.stack([np.asarray(image) for image in images]), np.array(labels)
+
+
+def is_laid_down(name, data_dir=None):
+    """Whether TFDS has a data set on the disk, so that it would not be downloaded."""
+    root = data_dir or os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")
+    if not (pathlib.Path(root).expanduser() / name).exists():
+        return False  # without the seconds that an import takes
+    return _import_tfds().builder(name, data_dir=data_dir).is_prepared()
+
+
 def _import_tfds():
     tensorflow_datasets = required("tensorflow_datasets", "tfds", "from_tfds needs")
     if not hasattr(tensorflow_datasets, "builder"):  # it logs its own import errors and continues
@@ -125,6 +165,17 @@ def _config(builder):
 
 
 def _source(builder, split, channels):
+    examples, key = _examples(builder, split)
+    encoded = [example[key].numpy() for example in examples]
+    return Source(
+        f"{builder.name} {split}",
+        lambda number, size: image_files.read(encoded[number], channels, size),
+        [image_files.size(image) for image in encoded],
+    )
+
+
+def _examples(builder, split, count=-1):
+    """The first examples of a split, or all, and the name of their feature of encoded images."""
     tfds = _import_tfds()
     keys = [key for key, f in builder.info.features.items() if isinstance(f, tfds.features.Image)]
     if len(keys) != 1:
@@ -137,14 +188,10 @@ def _source(builder, split, channels):
         raise InputError(
             f"{builder.name} has no split {split!r}; it has {', '.join(builder.info.splits)}."
         ) from error
-    encoded = [example[keys[0]].numpy() for example in examples]
-    if not encoded:
+    examples = list(examples.take(count))
+    if not examples:
         raise InputError(f"The split {split!r} of {builder.name} holds no images.")
-    return Source(
-        f"{builder.name} {split}",
-        lambda number, size: image_files.read(encoded[number], channels, size),
-        [image_files.size(image) for image in encoded],
-    )
+    return examples, keys[0]
 
 
 def _first_line(error):

@@ -9,6 +9,7 @@ import re
 from cyclegan_tf import files
 from cyclegan_tf.choices import BUILT_IN, STUDIES, check
 from cyclegan_tf.errors import InputError
+from cyclegan_tf.experiments.adaptation import adaptation_study
 from cyclegan_tf.experiments.failure_study import failure_study
 from cyclegan_tf.experiments.grid import GridFolder, Progress, run_cells
 from cyclegan_tf.experiments.grid_page import write_grid_page
@@ -36,8 +37,13 @@ _MEANT = {
     "unit": unit_table,
 }
 # Which are no tables of scores.
-_STUDIES = {"table1": real_or_fake_study, "failures": failure_study, "style": style_study}
-_OWN_IMAGES = ("failures", _STYLE)  # which need no label maps
+_STUDIES = {
+    "table1": real_or_fake_study,
+    "adaptation": adaptation_study,
+    "failures": failure_study,
+    "style": style_study,
+}
+_OWN_IMAGES = ("adaptation", "failures", _STYLE)  # which need no label maps
 # A try of everything within minutes, whose numbers say little.
 _QUICK = {"steps": 4 * EPOCHS, "base_filters": 8, "count": 16, "searched": 4}
 _SIZES, _SIZE = {"scenes": 64}, 128
@@ -128,7 +134,7 @@ def _chosen(names):
 
 
 def _source(names, data, size):
-    """The images of the studies; those of failures are made, whatever the others are."""
+    """The images of the studies; some studies make theirs, whatever the others are."""
     if _STYLE not in names:
         return labeled_source(data, size)
     if others := [name for name in names if name not in _OWN_IMAGES]:

@@ -15,6 +15,7 @@ _HEADS = {
     "iou": "class IoU",
     "kernel": "kernel distance",
     "psnr": "PSNR, dB",
+    "source_accuracy": "accuracy on the source",
 }
 _LOW_IS_GOOD = ("kernel",)
 

@@ -1,12 +1,9 @@
 """A cell of a table: one training, and the scores of its last and of its best epoch."""
 
 import dataclasses
-import resource
-import sys
 
-import numpy as np
-
-from cyclegan_tf.errors import InputError, TrainingDiverged
+from cyclegan_tf.errors import TrainingDiverged
+from cyclegan_tf.experiments.costs import cost_of
 from cyclegan_tf.experiments.labeled_source import LabeledSource
 from cyclegan_tf.runs.evaluation import evaluate
 from cyclegan_tf.runs.evaluations import read
@@ -80,7 +77,7 @@ class TrainingCell:
             model = train(options, run.path, verbose=0, log=log)
         except TrainingDiverged as error:  # which tables tell
             return {"diverged": str(error), "options": dataclasses.asdict(options)}
-        cost = {**_cost(run, model, options), "peak_memory_gib": _peak_memory()}
+        cost = cost_of(run, model, options.training.batch_size)
         held_out = self.images.held_out(options, self.count)
         last = self._evaluations(model, held_out, log)
         scores = {"last": _scores(last)}
@@ -144,32 +141,3 @@ def _short(scores):
         _OF_PHOTOGRAPHS.get(name, "kernel" if name.startswith("kernel") else name): value
         for name, value in scores.items()
     }
-
-
-def _cost(run, model, options):
-    """What the training took, as JSON values."""
-    machine = read_machine(run.machine)
-    if machine is None:
-        raise InputError(f"{run.machine} is missing or damaged; remove {run.path.parent} to retry.")
-    return {
-        "steps": machine["steps"],
-        "images": machine["steps"] * options.training.batch_size,
-        "seconds": machine["seconds"],
-        "parameters": _parameters(model),
-    }
-
-
-def _parameters(model):
-    """How many numbers are trained; those that networks share count once."""
-    weights = {
-        id(weight): weight
-        for network in model.networks.values()
-        for weight in network.trainable_variables
-    }
-    return int(sum(np.prod(weight.shape) for weight in weights.values()))
-
-
-def _peak_memory():
-    """Of this process so far, in GiB."""
-    size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(size / (2**30 if sys.platform == "darwin" else 2**20), 2)

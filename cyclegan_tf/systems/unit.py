@@ -2,6 +2,7 @@
 
 import functools
 from types import MappingProxyType
+from typing import ClassVar
 
 import keras
 import tensorflow as tf
@@ -103,6 +104,8 @@ class UNIT(System):
 
     # The discriminators' step lies before the generators' losses, which a batch computes at once.
     accumulates = False
+    # Of the losses that a subclass adds, as `System` takes them.
+    further_panels: ClassVar[dict] = {}
 
     def __init__(
         self,
@@ -157,9 +160,12 @@ class UNIT(System):
                 "generator": NETWORKS[:6],
                 "discriminator": tuple(name for name in networks if "discriminator" in name),
             },
-            loss_panels=_loss_panels(
-                adversarial, lambda_adversarial * len(networks["discriminator_a"].outputs)
-            ),
+            loss_panels={
+                **_loss_panels(
+                    adversarial, lambda_adversarial * len(networks["discriminator_a"].outputs)
+                ),
+                **self.further_panels,
+            },
             image_shapes=shapes,
             seed=seed,
             remat=remat,
