@@ -15,7 +15,8 @@ PYTEST := python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 PYTHON_OLDEST ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.12*/bin/python3.12) python3.12)
 PYTHON_NEWEST ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.13*/bin/python3.13) python3.13)
 
-.PHONY: demo web test test-quick test-matrix test-oldest test-newest lint bench evidence clean
+.PHONY: demo web pretrained test test-quick test-matrix test-oldest test-newest lint bench evidence \
+	clean
 
 demo: .venv/installed
 	$(BIN)/cyclegan-tf demo --out runs/demo
@@ -28,6 +29,10 @@ web: .venv/installed runs/demo/examples
 
 runs/demo/examples:
 	$(MAKE) demo
+
+# Trains the translators that come with the package anew, and replaces their files: 1 to 2 hours.
+pretrained: .venv/installed
+	$(BIN)/python -m cyclegan_tf.experiments.pretrained
 
 test: lint .venv/torch
 	$(BIN)/$(PYTEST)

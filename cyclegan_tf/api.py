@@ -3,7 +3,7 @@
 from cyclegan_tf import data, metrics
 from cyclegan_tf.errors import InputError, TrainingDiverged
 from cyclegan_tf.exporting import tflite
-from cyclegan_tf.exporting.export import export_keras, export_saved_model
+from cyclegan_tf.exporting.export import export, export_keras, export_saved_model
 from cyclegan_tf.exporting.onnx import export_onnx
 from cyclegan_tf.exporting.tflite.export import export_tflite
 from cyclegan_tf.exporting.web import export_web

@@ -24,6 +24,7 @@ SIDE_BY_SIDE = ("none", *DIRECTIONS)  # the order of two images in one file
 # Sources that are not folders; `TFDS` begins a name.
 SCENES, EARTH = BUILT_IN = ("scenes", "earth")
 TFDS = "tfds:"
+PRETRAINED = "pretrained:"  # begins the name of a model that comes with the package
 SPLITS = ("test", "train")  # to score a model on
 # How images become 299 by 299 pixels for the network of FID: as in clean-fid, in pytorch-fid, in
 # TensorFlow 1.
@@ -50,6 +51,7 @@ PRECISIONS = ("auto", *POLICIES)
 # What `export` writes.
 KINDS = ("saved_model", "tflite", "onnx", "keras")
 USUAL_KINDS = KINDS[:2]
+STORED_WEIGHTS = ("float32", "float16")  # of a .keras file
 QUANTIZATIONS = ("none", "float16", "dynamic", "int8", "auto")
 
 # Of an image to translate, if memory allows; about as large as a phone's photographs.

@@ -100,6 +100,7 @@ def export(
 
     import_tensorflow()
     from cyclegan_tf.runs.load import load
+    from cyclegan_tf.runs.pretrained import model_path
 
     loaded = load(model)
     directions = (direction.value,) if direction != Directions.both else tuple(loaded.generators)
@@ -108,7 +109,6 @@ def export(
     of_tflite = {
         "quantization": quantization.value if quantization else "none",
         "representative": representative,
-        "run": model if model.is_dir() else None,
     }
     paths = []
     if torch:
@@ -125,7 +125,9 @@ def export(
             image_size=image_size,
             precision=precision.value if precision else "float32",
             kinds=made - {"web"},
-            **({**of_tflite, "any_size": any_size, "log": typer.echo} if "tflite" in made else {}),
+            run=model,
+            log=typer.echo,
+            **({**of_tflite, "any_size": any_size} if "tflite" in made else {}),
         ).values()
     for path in paths:
         typer.echo(path)
@@ -133,7 +135,11 @@ def export(
         from cyclegan_tf.exporting.web import export_web
 
         names = {"domains": domains or ("A", "B"), "examples": examples or (None, None)}
-        typer.echo(export_web(loaded, web, directions, image_size=image_size, **names, **of_tflite))
+        run = model_path(model) if model_path(model).is_dir() else None
+        made = export_web(
+            loaded, web, directions, image_size=image_size, run=run, **names, **of_tflite
+        )
+        typer.echo(made)
 
 
 # The kinds of files that each option of `export` applies to.

@@ -6,7 +6,6 @@ import time
 
 from cyclegan_tf.choices import BUILT_IN
 from cyclegan_tf.errors import InputError
-from cyclegan_tf.files import sha256_of
 from cyclegan_tf.runs.baselines import MEANINGS
 from cyclegan_tf.runs.evaluation import evaluate
 from cyclegan_tf.runs.evaluation_page import (
@@ -21,7 +20,8 @@ from cyclegan_tf.runs.folder import RunFolder
 from cyclegan_tf.runs.held_out import held_out
 from cyclegan_tf.runs.load import load
 from cyclegan_tf.runs.measures import SEGMENTED, chosen, measures_of
-from cyclegan_tf.runs.scored_images import image_options, model_file, options_of_file
+from cyclegan_tf.runs.pretrained import check_out, model_path
+from cyclegan_tf.runs.scored_images import digest_of, image_options, options_of_file
 from cyclegan_tf.runs.segmenter import segmenter_of
 from cyclegan_tf.runs.sources import BUILT_IN_SOURCES
 from cyclegan_tf.runs.translated import directions_of
@@ -48,9 +48,10 @@ def evaluate_files(
     """Scores the model of a run or file, and writes `scores.json` and a page.
 
     Args:
-        model: the folder of a run, or a `.keras` file.
+        model: as `load` takes it: the folder of a run, or a `.keras` file, for example.
         data: a source of images as `cyclegan-tf train` takes it; the run's own if `None`.
         out: the folder to write; by default `evaluation` in the run's folder or beside the file.
+            A pretrained model has no such place.
         domain_b, split, paired, direction, measures, count, seed: see `held_out` and `evaluate`.
         image_size: side of the images; that of the training if `None`.
         inception: the file of the network of FID; without it, features are EfficientNet-Lite0's
@@ -67,13 +68,14 @@ def evaluate_files(
         InputError: there is no model or there are no images, or an argument does not fit.
         ImportError: a measure was asked for by name, and the extra that it needs is missing.
     """
-    path = pathlib.Path(model)
-    out = pathlib.Path(out) if out else _beside(path)
+    check_out(model, out)
+    path = model_path(model)
+    out = pathlib.Path(out) if out else beside(path)
     check_replaceable(out)
     if resizing is not None and inception is None:
         raise InputError("--resizing is that of images for --inception; give that file too.")
     loaded = load(path)
-    digest = sha256_of(model_file(path))  # at once: a training may replace the file
+    digest = digest_of(path)  # at once: a training may replace the file
     options = image_options(path, loaded, data, domain_b, image_size, split)
     features = _extractor(inception, resizing, measures, log)
     if segmenter:
@@ -111,7 +113,7 @@ def evaluate_files(
     return evaluation
 
 
-def _beside(path):
+def beside(path):
     """Where scores go if nothing else is asked for: those of a run's other files stay apart."""
     if path.is_dir():
         return RunFolder(path).evaluation

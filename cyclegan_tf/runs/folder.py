@@ -36,6 +36,18 @@ class RunFolder:
         self.trackers = path / "trackers.json"  # the run's names in trackers of experiments
         self.machine = path / "machine.json"  # what trained it, and for how long
 
+    def model_of(self, path):
+        """Which of the run's models a file is: `"last"`, `"best"`, or the number of its epoch.
+
+        `None` if it is none of them.
+        """
+        path = pathlib.Path(path).absolute()
+        known = {self.model.absolute(): "last", self.best.absolute(): "best"}
+        number = path.stem.removeprefix("epoch_")
+        if path.parent == self.epochs.absolute() and number.isdecimal():
+            return int(number)
+        return known.get(path)
+
     def options(self):
         """The `RunOptions` of the run that the folder holds; `None` if it holds none."""
         return options_of(self.path)
@@ -122,6 +134,17 @@ class RunFolder:
             self.options_file,  # last, because it tells a run from other files
         ):
             file.unlink(missing_ok=True)
+
+
+def run_of(path):
+    """The `RunFolder` that is at a path, or that a file is in; `None` if there is none.
+
+    Args:
+        path: of the folder of a run, or of a model such as `best.keras` or one in `epochs/`.
+    """
+    path = pathlib.Path(path).absolute()
+    places = (path,) if path.is_dir() else (path.parent, path.parent.parent)
+    return next((RunFolder(place) for place in places if (place / OPTIONS_FILE).exists()), None)
 
 
 def _is_intact(model):

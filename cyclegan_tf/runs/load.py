@@ -2,17 +2,18 @@
 
 import importlib
 import json
-import pathlib
 import zipfile
 import zlib
 
 import h5py
 import keras
 
+from cyclegan_tf.choices import BUILT_IN, DIRECTIONS
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.networks.generators import size_multiple
 from cyclegan_tf.recipes import SYSTEMS
 from cyclegan_tf.runs.folder import RunFolder
+from cyclegan_tf.runs.pretrained import model_path
 from cyclegan_tf.translation.translator import Translator
 
 # Keras knows the classes of a file once they are registered: the systems, their layers and pools.
@@ -21,19 +22,25 @@ for _name in SYSTEMS:
 
 
 def load(path):
-    """The model of a run's folder, a `.keras` or an HDF5 file, to translate with and to export.
+    """A model to translate with and to export.
 
-    The optimizers' state, most of such a file, is not read; `keras.saving.load_model` reads it.
+    The optimizers' state, most of a run's file, is not read; `keras.saving.load_model` reads it.
+
+    Args:
+        path: a run's folder, a `.keras` or an HDF5 file, a folder that `export` wrote `.keras`
+            files to, or `"pretrained:earth"` or `"pretrained:scenes"`, which come with the package.
 
     Returns:
         A system, not compiled; for a file that holds only a generator, a `Translator` of
-        direction "ab".
+        direction "ab"; for such a folder, one of the directions that it has.
 
     Raises:
         InputError: there is none, or it cannot be read: for example, it is damaged or holds
             Python code, which is never run.
     """
-    path = pathlib.Path(path)
+    path = model_path(path)
+    if generators := generator_files(path):
+        return _together(path, generators)
     folder = RunFolder(path)
     file = folder.model if path.is_dir() else path
     if not file.exists() and folder.checkpoints.is_dir():
@@ -46,13 +53,41 @@ def load(path):
     model = _read(file)
     if hasattr(model, "translate"):
         return model
+    return Translator({"ab": _generator(model, file)}, model.input_shape[1:])
+
+
+def generator_file(direction):
+    """The name of a direction's file in a folder of exports."""
+    return f"generator_{direction}.keras"
+
+
+def generator_files(folder):
+    """The files of the generators in a folder of exports, by direction; none in a run's folder."""
+    if RunFolder(folder).model.exists():
+        return {}
+    files = {direction: folder / generator_file(direction) for direction in DIRECTIONS}
+    return {direction: file for direction, file in files.items() if file.is_file()}
+
+
+def _together(folder, files):
+    """The `Translator` of the generators of a folder."""
+    generators = {each: _generator(_read(file), file) for each, file in files.items()}
+    options = RunFolder(folder).options()  # which the pretrained ones have
+    if options is not None and options.data.source in BUILT_IN:
+        side = options.data.crop_size
+        return Translator(generators, (side, side, options.data.channels))
+    return Translator(generators, next(iter(generators.values())).input_shape[1:])
+
+
+def _generator(model, file):
+    """The Keras model of a file, which must be a generator."""
     if not _makes_images(model):
         raise InputError(
             f"{file} holds a {type(model).__name__} that does not map images to images; "
             "expected a model that `cyclegan-tf train` or `import` or `CycleGAN.save` wrote, or a "
             "single generator."
         )
-    return Translator({"ab": model}, model.input_shape[1:])
+    return model
 
 
 def _read(file):

@@ -22,16 +22,20 @@ class MachineLog(keras.callbacks.Callback):
 
     Args:
         path: of the file.
+        images: the number of training images by domain, `{"a": …, "b": …}`, to write too.
     """
 
-    def __init__(self, path):
+    def __init__(self, path, images=None):
         super().__init__()
         self.path = pathlib.Path(path)
+        self.images = images
 
     def on_train_begin(self, logs=None):
         known = read_machine(self.path) or {}
         self._epochs = {entry["epoch"]: entry for entry in known.get("epochs", [])}
         self._facts = describe(self.model)
+        if self.images is not None:
+            self._facts["images"] = self.images
 
     def on_epoch_begin(self, epoch, logs=None):
         for number, entry in self._epochs.items():

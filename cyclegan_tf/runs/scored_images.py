@@ -1,9 +1,11 @@
-"""The file of a model, and which images it is scored on: its run's, or others that are named."""
+"""The checksum of a model, and the images it is scored on: its run's, or others that are named."""
 
 from cyclegan_tf.choices import BUILT_IN
 from cyclegan_tf.errors import InputError
-from cyclegan_tf.runs.folder import RunFolder
-from cyclegan_tf.runs.options import is_folder, options_of, resolve
+from cyclegan_tf.files import sha256_of
+from cyclegan_tf.runs.folder import RunFolder, run_of
+from cyclegan_tf.runs.load import generator_files
+from cyclegan_tf.runs.options import is_folder, resolve
 
 
 def image_options(path, model, source=None, domain_b=None, image_size=None, split="test"):
@@ -29,17 +31,17 @@ def image_options(path, model, source=None, domain_b=None, image_size=None, spli
     return options
 
 
-def model_file(path):
-    """The `.keras` file of a run's folder, or the file itself."""
-    return RunFolder(path).model if path.is_dir() else path
+def digest_of(path):
+    """The SHA-256 of a model's file; of a folder of generators one by direction."""
+    if generators := generator_files(path):
+        return {direction: sha256_of(file) for direction, file in generators.items()}
+    return sha256_of(RunFolder(path).model if path.is_dir() else path)
 
 
 def options_of_file(path):
     """The options of a run's folder, or of the run that a file is of; `None` if of none."""
-    if path.is_dir():
-        return options_of(path)
-    places = (path.absolute().parent, path.absolute().parent.parent)  # best.keras, or epochs/
-    return next((found for place in places if (found := options_of(place))), None)
+    run = run_of(path)
+    return run and run.options()
 
 
 def _options(path, model, source, domain_b, image_size):

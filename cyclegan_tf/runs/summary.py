@@ -14,7 +14,16 @@ _ARITHMETIC = {"amx_bf16": "AMX", "avx512_bf16": "AVX-512 BF16"}
 
 
 def facts(folder, options, names, epochs_done):
-    """HTML: what was trained, as a list of terms.
+    """HTML: what was trained, as a list of `terms`, of which it takes the arguments."""
+    found = terms(folder, options, names, epochs_done)
+    entries = "".join(
+        f"<dt>{term}</dt><dd>{html.escape(text)}</dd>" for term, text in found.items()
+    )
+    return f'<h2>What was trained</h2><dl class="facts">{entries}</dl>' if entries else ""
+
+
+def terms(folder, options, names, epochs_done):
+    """What was trained: texts by what they are about, as far as it is known.
 
     Args:
         folder: `RunFolder`.
@@ -29,13 +38,12 @@ def facts(folder, options, names, epochs_done):
         found["Epochs"] = f"{epochs_done:,} of {options.training.epochs:,} done"
     if machine is not None:
         found |= _of_machine(machine, found.get("Epochs"))
-    terms = "".join(f"<dt>{term}</dt><dd>{html.escape(text)}</dd>" for term, text in found.items())
-    return f'<h2>What was trained</h2><dl class="facts">{terms}</dl>' if terms else ""
+    return found
 
 
 def _of_options(options, names):
     data, found = options.data, {"System": options.system}
-    found["Options"] = _changed(options)
+    found["Options"] = said_of_changes(changed(options))
     found["Images"] = " and ".join(filter(None, (data.source, data.domain_b)))
     if data.source in BUILT_IN_SOURCES:
         found["Images"] += f", {BUILT_IN_SOURCES[data.source].described}"
@@ -43,8 +51,7 @@ def _of_options(options, names):
         found["Domains"] = f"{names.of('a')} and {names.of('b')}"
     if direction := options.model.get("direction"):
         found["Direction"] = names.of_direction(direction)
-    colors = _COLORS.get(data.channels, f"{data.channels} channels")
-    found["Size"] = f"{data.crop_size} × {data.crop_size} pixels, {colors}"
+    found["Size"] = f"{data.crop_size} × {data.crop_size} pixels, {colors_of(data.channels)}"
     if is_folder(data.source):
         found["Size"] += f", by {data.preprocess}"
         if "resize" in data.preprocess or "scale" in data.preprocess:
@@ -52,15 +59,25 @@ def _of_options(options, names):
     return found
 
 
-def _changed(options):
-    """The options that differ from those of the system's paper."""
+def colors_of(channels):
+    """What images of so many channels are."""
+    return _COLORS.get(channels, f"{channels} channels")
+
+
+def changed(options):
+    """The options that differ from those of the system's paper: values in words, by name."""
     known, values = declared_options(options.system), options.values()
-    changed = [
-        f"{name} {one.said(values[name])}"
+    return {
+        name: one.said(values[name])
         for name, one in known.items()
         if name not in _SAID_ELSEWHERE and values[name] != one.default
-    ]
-    return ", ".join(changed) + "; others as by default" if changed else "all as by default"
+    }
+
+
+def said_of_changes(changes):
+    """What `changed` found, in a line."""
+    listed = ", ".join(f"{name} {value}" for name, value in changes.items())
+    return f"{listed}; others as by default" if listed else "all as by default"
 
 
 def _of_machine(machine, epochs):

@@ -118,7 +118,7 @@ def train(
             epochs=training.epochs,
             verbose=verbose if chief and not finished else 0,
             callbacks=[
-                *_callbacks(folder, options, samples, chief, evaluation),
+                *_callbacks(folder, options, sources, samples, chief, evaluation),
                 *tracked,
                 checkpoints,
             ],
@@ -195,7 +195,7 @@ def _check_average(training, steps_per_epoch):
         )
 
 
-def _callbacks(folder, options, samples, chief, evaluation):
+def _callbacks(folder, options, sources, samples, chief, evaluation):
     """The callbacks that write the folder of a run after each epoch, in order."""
     save = [SaveModel(folder.model, keep=chief)]
     if options.training.keep_every:
@@ -205,7 +205,8 @@ def _callbacks(folder, options, samples, chief, evaluation):
     source = options.data.source
     source = pathlib.Path(source).name if is_folder(source) else source
     return [
-        MachineLog(folder.machine),  # first: it counts the time of no other
+        # First: it counts the time of no other.
+        MachineLog(folder.machine, dict(zip("ab", map(len, sources)))),
         *evaluation,  # before what writes its scores
         RunLog(folder.log),
         SampleSheet(folder.samples, *samples),

@@ -12,12 +12,12 @@ import numpy as np
 from cyclegan_tf.directions import direction_among, from_domain, to_domain
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.experiments.real_or_fake.page import check_new, write_study
-from cyclegan_tf.files import sha256_of
 from cyclegan_tf.runs.domains import domain_names
 from cyclegan_tf.runs.evaluate_files import said_at_times
 from cyclegan_tf.runs.held_out import HeldOut, held_out
 from cyclegan_tf.runs.load import load
-from cyclegan_tf.runs.scored_images import image_options, model_file
+from cyclegan_tf.runs.pretrained import check_out, model_path
+from cyclegan_tf.runs.scored_images import digest_of, image_options
 from cyclegan_tf.runs.translated import Translated, directions_of
 
 _POOL = 200  # held-back images of each domain, from which pairs are drawn
@@ -41,7 +41,7 @@ def study(
     """Writes the page of a study of one direction of a model.
 
     Args:
-        model: the folder of a run, or a `.keras` file.
+        model: as `cyclegan_tf.load` takes it: the folder of a run, or a `.keras` file, for example.
         data: a source of images as `cyclegan-tf train` takes it; the run's own if `None`.
         out: the folder to write, new or empty; by default `study` in the run's folder or beside the
             file.
@@ -62,12 +62,13 @@ def study(
     ):
         if value < least:
             raise InputError(f"{name} must be at least {least}. Received: {value}")
-    path = pathlib.Path(model)
+    check_out(model, out)
+    path = model_path(model)
     out = pathlib.Path(out) if out else (path if path.is_dir() else path.parent) / "study"
     check_new(out)
     loaded = load(path)
     direction = direction_among(directions_of(loaded), direction)
-    digest = sha256_of(model_file(path))
+    digest = digest_of(path)
     options = image_options(path, loaded, data, domain_b, split=split)
     needed = trials + practice
     images = held_out(options, split=split, paired=paired, count=max(_POOL, needed))
