@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cyclegan_tf import choices
-from cyclegan_tf.commands.parameters import choice, option
+from cyclegan_tf.commands.parameters import MODEL_HELP, choice, option
 from cyclegan_tf.quiet_start import import_tensorflow
 
 Direction = choice("Direction", choices.DIRECTIONS)
@@ -15,7 +15,7 @@ Resizing = choice("Resizing", choices.INCEPTION_RESIZINGS)
 
 
 def evaluate(
-    model: Annotated[pathlib.Path, typer.Argument(help="A run's folder or a .keras file.")],
+    model: Annotated[pathlib.Path, typer.Argument(help=MODEL_HELP)],
     data: Annotated[
         str | None,
         typer.Argument(

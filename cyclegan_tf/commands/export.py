@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cyclegan_tf import choices
-from cyclegan_tf.commands.parameters import choice, option
+from cyclegan_tf.commands.parameters import MODEL_HELP, choice, option
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.quiet_start import import_tensorflow
 from cyclegan_tf.runs.options import options_of
@@ -17,7 +17,7 @@ Quantization = choice("Quantization", choices.QUANTIZATIONS)
 
 
 def export(
-    model: Annotated[pathlib.Path, typer.Argument(help="A run's folder or a .keras file.")],
+    model: Annotated[pathlib.Path, typer.Argument(help=MODEL_HELP)],
     out: Annotated[
         pathlib.Path | None,
         typer.Argument(help="Folder to write to; with --web it can be left out."),

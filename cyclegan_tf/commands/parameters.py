@@ -4,6 +4,11 @@ import enum
 
 import typer
 
+MODEL_HELP = (
+    "A run's folder, a .keras file, a folder of exported .keras files, or pretrained:earth or "
+    "pretrained:scenes, which come with the package."
+)
+
 
 def choice(name, values):
     """An enumeration for typer, of which each value is its own name."""

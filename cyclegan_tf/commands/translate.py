@@ -7,14 +7,14 @@ from typing import Annotated
 import typer
 
 from cyclegan_tf import choices
-from cyclegan_tf.commands.parameters import choice, option
+from cyclegan_tf.commands.parameters import MODEL_HELP, choice, option
 from cyclegan_tf.quiet_start import import_tensorflow
 
 Direction = choice("Direction", choices.DIRECTIONS)
 
 
 def translate(
-    model: Annotated[pathlib.Path, typer.Argument(help="A run's folder or a .keras file.")],
+    model: Annotated[pathlib.Path, typer.Argument(help=MODEL_HELP)],
     input: Annotated[pathlib.Path, typer.Argument(help="An image or a folder of images.")],
     output: Annotated[
         pathlib.Path, typer.Argument(help="Folder to write to, or a file for a single image.")

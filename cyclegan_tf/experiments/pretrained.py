@@ -29,6 +29,7 @@ OPTIONS = {
     EARTH: {"preset": "earth", "base_filters": 24, "evaluate_every": 6},
 }
 LARGEST = 5_000_000  # bytes of a folder
+_COMPARED = ("psnr", "per_pixel", "iou")  # to see what rounding the weights costs
 _STORED = "evaluation_stored"  # in the folder of the run: of the files
 
 
@@ -47,21 +48,23 @@ def make(
         **changes: options of the run in the place of those in `OPTIONS`.
 
     Returns:
-        The scores by direction: `{"run": …, "stored": …}`, of the run's weights and of the files'.
+        The scores by direction, `{"run": …, "stored": …}`: a few of the run's own weights, and all
+        of the files'.
     """
     run, folder = pathlib.Path(runs) / name, pathlib.Path(out) / name
     train(resolve(name, **{**OPTIONS[name], **changes}), run, log=log)
     model = load(run)
-    evaluated = {"count": count, "measures": measures, "log": log}
-    scores = {"run": evaluate_files(run, **evaluated).scores}
+    evaluated = {"count": count, "log": log}
+    scores = {"run": evaluate_files(run, measures=_COMPARED, **evaluated).scores}
+    evaluated["measures"] = measures
     with files.atomic_folder(folder) as beside:
         scores["stored"] = _write(beside, model, run, name, evaluated)
         size = sum(path.stat().st_size for path in beside.rglob("*") if path.is_file())
     log(f"{folder}: {size:,} bytes, of {LARGEST:,} at most.")
-    for direction, of in scores["stored"].items():
+    for direction, of in scores["run"].items():
         for measure, value in of.items():
-            of_run = scores["run"][direction][measure]
-            log(f"{direction} {measure}: {of_run:.6g} of the run, {value:.6g} as stored")
+            stored = scores["stored"][direction][measure]
+            log(f"{direction} {measure}: {value:.6g} of the run, {stored:.6g} as stored")
     with files.atomic_file(run / "sheet.png") as path:
         sheet(load(folder), RunFolder(run).options()).save(path)
     return scores

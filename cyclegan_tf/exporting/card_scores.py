@@ -105,7 +105,8 @@ def _of_epochs(followed, names):
         columns[f"best: epoch {followed.best}"] = followed.best
     yield (
         f"Of the run's epochs, measured on {followed.counts} while it was trained; averaged "
-        "weights were scored as averages. The best epoch is the one that the run keeps as `best.keras`."
+        "weights were scored as averages. The best epoch is the one that the run keeps as "
+        "`best.keras`."
     )
     for direction in followed.directions:
         rows = []

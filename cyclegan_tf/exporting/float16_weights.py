@@ -27,7 +27,7 @@ def store_as_float16(path):
     """
     with zipfile.ZipFile(path) as archive:
         contents = {entry.filename: archive.read(entry) for entry in archive.infolist()}
-    contents[_WEIGHTS] = _rounded(contents[_WEIGHTS], path)
+    contents[_WEIGHTS] = _rounded(contents[_WEIGHTS])
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in contents.items():
             # Without the time of day: the same weights give the same file.
@@ -36,7 +36,7 @@ def store_as_float16(path):
             archive.writestr(entry, content)
 
 
-def _rounded(content, path):
+def _rounded(content):
     """An HDF5 file with its float32 arrays as float16; the rest is as it was."""
     target = io.BytesIO()
     with h5py.File(io.BytesIO(content), "r") as before, h5py.File(target, "w") as after:
@@ -46,8 +46,8 @@ def _rounded(content, path):
                 values = found[()]
                 if not np.abs(values).max(initial=0) <= _LARGEST:
                     raise InputError(
-                        f"{path} has a weight that float16 cannot hold, more than {_LARGEST:g} or "
-                        "not finite; keep float32."
+                        f"The model has a weight that float16 cannot hold, more than {_LARGEST:g} "
+                        "or not finite; keep weights='float32'."
                     )
                 copied = after.create_dataset(name, data=values.astype(np.float16))
             elif isinstance(found, h5py.Dataset):

@@ -1,5 +1,8 @@
 """What all kinds of exports have in common, and the small `.keras` files."""
 
+import zipfile
+
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -44,14 +47,20 @@ def test_small_keras_files_translate_to_the_bit_as_the_run_does(model, tmp_path)
     written = export(model, tmp_path, kinds=("keras",))
     assert list(written) == [("keras", "ab"), ("keras", "ba")]
     assert {path.name for path in tmp_path.iterdir()} == {
+        "README.md",
         "generator_ab.keras",
         "generator_ba.keras",
     }
+    together = load(tmp_path)
+    assert tuple(together.generators) == ("ab", "ba")
     for (_, direction), path in written.items():
         for image in (smooth(24, 24), smooth(31, 18)):
             np.testing.assert_array_equal(
                 load(path).translate(image), model.translate(image, direction)
             )
+        np.testing.assert_array_equal(
+            together.translate(image, direction), model.translate(image, direction)
+        )
         network = keras.saving.load_model(path)
         assert network.count_params() == model.generators[direction].count_params()
 
@@ -66,6 +75,37 @@ def test_the_number_format_of_small_keras_files_is_that_asked_for(precision, tmp
     keras.config.set_dtype_policy("float32")
     path = export_keras(trained, tmp_path / "ba.keras", "ba", precision=precision)
     np.testing.assert_array_equal(load(path).translate(smooth()), twin.translate(smooth(), "ba"))
+
+
+def test_weights_stored_as_float16_are_the_nearest_ones_and_take_half(tmp_path):
+    model = _translator(3)
+    plain = export_keras(model, tmp_path / "plain.keras")
+    stored = export_keras(model, tmp_path / "stored.keras", weights="float16")
+    again = export_keras(model, tmp_path / "again.keras", weights="float16")
+    assert stored.read_bytes() == again.read_bytes()
+    assert _bytes_of_weights(stored) < 0.6 * _bytes_of_weights(plain)
+    for network in (load(stored).generators["ab"], keras.saving.load_model(stored)):
+        for before, after in zip(model.generators["ab"].get_weights(), network.get_weights()):
+            assert after.dtype == np.float32
+            np.testing.assert_array_equal(after, np.float32(np.float16(before)))
+
+
+def _bytes_of_weights(path):
+    with zipfile.ZipFile(path) as archive, archive.open("model.weights.h5") as file:
+        arrays = []
+        with h5py.File(file) as content:
+            content.visititems(lambda _, found: arrays.append(getattr(found, "nbytes", 0)))
+        return sum(arrays)
+
+
+@pytest.mark.parametrize("value", [1e6, np.nan])
+def test_weights_that_float16_cannot_hold_are_refused(value, tmp_path):
+    model = _translator(3)
+    weight = model.generators["ab"].weights[0]
+    weight.assign(np.full(weight.shape, value, np.float32))
+    with pytest.raises(InputError, match="a weight that float16 cannot hold"):
+        export_keras(model, tmp_path / "x.keras", weights="float16")
+    assert not list(tmp_path.iterdir())
 
 
 def test_small_keras_files_replace_nothing(model, tmp_path):

@@ -134,6 +134,7 @@ def test_every_page_with_python_is_run_below():
         "export",
         "metrics",
         "pix2pix",
+        "pretrained",
         "pytorch",
         "resume",
         "training",
@@ -216,6 +217,12 @@ def test_python_of_export_runs(tmp_path):
     written = {path.name for path in (tmp_path / "exported").iterdir()}
     assert written >= {"generator_ab", "generator_ab.tflite", "generator_ab.onnx"}
     assert "to_zebras.keras" in written
+    assert (tmp_path / "small" / "README.md").read_text().startswith("---")
+
+
+def test_python_of_pretrained_runs():
+    (code,) = blocks(_docs("pretrained"), "python")
+    assert code == blocks(README, "python")[0]  # which test_readme.py runs
 
 
 def test_python_of_resume_runs_again(tmp_path):

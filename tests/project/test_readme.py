@@ -10,6 +10,8 @@ import typer
 from pages import README, ROOT, blocks, commands
 
 from cyclegan_tf.commands.main import app
+from cyclegan_tf.data.scenes import COLORS
+from cyclegan_tf.metrics import nearest_class
 from cyclegan_tf.systems import meanings
 
 
@@ -19,8 +21,17 @@ def _run(code, folder):
 
 
 def _ten_lines():
-    (code,) = blocks(README, "python")
+    _, code = blocks(README, "python")
     return code
+
+
+def test_three_lines_translate_by_what_comes_with_the_package():
+    code, _ = blocks(README, "python")
+    assert len(code.splitlines()) == 3
+    found = {}
+    exec(code, found)
+    classes = nearest_class(found["translated"], COLORS)
+    assert (classes == nearest_class(found["label_maps"], COLORS)).mean() > 0.8
 
 
 def test_the_ten_lines_are_ten():
@@ -46,7 +57,16 @@ def test_every_subcommand_and_what_make_does_is_shown():
         typer.main.get_command(app).commands
     )
     targets = {words[1] for words in shown if words[0] == "make"}
-    assert targets == {"demo", "web", "test", "test-quick", "test-matrix", "lint", "bench"}
+    assert targets == {
+        "demo",
+        "web",
+        "test",
+        "test-quick",
+        "test-matrix",
+        "lint",
+        "bench",
+        "pretrained",
+    }
 
 
 def test_the_sheet_at_the_top_is_there():
