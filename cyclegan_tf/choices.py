@@ -51,7 +51,7 @@ PRECISIONS = ("auto", *POLICIES)
 # What `export` writes.
 KINDS = ("saved_model", "tflite", "onnx", "keras")
 USUAL_KINDS = KINDS[:2]
-STORED_WEIGHTS = ("float32", "float16")  # of a .keras file
+STORED_WEIGHTS = ("float32", "float16", "rounded")  # of a .keras file
 QUANTIZATIONS = ("none", "float16", "dynamic", "int8", "auto")
 
 # Of an image to translate, if memory allows; about as large as a phone's photographs.

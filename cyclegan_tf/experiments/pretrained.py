@@ -1,7 +1,7 @@
 """Makes the translators that come with the package: trains, scores, writes files and cards.
 
 `make pretrained` runs it. Each translator is a folder: a `.keras` file of each direction with
-weights in float16, the card, and those files of the run that say how it was made.
+rounded weights, the card, and those files of the run that say how it was made.
 """
 
 import argparse
@@ -23,11 +23,12 @@ from cyclegan_tf.runs.pretrained import FOLDER
 from cyclegan_tf.runs.sheets import image_grid
 from cyclegan_tf.runs.train import train
 
-# By the name of the data set. 24 filters for 5 MB: weights are a matter of their square.
+# By the name of the data set.
 OPTIONS = {
     SCENES: {"preset": "demo", "base_filters": 24, "evaluate_every": 6},
-    EARTH: {"preset": "earth", "base_filters": 24, "evaluate_every": 6},
+    EARTH: {"preset": "earth"},
 }
+WEIGHTS = "rounded"
 LARGEST = 5_000_000  # bytes of a folder
 _COMPARED = ("psnr", "per_pixel", "iou")  # to see what rounding the weights costs
 _STORED = "evaluation_stored"  # in the folder of the run: of the files
@@ -72,7 +73,7 @@ def make(
 
 def _write(folder, model, run, name, evaluated):
     """Fills the folder of a translator; returns the scores of its files."""
-    written = export(model, folder, kinds=("keras",), weights="float16", run=run)
+    written = export(model, folder, kinds=("keras",), weights=WEIGHTS, run=run)
     of_run, own = RunFolder(run), RunFolder(folder)
     for source, target in (
         (of_run.options_file, own.options_file),
@@ -89,7 +90,7 @@ def _write(folder, model, run, name, evaluated):
         model,
         written,
         folder,
-        weights="float16",
+        weights=WEIGHTS,
         address=f"{PRETRAINED}{name}",
         license=LICENSE,
     )

@@ -20,6 +20,7 @@ from cyclegan_tf.exporting.card_scores import (
     scores_section,
 )
 from cyclegan_tf.exporting.markdown import plain
+from cyclegan_tf.exporting.stored_weights import FRACTION_BITS
 from cyclegan_tf.exporting.usage import usage
 from cyclegan_tf.networks.generators import size_multiple
 from cyclegan_tf.recipes import SYSTEMS
@@ -40,6 +41,11 @@ _SEAL = "<!-- export replaces this card as long as it is unchanged: sha256 {} --
 _FILL_IN = "not known to this package, fill in"
 # Of the models that come with this package.
 LICENSE = ("apache-2.0", "License of the model: Apache-2.0, as that of cyclegan_tf.")
+_STORED = {
+    "float32": "weights are float32",
+    "float16": "weights are stored as float16",
+    "rounded": f"weights are stored as float16, rounded to {FRACTION_BITS['rounded']} bits",
+}
 _MEANT = {
     "keras": "for `cyclegan_tf`, which reads it by `cyclegan_tf.load`, and for Keras",
     "saved_model": "a SavedModel, for TensorFlow and TF Serving",
@@ -218,7 +224,7 @@ def _used(model, written, address, weights):
     """A list of the files, and Python for one file of each kind."""
     lines = []
     for (kind, direction), (_, name) in written.items():
-        stored = f"; weights are stored as {weights}" if kind == "keras" else ""
+        stored = f"; {_STORED[weights]}" if kind == "keras" else ""
         lines.append(f"- `{name}`: {direction}, {_MEANT[kind]}{stored}.")
     paragraphs = ["\n".join(lines)]
     examples = {}

@@ -120,7 +120,8 @@ def _of_epochs(followed, names):
         yield f"### Epochs, {plain(names.of_direction(direction))}"
         yield table(("measure", *columns, "copy", "good is"), rows)
     if sentence := followed.verdict.get("sentence"):
-        yield f"What the run says of itself: {plain(sentence)}"
+        last = followed.epochs[-1].epoch
+        yield f"What the run said of itself at epoch {last}: {plain(sentence)}"
 
 
 def _said(value, standard_error=None):

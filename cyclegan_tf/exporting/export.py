@@ -11,10 +11,10 @@ from cyclegan_tf.directions import direction_of, generator_of
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.exporting import warmup
 from cyclegan_tf.exporting.card import write_card
-from cyclegan_tf.exporting.float16_weights import store_as_float16
 from cyclegan_tf.exporting.onnx import export_onnx
 from cyclegan_tf.exporting.quiet import quiet
 from cyclegan_tf.exporting.signatures import signatures
+from cyclegan_tf.exporting.stored_weights import store_weights
 from cyclegan_tf.exporting.tflite.export import checked_size, export_tflite
 from cyclegan_tf.precision import in_precision
 from cyclegan_tf.runs.load import generator_file
@@ -122,9 +122,9 @@ def export_keras(model, path, direction=None, *, precision="float32", weights="f
         direction: `"ab"` or `"ba"`; the first one of the model if `None`.
         precision: `"float32"`, or `"bfloat16"` or `"float16"` for the arithmetic inside, on
             weights in float32.
-        weights: how the file stores them: `"float32"`, or `"float16"` for half the size, which
-            Keras converts back. That changes 8-bit images by 0.01 on average, measured on the
-            earth.
+        weights: how the file stores them: `"float32"`; `"float16"` for less than half the size;
+            or `"rounded"`, float16 with 5 bits of fraction, for 30 %. Keras reads them as float32.
+            `docs/export.md` has what that changes.
 
     Returns:
         `path`.
@@ -140,8 +140,8 @@ def export_keras(model, path, direction=None, *, precision="float32", weights="f
     generator = in_precision(generator_of(model, direction), precision)
     with files.atomic_file(path) as beside:
         generator.save(beside)
-        if weights == "float16":
-            store_as_float16(beside)
+        if weights != "float32":
+            store_weights(beside, weights)
     return path
 
 

@@ -2,7 +2,6 @@
 
 import zipfile
 
-import h5py
 import keras
 import numpy as np
 import pytest
@@ -77,25 +76,25 @@ def test_the_number_format_of_small_keras_files_is_that_asked_for(precision, tmp
     np.testing.assert_array_equal(load(path).translate(smooth()), twin.translate(smooth(), "ba"))
 
 
-def test_weights_stored_as_float16_are_the_nearest_ones_and_take_half(tmp_path):
-    model = _translator(3)
+@pytest.mark.parametrize(("weights", "error", "share"), [("float16", 2**-11, 0.48),
+                                                         ("rounded", 2**-6, 0.33)])  # fmt: skip
+def test_weights_in_fewer_bits_are_the_nearest_ones_and_take_less(weights, error, share, tmp_path):
+    model = Translator({"ab": resnet_generator(base_filters=16, blocks=1, seed=0)}, SHAPE)
     plain = export_keras(model, tmp_path / "plain.keras")
-    stored = export_keras(model, tmp_path / "stored.keras", weights="float16")
-    again = export_keras(model, tmp_path / "again.keras", weights="float16")
-    assert stored.read_bytes() == again.read_bytes()
-    assert _bytes_of_weights(stored) < 0.6 * _bytes_of_weights(plain)
+    stored = export_keras(model, tmp_path / "stored.keras", weights=weights)
+    assert _bytes_of_weights(stored) < share * _bytes_of_weights(plain)
     for network in (load(stored).generators["ab"], keras.saving.load_model(stored)):
         for before, after in zip(model.generators["ab"].get_weights(), network.get_weights()):
             assert after.dtype == np.float32
-            np.testing.assert_array_equal(after, np.float32(np.float16(before)))
+            np.testing.assert_allclose(after, before, rtol=error, atol=2**-25)
+            if weights == "float16":
+                np.testing.assert_array_equal(after, np.float32(np.float16(before)))
+            assert np.abs(after - before).max() > 0  # they are rounded
 
 
 def _bytes_of_weights(path):
-    with zipfile.ZipFile(path) as archive, archive.open("model.weights.h5") as file:
-        arrays = []
-        with h5py.File(file) as content:
-            content.visititems(lambda _, found: arrays.append(getattr(found, "nbytes", 0)))
-        return sum(arrays)
+    with zipfile.ZipFile(path) as archive:
+        return archive.getinfo("model.weights.h5").compress_size
 
 
 @pytest.mark.parametrize("value", [1e6, np.nan])
