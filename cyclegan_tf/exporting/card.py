@@ -41,6 +41,7 @@ _SEAL = "<!-- export replaces this card as long as it is unchanged: sha256 {} --
 _FILL_IN = "not known to this package, fill in"
 # Of the models that come with this package.
 LICENSE = ("apache-2.0", "License of the model: Apache-2.0, as that of cyclegan_tf.")
+_NO_RECIPE = ("evaluate_every", "keep_every", "checkpoint_minutes")  # which teach nothing
 _STORED = {
     "float32": "weights are float32",
     "float16": "weights are stored as float16",
@@ -306,13 +307,14 @@ def _epochs_done(run):
 
 
 def _without_folders(options):
-    """The options that differ from the paper's; of files only the names."""
+    """The options of training that differ from the paper's; of files only the names."""
     of_system = declared(SYSTEMS[options.system].build)
     return {
         name: pathlib.Path(value).name
         if name in of_system and of_system[name].option.names is not None
         else value
         for name, value in summary.changed(options).items()
+        if name not in _NO_RECIPE
     }
 
 

@@ -15,6 +15,9 @@ SMALL = {
     "epochs": 1,
     "steps_per_epoch": 2,
     "evaluate_every": 0,
+    # Without discriminators there is less to trace.
+    "lambda_adversarial": 0.0,
+    "fine_discriminators": "none",
     "precision": "float32",
 }
 
