@@ -58,6 +58,7 @@ def make(
     evaluated = {"count": count, "log": log}
     scores = {"run": evaluate_files(run, measures=_COMPARED, **evaluated).scores}
     evaluated["measures"] = measures
+    files.remove_unfinished_of(folder)
     with files.atomic_folder(folder) as beside:
         scores["stored"] = _write(beside, model, run, name, evaluated)
         size = sum(path.stat().st_size for path in beside.rglob("*") if path.is_file())

@@ -9,7 +9,8 @@ import numpy as np
 from cyclegan_tf.errors import InputError
 
 # Bits after the first one that float16 keeps; the fewer, the better a file is compressed.
-FRACTION_BITS = {"float16": 10, "rounded": 5}
+_ALL = 10
+FRACTION_BITS = {"float16": _ALL, "rounded": 5}
 _WEIGHTS = "model.weights.h5"
 _LARGEST = 6e4  # below float16's 65,504, to which it is rounded
 
@@ -67,6 +68,8 @@ def _rounded(values, bits):
             f"The model has a weight that float16 cannot hold, more than {_LARGEST:g} or not "
             "finite; keep weights='float32'."
         )
-    fraction, exponent = np.frexp(values)
-    scale = 2.0 ** (bits + 1)
-    return np.ldexp(np.round(fraction * scale) / scale, exponent).astype(np.float16)
+    if bits < _ALL:
+        fraction, exponent = np.frexp(values)
+        scale = 2.0 ** (bits + 1)
+        values = np.ldexp(np.round(fraction * scale) / scale, exponent)
+    return values.astype(np.float16)

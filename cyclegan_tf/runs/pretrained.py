@@ -25,7 +25,8 @@ def model_path(model):
     if not is_pretrained(model):
         return pathlib.Path(model)
     name = str(model).removeprefix(PRETRAINED)
-    known = sorted(path.name for path in FOLDER.iterdir() if path.is_dir())
+    # What begins with a dot is being written.
+    known = sorted(path.name for path in FOLDER.glob("[!.]*") if path.is_dir())
     if name not in known:
         names = " and ".join(f"{PRETRAINED}{each}" for each in known)
         raise InputError(f"{model} is not in this package, which has {names}.")

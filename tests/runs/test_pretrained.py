@@ -18,7 +18,9 @@ each_name = pytest.mark.parametrize("name", ["earth", "scenes"])
 
 
 def test_there_are_no_others():
-    assert sorted(path.name for path in FOLDER.iterdir()) == ["earth", "scenes"] == sorted(OPTIONS)
+    assert (
+        sorted(path.name for path in FOLDER.glob("[!.]*")) == ["earth", "scenes"] == sorted(OPTIONS)
+    )
 
 
 @each_name
