@@ -31,7 +31,7 @@ from cyclegan_tf.runs.folder import RunFolder, run_of
 from cyclegan_tf.runs.logs import finished_rows
 from cyclegan_tf.runs.machine import read_machine
 from cyclegan_tf.runs.options import RunOptions, is_folder
-from cyclegan_tf.runs.pretrained import FOLDER, model_path
+from cyclegan_tf.runs.pretrained import FOLDER, is_pretrained, model_path
 from cyclegan_tf.runs.scores_by_epoch import ScoresFile
 from cyclegan_tf.runs.sources import BUILT_IN_SOURCES
 
@@ -232,9 +232,11 @@ def _used(model, written, address, weights):
     for (kind, direction), (path, name) in written.items():
         if kind not in examples:
             file = address if kind == "keras" else name
-            examples[kind] = usage(kind, direction, path, file, generator_of(model, direction))
+            title, code = usage(kind, direction, path, file, generator_of(model, direction))
+            place = "" if is_pretrained(file) else ", run in this folder"
+            examples[kind] = f"{title}{place}", code
     for title, code in examples.values():
-        paragraphs += [f"{title}, in this folder:", f"```python\n{code}```"]
+        paragraphs += [f"{title}:", f"```python\n{code}```"]
     return paragraphs
 
 
