@@ -19,8 +19,8 @@ def study(
         list[str],
         typer.Argument(
             metavar="RUN [DATA] | ANSWERS…",
-            help="A run's folder or a .keras file, and images as `evaluate` takes them (default: "
-            "the run's own); with --score, files of answers or a folder of them.",
+            help="A run's folder or another model, and images, both as `evaluate` takes them "
+            "(default: the run's own); with --score, files of answers or a folder of them.",
         ),
     ],
     out: Annotated[

@@ -5,10 +5,11 @@ import json
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.exporting.markdown import plain, table
 from cyclegan_tf.runs.baselines import MEANINGS
-from cyclegan_tf.runs.evaluate_files import beside, digest_of
+from cyclegan_tf.runs.evaluate_files import beside
 from cyclegan_tf.runs.evaluation_page import said
 from cyclegan_tf.runs.extractors import distance_names
 from cyclegan_tf.runs.measures import Score, measures_of
+from cyclegan_tf.runs.scored_images import digest_of
 from cyclegan_tf.runs.scores_by_epoch import ScoresFile
 
 # A copy of the input has these by definition.

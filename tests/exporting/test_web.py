@@ -644,7 +644,7 @@ def test_the_folder_is_fit_to_be_published(site):
         assert metadata.read(path)["training"] is None
 
 
-def test_a_wheel_holds_the_page_and_what_stands_in_those_of_runs_and_studies(tmp_path):
+def test_a_wheel_holds_the_page_and_what_other_files_the_package_reads(tmp_path):
     source = tmp_path / "source"
     source.mkdir()
     for name in ("pyproject.toml", "README.md", "LICENSE"):
@@ -657,7 +657,8 @@ def test_a_wheel_holds_the_page_and_what_stands_in_those_of_runs_and_studies(tmp
     with zipfile.ZipFile(path) as archive:
         held = {name.split("/")[-1] for name in archive.namelist() if "/web_sources/" in name}
         license_text = archive.read("cyclegan_tf/web_sources/LICENSE")
-        of_pages = {name for name in archive.namelist() if "/browser/" in name}
+        names = set(archive.namelist())
+    of_pages = {name for name in names if "/browser/" in name}
     expected = {file.name for file in (ROOT / "export" / "web").iterdir() if file.is_file()}
     expected.remove("README.md")
     assert held == expected
@@ -666,3 +667,5 @@ def test_a_wheel_holds_the_page_and_what_stands_in_those_of_runs_and_studies(tmp
         assert {path.relative_to(ROOT).as_posix() for path in files} <= of_pages
     assert license_text == (ROOT / "LICENSE").read_bytes()
     assert "page.js" in held
+    pretrained = (ROOT / "cyclegan_tf" / "pretrained").glob("[!.]*/**/*")
+    assert {path.relative_to(ROOT).as_posix() for path in pretrained if path.is_file()} <= names

@@ -9,10 +9,10 @@ from tiny import smooth
 
 from cyclegan_tf import InputError
 from cyclegan_tf.experiments.pretrained import LARGEST, OPTIONS
-from cyclegan_tf.runs.evaluate_files import digest_of
 from cyclegan_tf.runs.load import load
 from cyclegan_tf.runs.options import options_of, resolve
 from cyclegan_tf.runs.pretrained import FOLDER
+from cyclegan_tf.runs.scored_images import digest_of
 
 each_name = pytest.mark.parametrize("name", ["earth", "scenes"])
 
