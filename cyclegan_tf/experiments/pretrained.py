@@ -52,8 +52,14 @@ def make(
         The scores by direction, `{"run": …, "stored": …}`: a few of the run's own weights, and all
         of the files'.
     """
-    run, folder = pathlib.Path(runs) / name, pathlib.Path(out) / name
+    run = pathlib.Path(runs) / name
     train(resolve(name, **{**OPTIONS[name], **changes}), run, log=log)
+    return pack(name, run, out, count=count, measures=measures, log=log)
+
+
+def pack(name, run, out=FOLDER, *, count=100, measures=None, log=print):
+    """Writes the folder of a translator of a finished run; see `make`."""
+    run, folder = pathlib.Path(run), pathlib.Path(out) / name
     model = load(run)
     evaluated = {"count": count, "log": log}
     scores = {"run": evaluate_files(run, measures=_COMPARED, **evaluated).scores}
@@ -107,7 +113,7 @@ def sheet(model, options, rows=6):
         given, wanted = from_domain(direction), to_domain(direction)
         columns += [images[given], model.translate(images[given], direction), images[wanted]]
         titles += [names.of(given), f"→ {names.of(wanted)}", "truth"]
-    return image_grid(columns, titles)
+    return image_grid(columns, titles, cell=192)  # room for the titles
 
 
 def main():

@@ -4,9 +4,11 @@ import json
 
 import pytest
 from PIL import Image
+from tiny import tiny_model
 
-from cyclegan_tf.experiments.pretrained import make
+from cyclegan_tf.experiments.pretrained import make, pack
 from cyclegan_tf.runs.load import load
+from cyclegan_tf.runs.options import resolve
 
 SMALL = {
     "base_filters": 4,
@@ -22,11 +24,31 @@ SMALL = {
 }
 
 
-def test_a_translator_is_made_with_its_card_and_the_files_it_quotes(tmp_path):
+@pytest.mark.slow
+def test_a_translator_is_trained_and_made(tmp_path):
+    scores, lines = _made(make, tmp_path / "runs", tmp_path, **SMALL)
+    _check(tmp_path, scores, lines)
+    assert (tmp_path / "runs" / "scenes" / "model.keras").exists()
+
+
+@pytest.mark.twin
+def test_a_translator_is_made_of_a_run(tmp_path):
+    run = tmp_path / "runs" / "scenes"
+    run.mkdir(parents=True)
+    (run / "options.json").write_text(resolve("scenes", **SMALL).as_json())
+    (run / "machine.json").write_text("{}")
+    tiny_model(compiled=False).save(run / "model.keras")
+    _check(tmp_path, *_made(pack, run, tmp_path))
+
+
+def _made(make_or_pack, run, out, **arguments):
+    """The scores of a translator, and what was said."""
     lines = []
-    measures = ["psnr", "per_pixel", "iou"]
-    arguments = {"count": 4, "measures": measures, "log": lines.append, **SMALL}
-    scores = make("scenes", tmp_path / "runs", tmp_path / "out", **arguments)
+    arguments |= {"count": 4, "measures": ["psnr", "per_pixel", "iou"], "log": lines.append}
+    return make_or_pack("scenes", run, out / "out", **arguments), lines
+
+
+def _check(tmp_path, scores, lines):
     folder = tmp_path / "out" / "scenes"
     assert {path.name for path in folder.iterdir()} == {
         "README.md",

@@ -224,7 +224,12 @@ def test_a_card_that_somebody_edited_is_kept(tmp_path):
 
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
 @pytest.mark.parametrize(
-    ("channels", "kinds"), [(3, ("keras", "saved_model", "tflite", "onnx")), (1, ("keras",))]
+    ("channels", "kinds"),
+    [
+        (1, ("keras",)),
+        pytest.param(3, ("keras", "tflite"), marks=pytest.mark.twin),
+        pytest.param(3, ("keras", "saved_model", "tflite", "onnx"), marks=pytest.mark.slow),
+    ],
 )
 def test_the_python_of_a_card_translates_as_the_model_does(channels, kinds, tmp_path, monkeypatch):
     for module in ("tf2onnx", "onnxruntime", "ai_edge_litert"):
