@@ -80,7 +80,7 @@ def test_train_then_translate_then_export(here, run, root, tmp_path):
         for d in ("ab", "ba")
         for end in (".tflite", ".report.json", ".report.png")
     }
-    assert {path.name for path in phone.iterdir()} == names
+    assert {path.name for path in phone.iterdir()} == {"README.md", *names}
     report = json.loads((phone / "generator_ba.report.json").read_text())
     assert report["psnr_to_keras"]["tested_on"].startswith("the training data of the run")
 

@@ -92,7 +92,7 @@ def test_the_command_line_takes_the_names(here, tmp_path):
         expected = load("pretrained:scenes").translate(smooth(32, 32), "ba")
         np.testing.assert_array_equal(np.asarray(image), expected)
     assert "say by --out where" in here("evaluate", "pretrained:scenes").refused()
-    arguments = ["--count", 4, "--metrics", "psnr", "--out", tmp_path / "scores"]
+    arguments = ["--count", 4, "--metrics", "psnr", "--direction", "ba", "--out", tmp_path / "s"]
     ended = here("evaluate", "pretrained:scenes", *arguments)
     assert ended.status == 0, ended.errors
     assert "4 images of A and 4 of B from scenes, paired, 64 x 64 pixels" in ended.output
