@@ -349,7 +349,10 @@ def _limits(scored, origin):
         "show what is not there.",
     ]
     if origin.options and not SYSTEMS[origin.options.system].paired:
-        lines.append("Colors and textures translate better than shapes, as in the CycleGAN paper.")
+        lines.append(
+            "In the CycleGAN paper colors and textures translated well, and changes of shape "
+            "mostly failed."
+        )
     for direction, found in by_direction(scored or {}).items():
         if better := list(beaten(found, measures_in(scored["protocol"]))):
             lines.append(f"`{direction}`: {'; '.join(better)}.")
