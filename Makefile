@@ -9,9 +9,10 @@ OLDEST := tensorflow==2.19.0 keras==3.10.0 'tensorflow-metadata<1.18'
 NEWEST := tensorflow==2.21.0 keras==3.15.1
 # PyTorch is only for the tests of its checkpoints, and large: `make demo` does without.
 TORCH ?= torch==2.13.0
-# Tests spend most of their time in one thread, tracing; each file stays in one process. The order
+# Tests spend most of their time in one thread, tracing, and wait for other processes and disks, so
+# that three keep two cores busy; each file stays in one process. The order
 # is that of tests/conftest.py.
-PYTEST := python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+PYTEST := python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 PYTHON_OLDEST ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.12*/bin/python3.12) python3.12)
 PYTHON_NEWEST ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.13*/bin/python3.13) python3.13)
 

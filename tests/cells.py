@@ -5,6 +5,8 @@ import os
 import pathlib
 import time
 
+from cyclegan_tf.errors import TrainingDiverged
+
 
 @dataclasses.dataclass(frozen=True)
 class Counting:
@@ -31,6 +33,14 @@ class Counting:
         with open(self.journal, "a") as file:
             file.write(f"{self.name}\n")
         return {"total": total}
+
+
+@dataclasses.dataclass(frozen=True)
+class Diverging:
+    name: str
+
+    def run(self, folder, log):
+        raise TrainingDiverged("The losses are no numbers.")
 
 
 @dataclasses.dataclass(frozen=True)

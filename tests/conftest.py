@@ -23,7 +23,7 @@ from PIL import Image
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
 )
-# Two processes on two cores: with two threads each, they wait for each other.
+# More processes than cores: with two threads each, they wait for each other.
 tf.config.threading.set_intra_op_parallelism_threads(1)
 
 

@@ -91,7 +91,7 @@ class FailureCell:
             "blocks": _BLOCKS,
             "base_filters": _FILTERS,
             "learning_rate": 1e-3,  # of short trainings
-            "ema_momentum": round(1 - 10 / self.steps, 4),
+            "ema_momentum": 1 - 10 / self.steps,
             **self.options,
         }
         return resolve(

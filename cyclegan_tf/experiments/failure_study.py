@@ -15,7 +15,7 @@ from cyclegan_tf import files
 from cyclegan_tf.experiments.failure_cell import SHEET, FailureCell
 from cyclegan_tf.experiments.failures import FAILURES
 from cyclegan_tf.experiments.grid import GridFolder
-from cyclegan_tf.experiments.study import Study
+from cyclegan_tf.experiments.study import Study, scored
 from cyclegan_tf.experiments.tables import html_table, markdown_table
 
 _NAME = "failures"
@@ -88,16 +88,18 @@ def _section(failure, setting, results, folder):
     sentences = [failure.why, f"It counts as seen if {failure.seen_if}."]
     for variant in failure.variants:
         names = [_cell_name(failure, variant, seed) for seed in setting.seeds]
-        found = {name: results[name] for name in names if results.get(name)}
+        found = {name: result for name in names if (result := scored(results, name))}
         if not found:
             continue
         sentences += _said(failure, variant, list(found.values()))
         lines += _lines(variant, list(found.values()))
         first = next(iter(found))
         file = f"{first}.png"
-        with files.atomic_file(folder / file) as path:
-            shutil.copyfile(GridFolder(folder.parent).cell(first) / SHEET, path)
-        sheets.append((variant.label.capitalize(), file))
+        sheet = GridFolder(folder.parent).cell(first) / SHEET
+        if sheet.exists():
+            with files.atomic_file(folder / file) as path:
+                shutil.copyfile(sheet, path)
+            sheets.append((variant.label.capitalize(), file))
     if not lines:
         return None
     return failure.title, sentences, [["", "", "scores", "alarms"], *lines], sheets

@@ -19,7 +19,7 @@ import time
 import traceback
 
 from cyclegan_tf import files
-from cyclegan_tf.errors import InputError
+from cyclegan_tf.errors import InputError, TrainingDiverged
 
 _CLAIMED = 75  # exit status of a process whose cell is another one's, as EX_TEMPFAIL
 _POLL_SECONDS = 0.2
@@ -100,7 +100,7 @@ def run_cells(cells, out, *, jobs=1, changed=lambda progress: None, log=print):
         log: called with lines for the user.
 
     Returns:
-        `{name: result}` of all cells.
+        `{name: result}` of all cells; `{"diverged": sentence}` of a cell whose training diverged.
 
     Raises:
         InputError: a cell failed, or two have one name. The others were computed.
@@ -133,19 +133,26 @@ class _Schedule:
         """Runs until all cells are done or failed."""
         try:
             self._drop_done()
-            self.changed(self.progress)
+            self._tell()
             told = time.monotonic()
             while self.waiting or self.processes:
                 self._reap()
                 self._start()
                 if time.monotonic() - told > _TELL_SECONDS:
-                    self.changed(self.progress)
+                    self._tell()
                     told = time.monotonic()
                 time.sleep(_POLL_SECONDS)
         finally:
             self._end()
-        self.changed(self.progress)
+        self._tell()
         return self.progress
+
+    def _tell(self):
+        """Calls `changed`; what goes wrong there does not end trainings."""
+        try:
+            self.changed(self.progress)
+        except Exception as error:
+            self.log(f"The page was not written: {error!r}")
 
     def _drop_done(self):
         """Forgets waiting cells that are done, by whichever process."""
@@ -176,7 +183,7 @@ class _Schedule:
             self.progress.running[cell.name] = now
             news = True
         if news:
-            self.changed(self.progress)
+            self._tell()
 
     def _reap(self):
         for name, (process, cell) in list(self.processes.items()):
@@ -195,10 +202,12 @@ class _Schedule:
                 self.progress.done.append(name)
                 self.progress.seconds[name] = time.time() - began
                 self.log(f"{len(self.progress.done)} of {self.count} cells are done: {name}.")
-            self.changed(self.progress)
+            self._tell()
 
     def _why(self, name, status):
         """A sentence about a failure: the last line of the cell's log."""
+        if status and status < 0:
+            return f"signal {-status} ended it, perhaps for want of memory ({self.grid.log(name)})"
         path = self.grid.log(name)
         lines = path.read_text(errors="replace").splitlines() if path.exists() else []
         last = next((line.strip() for line in reversed(lines) if line.strip()), "")
@@ -240,7 +249,10 @@ def _compute(name, pickled, out, jobs):
                 return
             _write_output_to(grid.log(name))
             _prepare(jobs)
-            result = pickle.loads(pickled).run(folder, _said)
+            try:
+                result = pickle.loads(pickled).run(folder, _said)
+            except TrainingDiverged as error:  # which tables tell; it would do so again
+                result = {"diverged": str(error)}
             content = json.dumps(result, indent=2, allow_nan=False) + "\n"
             files.write_text(grid.result_file(name), content)
     except InputError as error:

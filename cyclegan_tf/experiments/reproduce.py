@@ -5,6 +5,7 @@ import importlib.metadata
 import json
 import pathlib
 import re
+import shlex
 
 from cyclegan_tf import files
 from cyclegan_tf.choices import BUILT_IN, STUDIES, check
@@ -107,12 +108,13 @@ def reproduce(
     )
     changed = functools.partial(_write_page, grid, title, studies, cells, jobs)
     results = run_cells(cells, grid.path, jobs=jobs, changed=changed, log=log)
+    report = grid.path / "report.md"
+    files.write_text(report, _report(grid, names, setting, quick, results))
     for study in studies:
         if study.finish is not None:
             study.finish(grid, log)
-    changed(Progress(done=list(results)))
-    report = grid.path / "report.md"
-    files.write_text(report, _report(grid, names, setting, results))
+            changed(Progress(done=list(results)))
+            files.write_text(report, _report(grid, names, setting, quick, results))
     log(f"Done: open {grid.page}; {report} has all tables as Markdown.")
     return results
 
@@ -163,7 +165,8 @@ def _check_folder(grid, setting):
     }
     path = grid.path / "setting.json"
     if not path.exists():
-        if grid.path.exists() and any(grid.path.iterdir()):
+        # What a killed process left of the file itself begins with a dot.
+        if any(not each.name.startswith(".") for each in grid.path.glob("*")):
             raise InputError(
                 f"{grid.path} holds something else than a study; choose a folder that is new or "
                 "empty."
@@ -183,7 +186,7 @@ def _check_folder(grid, setting):
         )
 
 
-def _report(grid, names, setting, results):
+def _report(grid, names, setting, quick, results):
     """All tables as Markdown, with what made them."""
     processors = sorted({each["machine"] for each in results.values() if each.get("machine")})
     packages = ("cyclegan-tf", "tensorflow", "keras")
@@ -194,10 +197,11 @@ def _report(grid, names, setting, results):
         "steps": setting.steps,
         "image-size": setting.images.image_size,
     }
-    given = [f"--{name} {value}" for name, value in options.items()]
+    given = [f"--{name} {shlex.quote(str(value))}" for name, value in options.items()]
+    given += ["--quick"] * quick
     parts = [
         f"```bash\n{' '.join(('cyclegan-tf reproduce', *names, *given))}\n```",
-        f"Processors: {', '.join(processors)}. {', '.join(versions)}.",
+        f"{', '.join([*processors, *versions])}.",
     ]
     for name in names:
         table = grid.tables / f"{name}.md"

@@ -4,6 +4,12 @@ import dataclasses
 from collections.abc import Callable
 
 
+def scored(results, name):
+    """The result of a cell; `None` if it is not there, or if its training diverged."""
+    result = results.get(name)
+    return None if result is None or "diverged" in result else result
+
+
 @dataclasses.dataclass(frozen=True)
 class Study:
     """One target of `cyclegan-tf reproduce`.

@@ -16,7 +16,7 @@ from cyclegan_tf.data import image_files
 from cyclegan_tf.experiments import neural_style
 from cyclegan_tf.experiments.grid import GridFolder
 from cyclegan_tf.experiments.paintings_source import PaintingsSource
-from cyclegan_tf.experiments.study import Study
+from cyclegan_tf.experiments.study import Study, scored
 from cyclegan_tf.experiments.training_cell import EPOCHS
 from cyclegan_tf.runs.folder import RunFolder
 from cyclegan_tf.runs.options import resolve
@@ -113,7 +113,7 @@ class CollectionCell:
             base_filters=self.base_filters,
             epochs=EPOCHS,
             steps_per_epoch=self.steps // EPOCHS,
-            ema_momentum=round(1 - 10 / self.steps, 4),
+            ema_momentum=1 - 10 / self.steps,
             evaluate_every=0,
             precision="float32",
             strategy="one",
@@ -167,7 +167,7 @@ def _write_sheet(images, titled, note, results, folder):
 
     The first row has the single paintings above what was made in their styles.
     """
-    done = [title for title, name in titled if results.get(name)]
+    done = [title for title, name in titled if scored(results, name)]
     if not done:
         return ""
     grid = GridFolder(folder.parent)
@@ -175,7 +175,7 @@ def _write_sheet(images, titled, note, results, folder):
     empty = np.full((images.image_size, images.image_size, 3), 255, np.uint8)
     columns = [[empty, *(images.read(path) for path in _shown(images))]]
     for number, (_, name) in enumerate(titled):
-        if not results.get(name):
+        if not scored(results, name):
             continue
         made = [image_files.read(grid.cell(name) / file) for file in results[name]["files"]]
         columns.append([paintings[number] if number < len(paintings) else empty, *made])

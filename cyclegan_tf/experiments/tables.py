@@ -17,7 +17,6 @@ _HEADS = {
     "psnr": "PSNR, dB",
     "source_accuracy": "accuracy on the source",
 }
-_LOW_IS_GOOD = ("kernel",)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,8 +45,7 @@ class Table:
     Attributes:
         name: a file name.
         title: a line.
-        measures: names of scores, the columns; rows are compared by the last one that the paper
-            has too.
+        measures: names of scores, the columns.
         rows: `Row`s.
         note: sentences below the title, Markdown.
         compared_by: the measure of the plot, and of the comparison of orders.
@@ -213,7 +211,10 @@ def _said(row, measure, which):
     if mean is None:
         return "diverged" if row.diverged and which == "last" else "–"
     said = f"{mean:.3f}" if deviation is None else f"{mean:.3f} ± {deviation:.3f}"
-    return f"{said}, {row.diverged} diverged" if row.diverged and which == "last" else said
+    if which == "last":
+        return f"{said}, {row.diverged} diverged" if row.diverged else said
+    count, of = (len(row.scores[each].get(measure, [])) for each in ("best", "last"))
+    return said if count == of else f"{said}, {count} of {of} seeds"
 
 
 def other_orders(table, rows):
@@ -225,6 +226,7 @@ def other_orders(table, rows):
     known = [each for each in rows if by in each.row.paper and each.mean(by) is not None]
     for number, first in enumerate(known):
         for second in known[number + 1 :]:
+            name = _HEADS.get(by, by)
             ours = first.mean(by) - second.mean(by)
             theirs = first.row.paper[by] - second.row.paper[by]
             noise = max(first.deviation(by) or 0.0, second.deviation(by) or 0.0)
@@ -232,7 +234,7 @@ def other_orders(table, rows):
                 ahead, behind = (first, second) if theirs > 0 else (second, first)
                 yield (
                     f"{ahead.row.label} is ahead of {behind.row.label} in the paper "
-                    f"({ahead.row.paper[by]:g} and {behind.row.paper[by]:g} {_HEADS[by]}), and "
+                    f"({ahead.row.paper[by]:g} and {behind.row.paper[by]:g} {name}), and "
                     f"behind it here ({ahead.mean(by):.3f} and {behind.mean(by):.3f})."
                 )
 

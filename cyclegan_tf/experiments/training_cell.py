@@ -2,7 +2,6 @@
 
 import dataclasses
 
-from cyclegan_tf.errors import TrainingDiverged
 from cyclegan_tf.experiments.costs import cost_of
 from cyclegan_tf.experiments.labeled_source import LabeledSource
 from cyclegan_tf.runs.evaluation import evaluate
@@ -69,14 +68,10 @@ class TrainingCell:
 
         Returns:
             JSON values: `scores` by `"last"` and `"best"`, then by direction, then by measure;
-            `baselines` by direction; `cost`; `alarms`; and what was trained. If the training
-            diverged, `diverged` with a sentence instead.
+            `baselines` by direction; `cost`; `alarms`; and what was trained.
         """
         options, run = self.run_options(), RunFolder(folder / "run")
-        try:
-            model = train(options, run.path, verbose=0, log=log)
-        except TrainingDiverged as error:  # which tables tell
-            return {"diverged": str(error), "options": dataclasses.asdict(options)}
+        model = train(options, run.path, verbose=0, log=log)
         cost = cost_of(run, model, options.training.batch_size)
         held_out = self.images.held_out(options, self.count)
         last = self._evaluations(model, held_out, log)

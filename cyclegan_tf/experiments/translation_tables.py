@@ -38,7 +38,7 @@ class Setting:
         """The cell of one training; its name ends with the seed."""
         given = {"base_filters": self.base_filters}
         if system not in _MOVING_STATISTICS:
-            given["ema_momentum"] = round(1 - 10 / self.steps, 4)
+            given["ema_momentum"] = 1 - 10 / self.steps
         search = system == "cogan"
         return TrainingCell(
             name=f"{name}_{seed}",

@@ -9,7 +9,7 @@ import sys
 import time
 
 import pytest
-from cells import Counting, Failing
+from cells import Counting, Diverging, Failing
 
 from cyclegan_tf import InputError
 from cyclegan_tf.experiments.grid import GridFolder, run_cells
@@ -101,9 +101,10 @@ def test_processes_of_a_killed_grid_end_with_it(started, tmp_path):
 
 def test_a_cell_that_fails_is_named_and_the_others_are_done(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["cyclegan-tf"])  # its processes do without TensorFlow
-    cells = [Failing("bad"), Counting("good", NUMBERS, 0.0, tmp_path / "journal")]
+    good = Counting("good", NUMBERS, 0.0, tmp_path / "journal")
+    cells = [Failing("bad"), Diverging("wild"), good]
     changes, said = [], []
-    with pytest.raises(InputError, match=r"1 of 2 cells failed.*bad: ValueError: no such thing"):
+    with pytest.raises(InputError, match=r"1 of 3 cells failed.*bad: ValueError: no such thing"):
         run_cells(
             cells,
             tmp_path / "grid",
@@ -111,9 +112,11 @@ def test_a_cell_that_fails_is_named_and_the_others_are_done(tmp_path, monkeypatc
             log=said.append,
         )
     assert GridFolder(tmp_path / "grid").result("good") == {"total": TOTAL}
+    diverged = {"diverged": "The losses are no numbers."}
+    assert GridFolder(tmp_path / "grid").result("wild") == diverged
     assert changes[0] == []
-    assert changes[-1] == ["good"]
-    assert "1 of 2 cells are done: good." in said
+    assert changes[-1] == ["wild", "good"]
+    assert "2 of 3 cells are done: good." in said
 
 
 def test_cells_need_names_of_their_own(tmp_path):

@@ -5,6 +5,7 @@ Numbers come from people, so the study writes a page for each row and waits for 
 
 import functools
 import html
+import json
 
 from cyclegan_tf import files
 from cyclegan_tf.directions import to_domain
@@ -57,7 +58,8 @@ def _write_pages(rows, grid, log):
         page, result = _page(grid.path, name, direction), grid.result(name)
         if result and "diverged" not in result and not page.exists():
             log(f"Table 1: images of {label}, {direction}.")
-            study(grid.cell(name) / "run", out=page, direction=direction, log=log)
+            run = grid.cell(name) / "run"
+            study(run, out=page, direction=direction, paired=True, log=log)
 
 
 def _page(folder, name, direction):
@@ -74,7 +76,7 @@ def _write(rows, setting, results, folder):
         page = _page(folder.parent, name, direction)
         maps = to_domain(direction) == setting.images.domain_of_maps
         kind = "label maps" if maps else "photographs"
-        lines.append([label, kind, *_answered(page / _ANSWERS), published])
+        lines.append([label, kind, *_answered(page), published])
         if page.exists():
             place = (page / "index.html").relative_to(folder.parent).as_posix()
             pages.append(f'<li><a href="{place}">{html.escape(label)}, to {kind}</a></li>')
@@ -91,13 +93,16 @@ def _write(rows, setting, results, folder):
     return f"<h2>{title}</h2><p>{note}</p>{html_table(lines)}<ul>{''.join(pages)}</ul>"
 
 
-def _answered(answers):
+def _answered(page):
     """How many people count, and the share that was fooled; dashes without answers."""
+    answers = page / _ANSWERS
     if not answers.is_dir() or not any(answers.glob("*.json")):
         return ["0", "–"]
     try:
         found = score([answers])
     except InputError as error:
         return ["0", str(error)]
+    if found.settings.study != json.loads((page / "study.json").read_text())["study"]:
+        return ["0", "answers to another page"]
     share = found.share
     return [f"{len(found.counted)}", f"{100 * share.value:.1f} ± {100 * share.deviation:.1f}"]
