@@ -231,6 +231,8 @@ class Evaluate(keras.callbacks.Callback):
         """What is needed once: images, an extractor, and the names of measures."""
         images = self.images() if callable(self.images) else self.images
         self._held_out = images if isinstance(images, HeldOut) else of_dataset(images)
+        count = min(map(len, self._held_out.images.values()))
+        self.log(f"Evaluating on {count} held-back images; the first time takes longest.")
         self._extractor = _remembering(self.extractor, self._held_out, self.log)
         names, followed = None, _FOLLOWED
         if self._extractor is not None:
