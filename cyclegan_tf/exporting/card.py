@@ -48,7 +48,8 @@ _STORED = {
     "rounded": f"weights are stored as float16, rounded to {FRACTION_BITS['rounded']} bits",
 }
 _MEANT = {
-    "keras": "for `cyclegan_tf`, which reads it by `cyclegan_tf.load`, and for Keras after `import cyclegan_tf`",
+    "keras": "for `cyclegan_tf`, which reads it by `cyclegan_tf.load`, and for Keras after "
+    "`import cyclegan_tf`",
     "saved_model": "a SavedModel, for TensorFlow and TF Serving",
     "tflite": "for LiteRT, as on phones",
     "onnx": "for onnxruntime and others",
