@@ -188,7 +188,9 @@ class Evaluate(keras.callbacks.Callback):
             for name, value in of["scores"].items()
             if value is not None
         }
-        line = f"Epoch {epoch + 1}: {said.sentence} {said.advice}"
+        self._say(f"Epoch {epoch + 1}: {said.sentence} {said.advice}")
+
+    def _say(self, line):
         # As Keras's own callbacks do: the progress bar of the epoch has not ended its line.
         self.log(f"\n{line}" if self.params.get("verbose") in (1, "auto") else line)
 
@@ -232,7 +234,7 @@ class Evaluate(keras.callbacks.Callback):
         images = self.images() if callable(self.images) else self.images
         self._held_out = images if isinstance(images, HeldOut) else of_dataset(images)
         count = min(map(len, self._held_out.images.values()))
-        self.log(f"Evaluating on {count} held-back images; the first time takes longest.")
+        self._say(f"Evaluating on {count} held-back images; the first time takes longest.")
         self._extractor = _remembering(self.extractor, self._held_out, self.log)
         names, followed = None, _FOLLOWED
         if self._extractor is not None:
