@@ -83,7 +83,7 @@ def test_an_export_replaces_its_tflite(run, here, tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
     ended = here("export", run, tmp_path, "--tflite", "--direction", "ab", "--image-size", 16)
     assert ended.status == 0
-    assert {path.name for path in tmp_path.iterdir()} == {*names, "mine.txt"}
+    assert {path.name for path in tmp_path.iterdir()} == {*names, "README.md", "mine.txt"}
     assert (tmp_path / "generator_ab.tflite").read_bytes()[4:8] == b"TFL3"
     assert (tmp_path / "mine.txt").read_text() == "mine"
 
