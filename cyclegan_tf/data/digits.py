@@ -46,11 +46,11 @@ class _Hand:
 _HANDS = {
     STREET: _Hand(
         ("DejaVuSans-Bold", "DejaVuSansMono-Bold", "DejaVuSerif-Bold", "STIXGeneralBol"),
-        turn=8, slant=0.1, sizes=(0.9, 1.2), shift=0.06,
+        turn=12, slant=0.2, sizes=(0.9, 1.2), shift=0.06,
     ),
     PLAIN: _Hand(
-        ("STIXGeneralItalic", "cmss10", "cmtt10", "DejaVuSans-Oblique"),
-        turn=20, slant=0.3, sizes=(0.8, 1.1), shift=0.1,
+        ("DejaVuSans", "cmss10", "cmtt10", "STIXGeneral"),
+        turn=12, slant=0.2, sizes=(0.9, 1.2), shift=0.06,
     ),
 }  # fmt: skip
 
@@ -59,8 +59,8 @@ def typeface_digits(domain, count, image_size=32, *, split="train", seed=0):
     """Digits that are drawn here, each as often as the others.
 
     Args:
-        domain: `"street"`, bold types in a color on a mottled background of another one, with
-            parts of their neighbors; or `"plain"`, light ones, white on black and less upright.
+        domain: `"street"`, bold types in a color on a mottled background of a lighter one, with
+            parts of their neighbors; or `"plain"`, light types, white on black.
         count: of the images.
         image_size: their side, in pixels.
         split: `"train"` or `"test"`; these have no image in common.
@@ -130,11 +130,11 @@ def _street(rng, label, size):
 
 
 def _colors(rng):
-    """Two colors in [0, 1] that differ in brightness, either of which may be the lighter one."""
+    """Of the background and of the digit, in [0, 1]; the background is the lighter one."""
     while True:
-        colors = rng.random((2, 3))
-        if abs(colors[0].mean() - colors[1].mean()) > _LEAST_CONTRAST:
-            return colors
+        background, color = rng.random((2, 3))
+        if background.mean() - color.mean() > _LEAST_CONTRAST:
+            return background, color
 
 
 def _mottled(rng, size):
