@@ -22,7 +22,7 @@ from cyclegan_tf.networks.spectral_normalization import SpectralConv2D
 
 
 class _Pointwise:
-    """Each value depends on those at its place: activations, sums, normalization by moving means."""
+    """Each value depends on those at its place: activations, sums, given statistics."""
 
     @staticmethod
     def length(layer, axis, length):

@@ -21,6 +21,7 @@ class DiskArray:
         self.path, self.shape, self.dtype = path, tuple(shape), np.dtype(dtype)
         self._pixel = self.shape[2] * self.dtype.itemsize
         self._file = open(path, "r+b" if os.path.exists(path) else "w+b", buffering=0)  # noqa: SIM115
+        self._file.truncate(self._pixel * self.shape[0] * self.shape[1])  # zeros until written
 
     def read(self, part):
         """The spans `part` of rows and columns, `(rows, columns, channels)`."""

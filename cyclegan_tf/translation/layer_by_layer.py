@@ -16,7 +16,7 @@ from cyclegan_tf.errors import InputError
 from cyclegan_tf.networks.given_statistics import NORMALIZATIONS, normalized
 from cyclegan_tf.networks.parts import compute_part, needed_part
 from cyclegan_tf.translation.disk_array import DiskArray
-from cyclegan_tf.translation.phases import Phases
+from cyclegan_tf.translation.phases import Phases, around, halo
 from cyclegan_tf.translation.window_statistics import WindowMoments, statistics_at
 
 _SECONDS_BETWEEN_SAVES = 20.0
@@ -51,7 +51,7 @@ class LayerByLayer:
         self.folder = pathlib.Path(folder)
         self.dtype = np.dtype("float64" if network.compute_dtype == "float64" else "float32")
         self._plan = Phases(network, lengths)
-        self._tiles = list(_tiles(lengths, tile))
+        self.tiles = list(tiles_of(lengths, tile))
         self._statistics = {}
         self._arrays = {}
         self._fingerprint = self._digest(image)
@@ -59,11 +59,7 @@ class LayerByLayer:
         files.make_folder(self.folder)
         self._check_room()
 
-    def tiles(self):
-        """How many tiles are computed, counted in each phase."""
-        return len(self._tiles) * len(self._plan.phases)
-
-    def run(self, read, write, tell=lambda done: None):
+    def run(self, read, write, tell=lambda fraction: None, skipped=frozenset()):
         """Computes the image.
 
         Args:
@@ -72,28 +68,44 @@ class LayerByLayer:
             write: takes the spans of a part and its result, float `(rows, columns, channels)` in
                 [-1, 1]. What it writes must survive the process: after a resumption, parts that
                 were written are not written again.
-            tell: called after each tile with the number of those that are done.
+            tell: called after each tile with the fraction of the work that is done.
+            skipped: numbers of tiles that are not written and do not count in statistics.
         """
-        phase, tile, moments = self._resumed()
+        phase, first, moments = self._resumed()
+        tiles = [(number, number not in skipped) for number in self._to_compute(skipped)]
         with contextlib.closing(self):
             for number in range(phase, len(self._plan.phases)):
-                self._run_phase(number, tile, moments, read, write, tell)
-                tile, moments = 0, None
+                for done in self._run_phase(number, tiles, first, moments, read, write):
+                    tell((number + done / len(tiles)) / len(self._plan.phases))
+                first, moments = 0, None
 
     def close(self):
         """Closes the files, which stay for a resumption."""
         for array in self._arrays.values():
             array.close()
 
-    def _run_phase(self, number, first, moments, read, write, tell):
+    def _to_compute(self, skipped):
+        """The tiles that are not skipped, and those around them on which they depend."""
+        if not skipped:
+            return range(len(self.tiles))
+        rows, columns = (-(-length // self.tile) for length in self.lengths)
+        wanted = np.ones((rows, columns), bool)
+        wanted.flat[list(skipped)] = False
+        reach = -(-halo(self.network) // self.tile)
+        padded = np.pad(wanted, reach)
+        views = np.lib.stride_tricks.sliding_window_view(padded, (2 * reach + 1,) * 2)
+        return np.flatnonzero(views.any((2, 3))).tolist()
+
+    def _run_phase(self, number, tiles, first, moments, read, write):
+        """Computes a phase from the tile at `first` on; yields how many tiles are done."""
         phase = self._plan.phases[number]
         saved, last = time.monotonic(), phase.normalization is None
         moments = None if last else moments or self._moments(phase)
-        for index in range(first, len(self._tiles)):
-            self._run_tile(phase, self._tiles[index], moments, read, write)
-            tell(number * len(self._tiles) + index + 1)
+        for at in range(first, len(tiles)):
+            self._run_tile(phase, *tiles[at], moments, read, write)
+            yield at + 1
             if time.monotonic() - saved > _SECONDS_BETWEEN_SAVES:
-                self._save(number, index + 1, moments)
+                self._save(number, at + 1, moments)
                 saved = time.monotonic()
         if not last:
             layer = self._plan.step_of(phase.normalization).layer
@@ -102,18 +114,18 @@ class LayerByLayer:
             for tensor in phase.sources - phase.kept - {0}:
                 self._arrays.pop(tensor).remove()
 
-    def _run_tile(self, phase, tile, moments, read, write):
+    def _run_tile(self, phase, number, counts, moments, read, write):
         kept = phase.kept - phase.sources
+        tile = self.tiles[number]
         parts = {each: self._part_of(each, tile) for each in kept | {phase.target}}
         values = self._computed(parts, phase.sources, read)
-        if moments is not None:
+        if counts and moments is not None:
             moments.add(values[phase.target], parts[phase.target])
-        else:
+        elif counts:
             write(parts[phase.target], values[phase.target][0].numpy())
         for each in kept:
-            self._array(each, values[each].dtype.as_numpy_dtype).write(
-                parts[each], values[each][0].numpy()
-            )
+            array = self._array(each, values[each].dtype.as_numpy_dtype)
+            array.write(parts[each], values[each][0].numpy())
 
     def _part_of(self, tensor, tile):
         """The part of a tensor that belongs to a tile: each place of it belongs to one."""
@@ -157,7 +169,7 @@ class LayerByLayer:
             step = self._plan.step_of(tensor)
             for each in step.inputs:
                 part = needed_part(step.layer, self._plan.lengths[each], needed[tensor])
-                needed[each] = _around(needed[each], part) if each in needed else part
+                needed[each] = around(needed[each], part) if each in needed else part
                 last_use.setdefault(each, tensor)
         return needed, last_use
 
@@ -173,9 +185,7 @@ class LayerByLayer:
 
     def _moments(self, phase):
         target = phase.target
-        return WindowMoments(
-            self.windows, self._plan.lengths[target], self._plan.channels[target]
-        )
+        return WindowMoments(self.windows, self._plan.lengths[target], self._plan.channels[target])
 
     def _array(self, tensor, dtype):
         if tensor not in self._arrays:
@@ -225,7 +235,11 @@ class LayerByLayer:
                 return 0, 0, None
             names = {name: name.split(" ") for name in state.files}
             of = {
-                kind: {int(tail[0]): state[name] for name, (head, *tail) in names.items() if head == kind}
+                kind: {
+                    int(tail[0]): state[name]
+                    for name, (head, *tail) in names.items()
+                    if head == kind
+                }
                 for kind in ("mean", "variance", "dtype")
             }
             moments = {
@@ -247,18 +261,13 @@ class LayerByLayer:
         self._state_file.unlink(missing_ok=True)
 
 
-def _tiles(lengths, tile):
+def tiles_of(lengths, tile):
     """The spans of all tiles, row by row; the last ones may be smaller."""
     rows, columns = (
         [(start, min(start + tile, length)) for start in range(0, length, tile)]
         for length in lengths
     )
     return ((row, column) for row in rows for column in columns)
-
-
-def _around(part, other):
-    """The smallest part that holds both."""
-    return tuple((min(a[0], b[0]), max(a[1], b[1])) for a, b in zip(part, other))
 
 
 def _cut(values, place, part):

@@ -12,9 +12,11 @@ import math
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.networks.given_statistics import NORMALIZATIONS
 from cyclegan_tf.networks.layer_graph import layer_graph
-from cyclegan_tf.networks.parts import is_local, output_lengths
+from cyclegan_tf.networks.parts import is_local, needed_part, output_lengths
 
 _KEPT = 2  # times as many values as the smallest of what could be kept
+_LARGE = 2**14  # pixels; more than any layer sees
+_PERIOD = 8  # of places that see alike, at least
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,3 +126,34 @@ def _local_steps(network):
                 "image: translate the image without tiles, or make it smaller."
             )
     return steps
+
+
+def halo(network):
+    """How many pixels around a pixel of the result have an influence on it, on each side at most.
+
+    Without the statistics of normalizations, which have the influence of all pixels.
+
+    Args:
+        network: a functional `keras.Model` whose layers see parts of their inputs.
+
+    Raises:
+        InputError: a layer sees more than that.
+    """
+    plan = Phases(network, (_LARGE, _LARGE))
+    middle = plan.lengths[-1][0] // 2
+    margins = []
+    for place in range(middle, middle + _PERIOD):
+        needed = {len(plan.steps): ((place, place + 1),) * 2}
+        for tensor in range(len(plan.steps), 0, -1):
+            step = plan.step_of(tensor)
+            for each in step.inputs if tensor in needed else ():
+                part = needed_part(step.layer, plan.lengths[each], needed[tensor])
+                needed[each] = around(needed.get(each, part), part)
+        start, stop = needed[0][0]
+        margins.append(max(place - start, stop - 1 - place))
+    return max(margins)
+
+
+def around(part, other):
+    """The smallest part that holds both; each has the spans of its rows and columns."""
+    return tuple((min(a[0], b[0]), max(a[1], b[1])) for a, b in zip(part, other))

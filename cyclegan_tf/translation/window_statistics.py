@@ -1,5 +1,7 @@
 """Means and variances of the windows of a large image, taken part by part."""
 
+import itertools
+
 import numpy as np
 import tensorflow as tf
 
@@ -54,12 +56,21 @@ class WindowMoments:
     def statistics(self, layer):
         """Mean and variance by which a layer normalizes: `(windows, windows, channels)`, or 1."""
         if not isinstance(layer, ImageLayerNormalization):
-            return self.mean, self.squares / self.count
+            return self._filled(self.mean, self.squares / np.maximum(self.count, 1))
         # Of all channels together, the variance divided by one less.
         mean = self.mean.mean(-1, keepdims=True)
         squares = self.squares + self.count * (self.mean - mean) ** 2
-        number = self.count * self.mean.shape[-1]
-        return mean, squares.sum(-1, keepdims=True) / (number - 1)
+        number = np.maximum(self.count, 1) * self.mean.shape[-1]
+        return self._filled(mean, squares.sum(-1, keepdims=True) / np.maximum(number - 1, 1))
+
+    def _filled(self, mean, variance):
+        """Those of windows of which nothing was added: the means of the others."""
+        there = self.count[..., 0] > 0
+        if there.all() or not there.any():
+            return mean, variance
+        return tuple(
+            np.where(there[..., None], each, each[there].mean(0)) for each in (mean, variance)
+        )
 
     def state(self):
         """The sums so far, as arrays by name."""
@@ -112,7 +123,7 @@ def _pieces(span, borders):
     """The windows that a span meets, each with its rows, counted from the start of the span."""
     start, stop = span
     pieces = []
-    for window, (first, last) in enumerate(zip(borders, borders[1:])):
+    for window, (first, last) in enumerate(itertools.pairwise(borders)):
         if max(start, first) < min(stop, last):
             pieces.append((window, (max(start, first) - start, min(stop, last) - start)))
     return pieces
