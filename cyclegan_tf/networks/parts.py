@@ -119,7 +119,9 @@ class _Resampling:
 
 
 class _Doubling(_Resampling):
-    """Twice as many rows, which depend on rows that are at most one row away."""
+    """Twice as many rows: of those at `i` it makes the rows `2 i` and `2 i + 1`."""
+
+    before, after = 0, 0  # whether they depend on the rows before and after it
 
     @staticmethod
     def length(layer, axis, length):
@@ -129,9 +131,22 @@ class _Doubling(_Resampling):
     def first(layer, start):
         return 2 * start
 
-    @staticmethod
-    def needed(layer, axis, length, span):
-        return _inside((span[0] // 2 - 1, (span[1] - 1) // 2 + 2), length)
+    @classmethod
+    def needed(cls, layer, axis, length, span):
+        start, stop = (span[0] - cls.before) // 2, (span[1] - 1 + cls.after) // 2 + 1
+        return _inside((start, stop), length)
+
+
+class _Transposed(_Doubling):
+    """The second row depends on the next one too."""
+
+    after = 1
+
+
+class _LinearDoubling(_Doubling):
+    """The first row depends on the row before, the second on the row after."""
+
+    before, after = 1, 1
 
 
 class _Halving(_Resampling):
@@ -166,7 +181,9 @@ _RULES = {
     ),
     **dict.fromkeys((layers.Conv2D, Conv2D, SpectralConv2D), _Convolution),
     **dict.fromkeys((layers.ZeroPadding2D, ReflectionPadding2D), _Padding),
-    **dict.fromkeys((layers.UpSampling2D, UpsamplingConvolution2D, BlurUpsampling2D), _Doubling),
+    layers.UpSampling2D: _Doubling,
+    UpsamplingConvolution2D: _Transposed,
+    BlurUpsampling2D: _LinearDoubling,
     BlurDownsampling2D: _Halving,
 }
 
