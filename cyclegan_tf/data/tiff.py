@@ -22,6 +22,7 @@ _LARGEST_SEGMENT = 2**30  # bytes: a strip or tile is read as a whole
 _TILE = 512  # pixels of a tile that is written
 _LEAST_LEVEL = 512  # pixels of the smallest level of a pyramid, along its longer side
 _SEPARATE = 2  # planar configuration
+_PALETTE = 3  # photometric interpretation
 _DECODER_ERRORS = (ValueError, TypeError, IndexError, KeyError, struct.error, zlib.error)
 
 
@@ -70,17 +71,23 @@ class TiffImage:
         self._cached = 0
         with self._errors():
             self._tiff = tifffile().TiffFile(self.path)
-            self._page = page = self._tiff.pages.first
-        if page.dtype is None or page.imagedepth != 1 or page.photometric == 3:  # a palette
+        try:
+            with self._errors():
+                self._page = page = self._tiff.pages.first
+            self._check()
+        except BaseException:
+            self.close()
+            raise
+        self.tags = _tags(page)
+
+    def _check(self):
+        page = self._page
+        if page.dtype is None or page.imagedepth != 1 or page.photometric == _PALETTE:
             raise InputError(
                 f"{self.path} is not of gray or color values in rows and columns; save it as such."
             )
         self.shape = (page.imagelength, page.imagewidth, page.samplesperpixel)
         self.dtype = page.dtype
-        self.tags = _tags(page)
-        self._check_segments()
-
-    def _check_segments(self):
         values = np.prod(self._segment_shape()) * (1 if self._is_separate() else self.shape[2])
         if values * self.dtype.itemsize > _LARGEST_SEGMENT:
             raise InputError(

@@ -258,6 +258,10 @@ class System(GroupedModel):
         """
         return self._translator.translate(images, direction, batch_size, **tiles)
 
+    def tiled(self, direction, lengths, folder, **options):
+        """The translation of an image of any size, part by part; see `Translator.tiled`."""
+        return self._translator.tiled(direction, lengths, folder, **options)
+
     def sample_columns(self, images):
         """Columns of an image grid: real, translated, and translated back if possible.
 

@@ -39,8 +39,12 @@ class DiskArray:
         for _, start, run in self._runs(part, values):
             self._file.seek(start)
             left = memoryview(run).cast("B")
-            while left:  # a disk that is nearly full takes only some
-                left = left[self._file.write(left) :]
+            try:
+                while left:  # a disk that is nearly full takes only some
+                    left = left[self._file.write(left) :]
+            except OSError as error:
+                error.filename = str(self.path)
+                raise
 
     def _runs(self, part, values):
         """Pieces that lie together in the file: rows, or all of a part of whole rows."""

@@ -1,5 +1,6 @@
 """Translates image files of any size by tiles, in memory that depends on the tile."""
 
+import contextlib
 import dataclasses
 import hashlib
 import pathlib
@@ -10,7 +11,7 @@ import numpy as np
 
 from cyclegan_tf import files
 from cyclegan_tf.data import image_files, tiff
-from cyclegan_tf.directions import direction_of
+from cyclegan_tf.directions import channels_of, direction_of
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.translation.disk_array import DiskArray
 
@@ -58,21 +59,31 @@ def translate_file(model, source, output, direction=None, tiling=Tiling(), log=p
             takes, values of an unknown range, or too little room on the disk.
     """
     source, output = pathlib.Path(source), pathlib.Path(output)
+    if not model.generators:
+        raise InputError(
+            "A model that translates by a search computes no tiles; translate without them."
+        )
     direction = direction_of(model, direction)
-    generator = model.generators[direction]
-    image = _opened(source, generator.input_shape[-1])
-    _check_image(image, source, generator)
     folder = output.with_name(f".{output.name}.tiles")
-    files.make_folder(folder)
-    translation = model.tiled(
-        direction,
-        image.shape[:2],
-        folder,
-        image=_identity(source, direction, tiling),
-        **dataclasses.asdict(tiling),
-    )
-    shape = (*image.shape[:2], generator.output_shape[-1])
-    result = DiskArray(folder / "result.raw", shape, image.dtype)
+    with contextlib.closing(_opened(source, channels_of(model, direction)[0])) as image:
+        _check_image(image, source, model.generators[direction])
+        files.make_folder(folder)
+        shape = (*image.shape[:2], model.generators[direction].output_shape[-1])
+        translation = model.tiled(
+            direction,
+            image.shape[:2],
+            folder,
+            image=_identity(source, direction, tiling),
+            **dataclasses.asdict(tiling),
+        )
+        result = DiskArray(folder / "result.raw", shape, image.dtype)
+        with contextlib.closing(result):
+            _translate(translation, image, result, _Teller(source, log))
+            _write(output, result, image.tags, folder)
+    shutil.rmtree(folder)
+
+
+def _translate(translation, image, result, tell):
     most = np.iinfo(image.dtype).max
 
     def read(part):
@@ -81,10 +92,7 @@ def translate_file(model, source, output, direction=None, tiling=Tiling(), log=p
     def write(part, values):
         result.write(part, np.round((np.clip(values, -1, 1) + 1) * (most / 2)))
 
-    translation.run(read, write, _Teller(source, log))
-    _write(output, result, image.tags, folder)
-    result.close()
-    shutil.rmtree(folder)
+    translation.run(read, write, tell)
 
 
 class _Teller:
@@ -109,6 +117,9 @@ class _DecodedImage:
 
     def read(self, part):
         return self._values[slice(*part[0]), slice(*part[1])]
+
+    def close(self):
+        pass
 
 
 def _opened(source, channels):
@@ -143,11 +154,12 @@ def _write(output, result, tags, folder):
         with files.atomic_file(output) as beside:
             image.save(beside)
         return
-    levels = [result]
-    for number, lengths in enumerate(tiff.pyramid_lengths(result.shape[:2])[1:], 1):
-        level = DiskArray(folder / f"level{number}.raw", (*lengths, result.shape[2]), result.dtype)
-        tiff.halve(levels[-1], level)
-        levels.append(level)
-    tiff.write_pyramid(output, levels, tags)
-    for level in levels[1:]:
-        level.close()
+    with contextlib.ExitStack() as opened:
+        levels = [result]
+        for number, lengths in enumerate(tiff.pyramid_lengths(result.shape[:2])[1:], 1):
+            path, shape = folder / f"level{number}.raw", (*lengths, result.shape[2])
+            level = DiskArray(path, shape, result.dtype)
+            opened.enter_context(contextlib.closing(level))
+            tiff.halve(levels[-1], level)
+            levels.append(level)
+        tiff.write_pyramid(output, levels, tags)
