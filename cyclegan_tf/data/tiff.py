@@ -173,6 +173,8 @@ class TiffImage:
         except OSError as error:
             raise files.unreadable(self.path, error) from None
         except (tifffile().TiffFileError, *_DECODER_ERRORS, RuntimeError) as error:
+            if "imagecodecs" in str(error):
+                required("imagecodecs", "tiff", f"The compression of {self.path} needs")
             raise InputError(f"{self.path} is damaged and cannot be read: {error}.") from None
 
 
