@@ -230,7 +230,7 @@ def test_python_of_large_images_runs():
     """In this process, because it trains nothing and writes nothing."""
     (code,) = blocks(_docs("large_images"), "python")
     names = {}
-    exec(code.replace("512", "90").replace("256", "64"), names)
+    exec(code.replace("512", "96").replace("256", "64"), names)
     assert abs(names["by_tiles"].astype(int) - names["whole"]).max() <= 1
 
 
