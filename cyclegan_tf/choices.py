@@ -54,6 +54,8 @@ USUAL_KINDS = KINDS[:2]
 STORED_WEIGHTS = ("float32", "float16", "rounded")  # of a .keras file
 QUANTIZATIONS = ("none", "float16", "dynamic", "int8", "auto")
 
+# Over what the statistics of a large image are taken that is translated by tiles.
+TILE_STATISTICS = ("global", "local", "tile")
 # Of an image to translate, if memory allows; about as large as a phone's photographs.
 MAX_MEGAPIXELS = 12.0
 

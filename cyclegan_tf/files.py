@@ -40,7 +40,7 @@ def atomic_file(path, keep=True):
         return
     if path.is_dir():
         raise InputError(f"{path} is a folder and is not overwritten; choose another name.")
-    _make_folder(path.parent)
+    make_folder(path.parent)
     beside = _beside(path, path.suffix)
     try:
         yield beside
@@ -61,7 +61,7 @@ def atomic_folder(path):
     allowed. If `path` is a link, the linked folder is replaced.
     """
     path = pathlib.Path(path).resolve()
-    _make_folder(path.parent)
+    make_folder(path.parent)
     beside, old = _beside(path), _beside(path)
     try:
         beside.mkdir()
@@ -160,7 +160,7 @@ def check_folder(path):
             raise InputError(f"{place} is a file; expected a folder (to write to {path}).")
 
 
-def _make_folder(path):
+def make_folder(path):
     """Creates a folder and its parents.
 
     Raises:
@@ -189,7 +189,7 @@ def locked(folder, message):
     if fcntl is None:
         yield
         return
-    _make_folder(folder)
+    make_folder(folder)
     with open(folder / ".lock", "w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

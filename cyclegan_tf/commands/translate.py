@@ -11,6 +11,7 @@ from cyclegan_tf.commands.parameters import MODEL_HELP, choice, option
 from cyclegan_tf.quiet_start import import_tensorflow
 
 Direction = choice("Direction", choices.DIRECTIONS)
+Statistics = choice("Statistics", choices.TILE_STATISTICS)
 
 
 def translate(
@@ -29,15 +30,41 @@ def translate(
             f"memory, {choices.MAX_MEGAPIXELS:g} at most).",
         ),
     ] = None,
+    tile: Annotated[
+        int | None,
+        option(
+            "Compute images by tiles of so many pixels, in memory that does not depend on their "
+            "size. TIFF files keep their depth, resolution and color profile."
+        ),
+    ] = None,
+    statistics: Annotated[
+        Statistics | None,
+        option(
+            "With --tile, what normalizations look at: the whole image, as without tiles; windows "
+            "of the size of training images; or each tile, which leaves seams (default: "
+            "global)."
+        ),
+    ] = None,
+    window: Annotated[
+        int | None,
+        option("Pixels of a window (default: the size of the images of the training)."),
+    ] = None,
+    skip_uniform: Annotated[
+        bool, option("With --tile, leave tiles of one color as they are.")
+    ] = False,
 ):
     """Translate images; the results keep sizes, names and formats."""
     import_tensorflow()
     from cyclegan_tf.runs.load import load
     from cyclegan_tf.translation.image_folders import translate as translate_files
+    from cyclegan_tf.translation.large_images import Tiling
 
     loaded = load(model)
+    tiling = tile and Tiling(
+        tile, statistics.value if statistics else "global", window, skip_uniform
+    )
     count, outcomes = translate_files(
-        loaded, input, output, direction and direction.value, max_megapixels, log=_say_aside
+        loaded, input, output, direction and direction.value, max_megapixels, _say_aside, tiling
     )
     translated, failed, outcome = 0, False, None
     with typer.progressbar(outcomes, length=count, label="Translating", file=sys.stderr) as bar:

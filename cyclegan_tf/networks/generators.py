@@ -304,17 +304,24 @@ def translate_any_size(generator, images, multiple):
         Images in [-1, 1] of the same height and width.
     """
     height, width = tf.shape(images)[1], tf.shape(images)[2]
-    rows, top = _reflected_indices(height, multiple)
-    columns, left = _reflected_indices(width, multiple)
+    rows, top = reflected_indices(height, multiple)
+    columns, left = reflected_indices(width, multiple)
     padded = tf.gather(tf.gather(images, rows, axis=1), columns, axis=2)
     outputs = generator(padded, training=False)
     return outputs[:, top : top + height, left : left + width]
 
 
-def _reflected_indices(size, multiple):
+def reflected_indices(size, multiple):
     """Indices 2 1 0 1 2 3 2 1 … into an axis of `size`, as many as the network takes.
 
     `tf.pad` would do for sides larger than the padding; this also serves the tiny ones.
+
+    Args:
+        size: of the axis.
+        multiple: `size_multiple` of the network.
+
+    Returns:
+        The indices, and how many of them lie before the first one of the image.
     """
     padded = tf.maximum((size + multiple - 1) // multiple * multiple, _LEAST_SIDE)
     before = (padded - size) // 2

@@ -251,12 +251,16 @@ class System(GroupedModel):
         generator = self.generators[self.directions[0]]
         return of_any_share(partial(generator, training=training), inputs)
 
-    def translate(self, images, direction=None, batch_size=8):
-        """Translates images of any size; see `Translator.translate`.
+    def translate(self, images, direction=None, batch_size=8, **tiles):
+        """Translates images of any size, by tiles if asked; see `Translator.translate`.
 
         `direction` is the first one of the system, usually `"ab"`, if `None`.
         """
-        return self._translator.translate(images, direction, batch_size)
+        return self._translator.translate(images, direction, batch_size, **tiles)
+
+    def tiled(self, direction, lengths, folder, **options):
+        """The translation of an image of any size, part by part; see `Translator.tiled`."""
+        return self._translator.tiled(direction, lengths, folder, **options)
 
     def sample_columns(self, images):
         """Columns of an image grid: real, translated, and translated back if possible.

@@ -13,6 +13,7 @@ from cyclegan_tf.choices import MAX_MEGAPIXELS
 from cyclegan_tf.data import image_files
 from cyclegan_tf.directions import channels_of
 from cyclegan_tf.errors import InputError
+from cyclegan_tf.translation.large_images import translate_file
 
 _WITH_ALPHA = (".png", ".webp", ".tif", ".tiff")
 _WITH_QUALITY = (".jpg", ".jpeg", ".webp")
@@ -38,7 +39,7 @@ class Outcome:
     note: str | None = None
 
 
-def translate(model, source, output, direction=None, max_megapixels=None, log=print):
+def translate(model, source, output, direction=None, max_megapixels=None, log=print, tiling=None):
     """Translates an image, or all images below a folder, one after the other.
 
     The results have the sizes, names and formats of the originals, and colors in sRGB; metadata
@@ -53,6 +54,9 @@ def translate(model, source, output, direction=None, max_megapixels=None, log=pr
         max_megapixels: larger images are skipped; by default those that a 64-filter generator
             would lack memory for, and all above 12.
         log: called with lines for the user.
+        tiling: a `cyclegan_tf.translation.large_images.Tiling`, to compute images of any size by
+            tiles; TIFF files then keep the type of their values, their resolution and their color
+            profile.
 
     Returns:
         The number of images, and an iterator that translates one at a time and yields its
@@ -78,7 +82,10 @@ def translate(model, source, output, direction=None, max_megapixels=None, log=pr
 
     def outcomes():
         for original, result in jobs:
-            yield _outcome(model, original, result, direction, max_megapixels, memory)
+            if tiling is None:
+                yield _outcome(model, original, result, direction, max_megapixels, memory)
+            else:
+                yield _outcome_by_tiles(model, original, result, direction, tiling, log)
 
     return len(jobs), itertools.chain(problems, outcomes())
 
@@ -131,6 +138,14 @@ def _outcome(model, source, output, direction, max_megapixels, memory):
     return Outcome(source, output, note=note)
 
 
+def _outcome_by_tiles(model, source, output, direction, tiling, log):
+    try:
+        translate_file(model, source, output, direction, tiling, log)
+    except InputError as problem:
+        return Outcome(source, output, str(problem))
+    return Outcome(source, output)
+
+
 def check_fits(path, max_megapixels=None, memory=math.inf):
     """Raises an InputError for an image that is too large to translate.
 
@@ -149,7 +164,8 @@ def check_fits(path, max_megapixels=None, memory=math.inf):
         why = f"fit into {memory / 1e9:.1f} GB of free memory with the paper's network in float32"
     raise InputError(
         f"{path} has {width} x {height} pixels ({height * width / 1e6:.3g} million), more than the "
-        f"{allowed:.3g} megapixels that {why}; make it smaller, or allow more by --max-megapixels."
+        f"{allowed:.3g} megapixels that {why}; translate it by tiles, by --tile 512, or allow more "
+        "by --max-megapixels."
     )
 
 

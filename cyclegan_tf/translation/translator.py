@@ -1,5 +1,7 @@
 """Translates images of any size and dtype with trained generators."""
 
+import tempfile
+
 import numpy as np
 import tensorflow as tf
 
@@ -8,6 +10,7 @@ from cyclegan_tf.devices import has_accelerator
 from cyclegan_tf.directions import direction_of
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.networks.generators import size_multiple, translate_any_size
+from cyclegan_tf.translation.tiles import TiledTranslation
 
 # A 64-filter generator needs about 1.6 kB per pixel while it computes.
 _PIXELS_AT_ONCE = 2**21
@@ -29,7 +32,16 @@ class Translator:
         self.image_shape = image_shape
         self._functions = {}
 
-    def translate(self, images, direction=None, batch_size=8):
+    def translate(
+        self,
+        images,
+        direction=None,
+        batch_size=8,
+        *,
+        tile=None,
+        statistics="global",
+        window=None,
+    ):
         """Translates images of any size.
 
         Args:
@@ -40,6 +52,14 @@ class Translator:
             batch_size: maximum number of images that are computed at once, also of a list if
                 they have the same size. Fewer if they are large, because memory would run out,
                 and one at a time on a CPU, which is faster there.
+            tile: rows and columns of tiles, in pixels, at least 32: memory then depends on these
+                and hardly on the image. Files of 64 to 256 bytes a pixel are made meanwhile. If
+                `None`, each image is computed as a whole.
+            statistics: of normalizations, if there are tiles: `"global"`, of the whole image, as
+                without tiles; `"local"`, of windows; or `"tile"`. See
+                `cyclegan_tf.translation.tiles.TiledTranslation`.
+            window: rows and columns of the windows of local statistics, in pixels; those of the
+                images that the model was trained on if `None`.
 
         Returns:
             A NumPy array (a list for a list) of the same size and kind: uint8 for uint8, float32
@@ -47,9 +67,13 @@ class Translator:
 
         Raises:
             InputError: images of another rank, type, value range or number of channels, or of
-                another size than a generator of fixed size takes.
+                another size than a generator of fixed size takes; or a generator, such as a U-Net,
+                that cannot be computed by tiles.
         """
         direction = direction_of(self, direction)
+        if tile is not None:
+            by = {"tile": tile, "statistics": statistics, "window": window}
+            return self._translate_by_tiles(images, direction, **by)
         if isinstance(images, (list, tuple)):
             return self._translate_list(images, direction, batch_size)
         images = np.asarray(images)
@@ -57,6 +81,40 @@ class Translator:
         if images.ndim == 3:
             return self._translate_batch(images[None], direction, 1)[0]
         return self._translate_batch(images, direction, batch_size)
+
+    def tiled(self, direction, lengths, folder, *, window=None, **options):
+        """The `TiledTranslation` of an image of `lengths`; its options are given by name."""
+        if window is None and None not in (self.image_shape or (None,))[:2]:
+            window = tuple(self.image_shape[:2])
+        return TiledTranslation(
+            self.generators[direction], lengths, folder, window=window, **options
+        )
+
+    def _translate_by_tiles(self, images, direction, **options):
+        """One image, or each image of a batch or a list."""
+        if isinstance(images, (list, tuple)):
+            return [self._translate_by_tiles(image, direction, **options) for image in images]
+        images = np.asarray(images)
+        generator = self.generators[direction]
+        _check_images(images, generator.input_shape)
+        if images.ndim == 4:
+            translated = [self._translate_by_tiles(image, direction, **options) for image in images]
+            return np.stack(translated) if translated else images
+        in_uint8 = images.dtype == np.uint8
+        shape = (*images.shape[:2], generator.output_shape[-1])
+        translated = np.empty(shape, np.uint8 if in_uint8 else np.float32)
+
+        def read(part):
+            values = images[slice(*part[0]), slice(*part[1])]
+            return pixels.to_float(values) if in_uint8 else values.astype(np.float32)
+
+        def write(part, values):
+            at = slice(*part[0]), slice(*part[1])
+            translated[at] = pixels.to_uint8(values) if in_uint8 else values
+
+        with tempfile.TemporaryDirectory() as folder:
+            self.tiled(direction, images.shape[:2], folder, **options).run(read, write)
+        return translated
 
     def _translate_list(self, images, direction, batch_size):
         """Translates images of the same size and dtype together; keeps the order of the list."""

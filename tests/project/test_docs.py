@@ -132,6 +132,7 @@ def test_every_page_with_python_is_run_below():
         "distributed",
         "evaluate",
         "export",
+        "large_images",
         "metrics",
         "pix2pix",
         "pretrained",
@@ -223,6 +224,14 @@ def test_python_of_export_runs(tmp_path):
 def test_python_of_pretrained_runs():
     (code,) = blocks(_docs("pretrained"), "python")
     assert code == blocks(README, "python")[0]  # which test_readme.py runs
+
+
+def test_python_of_large_images_runs():
+    """In this process, because it trains nothing and writes nothing."""
+    (code,) = blocks(_docs("large_images"), "python")
+    names = {}
+    exec(code.replace("512", "96").replace("256", "64"), names)
+    assert abs(names["by_tiles"].astype(int) - names["whole"]).max() <= 1
 
 
 def test_python_of_resume_runs_again(tmp_path):

@@ -1,0 +1,117 @@
+"""Files that are translated by tiles: their values, what they keep, and what stops them."""
+
+import functools
+
+import numpy as np
+import pytest
+from PIL import Image
+from tiny import smooth
+
+from cyclegan_tf import Translator, resnet_generator
+from cyclegan_tf.errors import InputError
+from cyclegan_tf.translation import large_images
+from cyclegan_tf.translation.image_folders import translate
+from cyclegan_tf.translation.large_images import Tiling, translate_file
+
+tifffile = pytest.importorskip("tifffile")
+
+
+@functools.cache
+def model():
+    generator = resnet_generator(base_filters=4, blocks=1, initialization="xavier", seed=1)
+    return Translator({"ab": generator}, (32, 32, 3))
+
+
+def photograph():
+    return smooth(90, 140)
+
+
+def write_tiff(path, values, **options):
+    tifffile.imwrite(path, values, photometric="rgb", tile=(64, 64), compression="zlib", **options)
+    return path
+
+
+def test_a_tiff_file_keeps_its_size_and_its_tags(tmp_path):
+    tags = {"resolution": (40000, 40000), "resolutionunit": "CENTIMETER", "iccprofile": b"mine"}
+    source = write_tiff(tmp_path / "slide.tif", photograph(), **tags)
+    translate_file(model(), source, tmp_path / "out.tif", tiling=Tiling(48))
+    with tifffile.TiffFile(tmp_path / "out.tif") as file:
+        page = file.pages.first
+        assert page.is_tiled
+        assert page.iccprofile == b"mine"
+        assert page.tags["XResolution"].value == (40000, 1)
+        found = file.asarray()
+    expected = np.int16(model().translate(photograph()))
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1)
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_values_of_16_bits_are_not_rounded_to_8(tmp_path):
+    values = np.uint16(np.random.default_rng(0).integers(0, 2**16, (60, 70, 3)))
+    source = write_tiff(tmp_path / "deep.tif", values)
+    translate_file(model(), source, tmp_path / "out.tif", tiling=Tiling(32))
+    found = tifffile.imread(tmp_path / "out.tif")
+    assert found.dtype == np.uint16
+    expected = model().translate(np.float32(values / 32767.5 - 1))
+    np.testing.assert_allclose(found / 32767.5 - 1, expected, rtol=0, atol=2e-4)
+    assert len(np.unique(found)) > 256
+
+
+def test_other_formats_are_translated_by_tiles_too(tmp_path):
+    (tmp_path / "in").mkdir()
+    Image.fromarray(photograph()).save(tmp_path / "in" / "photograph.png")
+    (tmp_path / "in" / "damaged.png").write_bytes(b"no image")
+    _, outcomes = translate(model(), tmp_path / "in", tmp_path / "out", tiling=Tiling(48))
+    problems = [outcome.problem for outcome in outcomes]
+    assert "damaged.png is not an image that can be read" in problems[0]
+    assert problems[1] is None
+    found = np.asarray(Image.open(tmp_path / "out" / "photograph.png"))
+    expected = np.int16(model().translate(photograph()))
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1)
+
+
+class Stopped(Exception):
+    pass
+
+
+def test_a_stopped_translation_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(large_images, "_SECONDS_BETWEEN_LINES", 0)
+    source = write_tiff(tmp_path / "slide.tif", photograph())
+    lines = []
+
+    def stop(line):
+        lines.append(line)
+        if "90%" in line:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        translate_file(model(), source, tmp_path / "out.tif", tiling=Tiling(48), log=stop)
+    assert not (tmp_path / "out.tif").exists()
+    again = []
+    translate_file(model(), source, tmp_path / "out.tif", tiling=Tiling(48), log=again.append)
+    assert len(again) < len(lines) / 2
+    expected = np.int16(model().translate(photograph()))
+    np.testing.assert_allclose(tifffile.imread(tmp_path / "out.tif"), expected, rtol=0, atol=1)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (np.zeros((60, 60, 4), np.uint8), "has 4 channels; the model takes 3"),
+        (np.zeros((60, 60, 3), np.float32), "values of float32, whose range is unknown"),
+    ],
+)
+def test_files_that_are_refused(values, message, tmp_path):
+    tifffile.imwrite(tmp_path / "image.tif", values, photometric="rgb")
+    with pytest.raises(InputError, match=message):
+        translate_file(model(), tmp_path / "image.tif", tmp_path / "out.tif")
+    assert [path.name for path in tmp_path.iterdir()] == ["image.tif"]
+
+
+def test_a_truncated_file_leaves_nothing_that_looks_whole(tmp_path):
+    noise = np.uint8(np.random.default_rng(0).integers(0, 255, (200, 200, 3)))
+    source = write_tiff(tmp_path / "slide.tif", noise)
+    source.write_bytes(source.read_bytes()[:-40_000])
+    with pytest.raises(InputError, match=r"slide\.tif is damaged and cannot be read"):
+        translate_file(model(), source, tmp_path / "out.tif")
+    assert not (tmp_path / "out.tif").exists()
