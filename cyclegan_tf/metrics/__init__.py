@@ -8,6 +8,7 @@ from cyclegan_tf.metrics.alarms import (
     inverted,
     returns_its_input,
 )
+from cyclegan_tf.metrics.flicker import Flicker, flicker
 from cyclegan_tf.metrics.frechet import (
     feature_moments,
     frechet_distance,
