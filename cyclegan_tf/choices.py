@@ -59,6 +59,9 @@ TILE_STATISTICS = ("global", "local", "tile")
 # Of an image to translate, if memory allows; about as large as a phone's photographs.
 MAX_MEGAPIXELS = 12.0
 
+# Decay of the averages of normalization's statistics over the frames of a film.
+AVERAGE_STATISTICS = 0.8
+
 
 def check(name, value, choices):
     """Raises an `InputError` if the value of the argument `name` is not one of `choices`."""

@@ -1,4 +1,4 @@
-"""`cyclegan-tf translate`: an image or a folder of images."""
+"""`cyclegan-tf translate`: an image, a folder of images, or a film."""
 
 import pathlib
 import sys
@@ -8,6 +8,7 @@ import typer
 
 from cyclegan_tf import choices
 from cyclegan_tf.commands.parameters import MODEL_HELP, choice, option
+from cyclegan_tf.errors import InputError
 from cyclegan_tf.quiet_start import import_tensorflow
 
 Direction = choice("Direction", choices.DIRECTIONS)
@@ -16,9 +17,9 @@ Statistics = choice("Statistics", choices.TILE_STATISTICS)
 
 def translate(
     model: Annotated[pathlib.Path, typer.Argument(help=MODEL_HELP)],
-    input: Annotated[pathlib.Path, typer.Argument(help="An image or a folder of images.")],
+    input: Annotated[pathlib.Path, typer.Argument(help="An image, a folder of images, or a film.")],
     output: Annotated[
-        pathlib.Path, typer.Argument(help="Folder to write to, or a file for a single image.")
+        pathlib.Path, typer.Argument(help="Folder to write to, or a file for one image or film.")
     ],
     direction: Annotated[
         Direction | None, option("A to B, or B to A (default: ab, or the only one of the model).")
@@ -52,14 +53,29 @@ def translate(
     skip_uniform: Annotated[
         bool, option("With --tile, leave tiles of one color as they are.")
     ] = False,
+    average_statistics: Annotated[
+        float,
+        typer.Option(
+            help="Of a film, against flicker: how much of the statistics' average over frames is "
+            "kept at each frame; 0 to translate each by itself."
+        ),
+    ] = choices.AVERAGE_STATISTICS,
 ):
-    """Translate images; the results keep sizes, names and formats."""
+    """Translate images or a film; the results keep sizes, names and formats."""
     import_tensorflow()
+    from cyclegan_tf.data.films import is_film
+    from cyclegan_tf.files import is_folder
     from cyclegan_tf.runs.load import load
     from cyclegan_tf.translation.image_folders import translate as translate_files
     from cyclegan_tf.translation.large_images import Tiling
 
     loaded = load(model)
+    if is_film(input) and not is_folder(input, "a film"):
+        if tile:
+            raise InputError("--tile is for images; leave it out to translate a film.")
+        chosen = direction and direction.value
+        _translate_film(loaded, input, output, chosen, average_statistics, max_megapixels)
+        return
     tiling = tile and Tiling(
         tile, statistics.value if statistics else "global", window, skip_uniform
     )
@@ -77,6 +93,19 @@ def translate(
     typer.echo(f"{translated} of {count} images translated to {where}.")
     if failed:
         raise typer.Exit(1)
+
+
+def _translate_film(loaded, input, *arguments):
+    from cyclegan_tf.translation.films import FilmTranslation
+
+    work = FilmTranslation(loaded, input, *arguments, log=_say_aside)
+    with typer.progressbar(
+        work.frames(), length=work.film.count, label="Translating", file=sys.stderr
+    ) as bar:
+        done = sum(1 for _ in bar)
+    typer.echo(f"{done} frames translated to {work.output}.")
+    for line in work.summary():
+        typer.echo(line)
 
 
 def _say_aside(line):

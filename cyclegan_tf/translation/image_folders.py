@@ -69,8 +69,7 @@ def translate(model, source, output, direction=None, max_megapixels=None, log=pr
     source, output = pathlib.Path(source), pathlib.Path(output)
     for channels in channels_of(model, direction):
         image_files.check_channels(channels)
-    if max_megapixels is not None and not max_megapixels > 0:  # NaN too
-        raise InputError(f"max_megapixels must be above 0. Received: {max_megapixels:g}")
+    check_limit(max_megapixels)
     if files.is_folder(source, "an image or a folder of images"):
         jobs, problems = _jobs_of_folder(source, output, log)
     else:
@@ -88,6 +87,12 @@ def translate(model, source, output, direction=None, max_megapixels=None, log=pr
                 yield _outcome_by_tiles(model, original, result, direction, tiling, log)
 
     return len(jobs), itertools.chain(problems, outcomes())
+
+
+def check_limit(max_megapixels):
+    """Raises an InputError for a limit that is not above 0."""
+    if max_megapixels is not None and not max_megapixels > 0:  # NaN too
+        raise InputError(f"max_megapixels must be above 0. Received: {max_megapixels:g}")
 
 
 def _jobs_of_folder(source, output, log):
@@ -154,7 +159,15 @@ def check_fits(path, max_megapixels=None, memory=math.inf):
         max_megapixels: the limit; if `None`, as many as fit into `memory`, 12 at most.
         memory: free bytes.
     """
-    height, width = image_files.size(path)
+    _check_size(path, *image_files.size(path), max_megapixels, memory)
+
+
+def check_frames_fit(path, height, width, max_megapixels=None):
+    """Raises an InputError for a film whose frames are too large, as `check_fits` for images."""
+    _check_size(path, height, width, max_megapixels, _free_memory())
+
+
+def _check_size(path, height, width, max_megapixels, memory):
     fits = memory / _BYTES_A_PIXEL / 1e6
     allowed = max_megapixels or min(fits, MAX_MEGAPIXELS)
     if height * width <= allowed * 1e6:
