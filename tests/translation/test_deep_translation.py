@@ -11,6 +11,7 @@ from cyclegan_tf import InputError
 from cyclegan_tf.intensity_range import ValueRange, parsed
 from cyclegan_tf.translation.deep_translation import Ranges
 from cyclegan_tf.translation.image_folders import translate
+from cyclegan_tf.translation.large_images import Tiling
 from cyclegan_tf.translation.translator import Translator
 
 RANDOM = np.random.default_rng(0)
@@ -20,7 +21,9 @@ FIVE = RANDOM.integers(0, 65536, (24, 20, 5), dtype=np.uint16)
 
 def _same(channels, output_channels=None):
     image = keras.Input((None, None, channels))
-    output = keras.layers.Identity()(image)[..., :output_channels]
+    output = keras.layers.Identity()(image)
+    if output_channels:
+        output = output[..., :output_channels]
     return Translator({"ab": keras.Model(image, output)}, (None, None, channels))
 
 
@@ -145,6 +148,18 @@ def test_dicom_and_arrays_of_photographs_are_not_written(gray, tmp_path):
         translate(gray, tmp_path / "a.jpg", tmp_path / "b.dcm")
     (outcome,), _ = _done(gray, tmp_path / "a.jpg", tmp_path / "b.npy")
     assert "has 8 bits, and is not written as .npy" in outcome.problem
+
+
+def test_tiles_take_no_other_range(gray, tmp_path):
+    Image.fromarray(LEVELS).save(tmp_path / "a.tif")
+    output, tiling = tmp_path / "b.tif", Tiling(128)
+    for ranges in (Ranges(parsed("0:4095")), Ranges(outputs=ValueRange((0.0,), (1.0,)))):
+        with pytest.raises(InputError, match="Tiles take all values that integers can have"):
+            translate(gray, tmp_path / "a.tif", output, tiling=tiling, ranges=ranges)
+    same = Ranges(outputs=ValueRange((0.0,), (65535.0,)), dtype=np.dtype(np.uint16))
+    (outcome,), _ = _done(gray, tmp_path / "a.tif", output, tiling=tiling, ranges=same)
+    assert outcome.problem is None
+    np.testing.assert_array_equal(tifffile.imread(output, key=0), LEVELS)
 
 
 def test_large_files_are_refused_by_their_header(gray, tmp_path):
