@@ -66,16 +66,23 @@ class Preprocessing:
         return dataclasses.replace(self, load_size=load_size, flip=False)
 
 
-def by_domain(channels):
-    """The channels of A and of B, from one number for both or from two."""
-    if not isinstance(channels, (tuple, list)):
-        return channels, channels
-    if len(channels) != 2:
+def by_domain(value, name="channels", kind="number"):
+    """What holds for A and for B, from one value for both or from two.
+
+    Args:
+        value: one value, or a tuple or list of two.
+        name, kind: of the argument and of a value, for the message.
+
+    Raises:
+        InputError: there are other than two.
+    """
+    if not isinstance(value, (tuple, list)):
+        return value, value
+    if len(value) != 2:
         raise InputError(
-            "channels must be one number, or two: those of domains A and B. "
-            f"Received: {tuple(channels)}"
+            f"{name} must be one {kind}, or two: those of domains A and B. Received: {tuple(value)}"
         )
-    return tuple(channels)
+    return tuple(value)
 
 
 def sizes_from(image_size, load_size, crop_size, mode):

@@ -60,12 +60,25 @@ def translate(
             "kept at each frame; 0 to translate each by itself."
         ),
     ] = choices.AVERAGE_STATISTICS,
+    value_range: Annotated[
+        str | None,
+        option(
+            "Which values of images of more than 8 bits become -1 and 1: LOW:HIGH, percentiles "
+            "such as 0.1%:99.9% of all images, or 0.1%:99.9%/image of each (default: as in the "
+            "training; all of the type; a DICOM's window).",
+        ),
+    ] = None,
+    output_range: Annotated[
+        str | None,
+        option("Values of the results, LOW:HIGH (default: as in the training; as of the inputs)."),
+    ] = None,
 ):
     """Translate images or a film; the results keep sizes, names and formats."""
     import_tensorflow()
     from cyclegan_tf.data.films import is_film
     from cyclegan_tf.files import is_folder
     from cyclegan_tf.runs.load import load
+    from cyclegan_tf.runs.ranges import ranges_for
     from cyclegan_tf.translation.image_folders import translate as translate_files
     from cyclegan_tf.translation.large_images import Tiling
 
@@ -79,8 +92,10 @@ def translate(
     tiling = tile and Tiling(
         tile, statistics.value if statistics else "global", window, skip_uniform
     )
+    direction = direction and direction.value
+    ranges = ranges_for(model, loaded, direction, value_range, output_range)
     count, outcomes = translate_files(
-        loaded, input, output, direction and direction.value, max_megapixels, _say_aside, tiling
+        loaded, input, output, direction, max_megapixels, _say_aside, tiling, ranges
     )
     translated, failed, outcome = 0, False, None
     with typer.progressbar(outcomes, length=count, label="Translating", file=sys.stderr) as bar:

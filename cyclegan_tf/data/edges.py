@@ -152,7 +152,7 @@ def _write_pair(source, number, detector, image_size, out, split, stem):
     """Writes a photograph and its edges; says whether it could be read."""
     size = _size_in_folder(source.sizes[number], image_size)
     try:
-        photograph = image_files.resize(source.load(number, size), *size)
+        photograph = source.pixels(number, size)
     except InputError as problem:
         warnings.warn(f"{problem} It is left out.", stacklevel=3)
         return False

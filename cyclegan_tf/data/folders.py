@@ -1,12 +1,15 @@
 """Two folders of images as a data set."""
 
+import functools
 import pathlib
 import warnings
 
-from cyclegan_tf.data import image_files
+from cyclegan_tf.data import deep_files, image_files
+from cyclegan_tf.data.deep_sources import deep_source
 from cyclegan_tf.data.matching import matched
 from cyclegan_tf.data.pipeline import Source, dataset
 from cyclegan_tf.errors import InputError
+from cyclegan_tf.intensity_range import parsed
 from cyclegan_tf.preprocessing import Preprocessing, by_domain, sizes_from
 
 
@@ -23,6 +26,7 @@ def folders(
     crop_size=None,
     flip=True,
     channels=3,
+    value_range=None,
     batch_size=1,
     steps_per_epoch=None,
     seed=0,
@@ -45,8 +49,12 @@ def folders(
             stands for a `load_size` of 286 and a `crop_size` of 256, which is the default.
         load_size, crop_size: in pixels.
         flip: mirror half of the training images, left to right.
-        channels: 1 (gray), 3 (RGB) or 4 (RGBA); two numbers if those of the domains differ,
-            `(of A, of B)`.
+        channels: 1 (gray), 3 (RGB), 4 (RGBA), or others of TIFF and `.npy` files; two numbers if
+            those of the domains differ, `(of A, of B)`.
+        value_range: which values of images of more than 8 bits become -1 and 1: `None` for all
+            that the dtype has or the window of a DICOM file, `"LOW:HIGH"`, or percentiles such
+            as `"0.1%:99.9%"` of all images or `"0.1%:99.9%/image"` of each; two of them if those
+            of the domains differ.
         batch_size: pairs in a batch, over all replicas together.
         steps_per_epoch: batches in an epoch of training; by default as many as the larger domain
             fills.
@@ -67,7 +75,7 @@ def folders(
     load_size, crop_size = sizes_from(image_size, load_size, crop_size, preprocess)
     preprocessing = Preprocessing(preprocess, load_size, crop_size, flip, channels)
     return dataset(
-        *folder_sources(root_or_a, b, split, channels, paired),
+        *folder_sources(root_or_a, b, split, channels, paired, value_range),
         preprocessing,
         training=split == "train" if training is None else training,
         paired=paired,
@@ -78,33 +86,45 @@ def folders(
     )
 
 
-def folder_sources(root_or_a, b=None, split="train", channels=3, paired=False):
+def folder_sources(root_or_a, b=None, split="train", channels=3, paired=False, value_range=None):
     """The two `Source`s of `folders`."""
     paths = domain_folders(root_or_a, b, split)
-    sources = [folder(path, number) for path, number in zip(paths, by_domain(channels))]
+    ranges = by_domain(value_range, "value_range", "range")
+    sources = [
+        folder(path, number, value_range=each)
+        for path, number, each in zip(paths, by_domain(channels), ranges)
+    ]
     return matched(*sources) if paired else sources
 
 
-def folder(path, channels=3, left_out=None):
+def folder(path, channels=3, left_out=None, value_range=None):
     """The images below one folder, as a `Source`, without those below the folder `left_out`."""
-    image_files.check_channels(channels)
-    paths, sizes = images_below(path, left_out)
+    rule = parsed(value_range)
+    paths, sizes = images_below(path, left_out, channels)
+    names = [file.relative_to(path).as_posix() for file in paths]
+    if any(deep_files.is_deep(file, channels) for file in paths):
+        return deep_source(str(path), names, paths, sizes, channels, rule)
     return Source(
         str(path),
         lambda number, size: image_files.read(paths[number], channels, size),
         sizes,
-        [file.relative_to(path).as_posix() for file in paths],
+        names,
     )
 
 
-def images_below(path, left_out=None):
-    """Paths and sizes of the images below a folder; what cannot be read is left out, and named."""
-    found = image_files.find(path, left_out)
+def images_below(path, left_out=None, deep_channels=None):
+    """Paths and sizes of the images below a folder; what cannot be read is left out, and named.
+
+    With `deep_channels`, those that `deep_files` reads with so many channels are among them.
+    """
+    deep = deep_channels is not None
+    found = image_files.find(path, left_out, deep_files.SUFFIXES if deep else image_files.SUFFIXES)
     for problem in found.problems.values():
         warnings.warn(f"{problem} What it holds is left out.", stacklevel=3)
     if found.others:
         warnings.warn(found.passed_over(), stacklevel=3)
-    return image_files.readable(found.paths)
+    size_or_problem = functools.partial(deep_files.size_or_problem, channels=deep_channels)
+    return image_files.readable(found.paths, size_or_problem if deep else None)
 
 
 def domain_folders(root_or_a, b=None, split="train"):

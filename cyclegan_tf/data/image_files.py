@@ -69,7 +69,7 @@ class Found:
             )
 
 
-def find(folder, left_out=None):
+def find(folder, left_out=None, suffixes=SUFFIXES):
     """All image files below a folder, at any depth.
 
     Linked folders are followed. Each folder counts once, however many links lead to it.
@@ -77,6 +77,7 @@ def find(folder, left_out=None):
     Args:
         folder: a path.
         left_out: a folder to skip.
+        suffixes: of images, in lower case.
 
     Returns:
         `Found`, with at least one path.
@@ -90,7 +91,7 @@ def find(folder, left_out=None):
     errors, paths, others = [], [], []
     for parent, names in _folders(folder, left_out, errors.append):
         for name in names:
-            named_as_image = name.lower().endswith(SUFFIXES) and not name.startswith(".")
+            named_as_image = name.lower().endswith(suffixes) and not name.startswith(".")
             if named_as_image:
                 paths.append(pathlib.Path(parent, name))
             elif not (name.lower() in _OF_SYSTEMS or name.startswith("._")):
@@ -102,7 +103,7 @@ def find(folder, left_out=None):
         raise next(iter(problems.values()))
     if not paths:
         raise InputError(
-            f"{folder} holds no images; expected files that end in {', '.join(SUFFIXES)}."
+            f"{folder} holds no images; expected files that end in {', '.join(suffixes)}."
         )
     return Found(sorted(paths), problems, sorted(others))
 
@@ -129,10 +130,15 @@ def _folders(folder, left_out, onerror):
         starts = links
 
 
-def readable(paths):
+def readable(paths, size_or_problem=None):
     """The readable ones of `paths`, and their sizes.
 
     Unreadable ones are left out with one warning that names them.
+
+    Args:
+        paths: of image files.
+        size_or_problem: from a path to the size of the image, or to the InputError that says why
+            it cannot be read; if not as `read` reads.
 
     Returns:
         A list of paths and a list of `(height, width)`.
@@ -142,7 +148,7 @@ def readable(paths):
     """
     with warnings.catch_warnings(), ThreadPoolExecutor() as pool:
         warnings.simplefilter("ignore")  # Pillow's, of odd metadata and of large sizes
-        sizes = list(pool.map(_size_or_problem, paths))
+        sizes = list(pool.map(size_or_problem or size_or_problem_of, paths))
     problems = [problem for problem in sizes if isinstance(problem, InputError)]
     if len(problems) == len(paths):
         if len(paths) == 1:
@@ -194,8 +200,8 @@ def check_channels(channels):
     """Raises an InputError for a number of channels that image files cannot have."""
     if channels not in CHANNELS:
         raise InputError(
-            f"Image files have 1, 3 or 4 channels, not {channels}; "
-            "for others make arrays and use cyclegan_tf.data.arrays."
+            f"Image files of 8 bits have 1, 3 or 4 channels, not {channels}; for others use TIFF "
+            "or .npy files, or arrays by cyclegan_tf.data.arrays."
         )
 
 
@@ -211,10 +217,13 @@ def size(file):
 
 
 def resize(pixels, height, width):
-    """Bicubic and antialiased, as the reference implementation resizes; uint8 in and out."""
+    """Bicubic and antialiased, as the reference implementation resizes.
+
+    uint8 in and out, or float32 in [-1, 1] in and out: what the filter overshoots is clipped.
+    """
     if pixels.shape[:2] == (height, width):
         return pixels
-    if pixels.shape[-1] == 3:
+    if pixels.shape[-1] == 3 and pixels.dtype == np.uint8:
         image = Image.fromarray(pixels)
         return np.asarray(image.resize((width, height), Image.Resampling.BICUBIC))
     resized = [
@@ -223,7 +232,8 @@ def resize(pixels, height, width):
         )
         for channel in np.moveaxis(pixels, -1, 0)
     ]
-    return np.stack(resized, axis=-1)
+    resized = np.stack(resized, axis=-1)
+    return resized if pixels.dtype == np.uint8 else np.clip(resized, -1, 1)
 
 
 def is_animated(file):
@@ -347,7 +357,7 @@ def _converted(image, channels):
     return image.convert(CHANNELS[channels])
 
 
-def _size_or_problem(path):
+def size_or_problem_of(path):
     """The size of an image, or the InputError that says why it cannot be read."""
     try:
         found = size(path)

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from cyclegan_tf.data import image_files
 from cyclegan_tf.errors import InputError
-from cyclegan_tf.pixels import to_float
+from cyclegan_tf.pixels import to_float, to_uint8
 from cyclegan_tf.preprocessing import Preprocessing, by_domain
 
 _DOMAIN_A, _DOMAIN_B = range(2)
@@ -26,16 +26,19 @@ class Source:
     Attributes:
         name: for messages.
         load: from an index and the `(height, width)` that the pipeline will resize to, to uint8
-            pixels `(height, width, channels)`; it may use the size to decode less.
+            pixels `(height, width, channels)`; it may use the size to decode less. With `depth`,
+            to float32 in [-1, 1].
         sizes: `(height, width)` of each image.
         names: of each image, if it has one; by these and the sizes a resumed run notices that
             its images have changed.
+        depth: `cyclegan_tf.data.deep_sources.Depth` if images have more than 8 bits.
     """
 
     name: str
     load: Callable[[int, tuple[int, int]], np.ndarray]
     sizes: Sequence[tuple[int, int]]
     names: Sequence[str] = ()
+    depth: object = None
 
     def __len__(self):
         return len(self.sizes)
@@ -43,6 +46,11 @@ class Source:
     def described(self, number):
         """What messages call the image with this number."""
         return f"{self.names[number] if self.names else number} of {self.name}"
+
+    def pixels(self, number, size):
+        """What `load` gives, as uint8 in any case and of that size."""
+        loaded = image_files.resize(self.load(number, size), *size)
+        return loaded if self.depth is None else to_uint8(loaded)
 
     def subset(self, numbers):
         """A source with only the images of these numbers, in this order."""
@@ -327,7 +335,8 @@ def _image(source, index, preprocessing, shape, key=None):
         size = preprocessing.resized(source.sizes[number])
         return image_files.resize(source.load(int(number), size), *size)
 
-    image = tf.numpy_function(load, [index], tf.uint8, stateful=False)
+    dtype = tf.uint8 if source.depth is None else tf.float32
+    image = tf.numpy_function(load, [index], dtype, stateful=False)
     image.set_shape((None, None, shape[-1]))
     if preprocessing.crops:
         image = _crop(image, preprocessing.crop_size, key)
@@ -335,7 +344,7 @@ def _image(source, index, preprocessing, shape, key=None):
         mirror = tf.random.stateless_uniform((), _fold(key, _FLIP)) < 0.5
         image = tf.where(mirror, image[:, ::-1], image)
     image.set_shape(shape)
-    return to_float(image)
+    return to_float(image) if source.depth is None else image
 
 
 def _crop(image, size, key):

@@ -89,7 +89,7 @@ def held_out(options, *, split="test", paired=None, count=200):
     names = {domain: list(source.names)[:count] for domain, source in zip("ab", sources)}
     sources = [source.subset(range(min(count, len(source)))) for source in sources]
     preprocessing = Preprocessing(
-        chosen.preprocess, chosen.load_size, chosen.crop_size, False, chosen.channels
+        chosen.preprocess, chosen.load_size, chosen.crop_size, False, chosen.channels_by_domain
     )
     dataset = data.dataset(*sources, preprocessing, training=False, paired=paired)
     return dataclasses.replace(of_dataset(dataset), names=names)

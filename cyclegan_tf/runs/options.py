@@ -15,6 +15,7 @@ from cyclegan_tf.choices import (
     check,
 )
 from cyclegan_tf.errors import InputError
+from cyclegan_tf.intensity_range import is_of_folder, parsed, recorded
 from cyclegan_tf.preprocessing import sizes_from
 from cyclegan_tf.recipes import SYSTEMS
 from cyclegan_tf.recipes.option import Option, declared
@@ -54,7 +55,44 @@ class DataOptions:
         int | None, Option("Side of the training images, in pixels", "256", least=1)
     ] = None
     flip: Annotated[bool, Option("Mirror half of the images")] = True
-    channels: Annotated[int, Option("1 (gray), 3 (RGB) or 4 (RGBA)")] = 3
+    channels: Annotated[
+        int, Option("1 (gray), 3 (RGB), 4 (RGBA), or others of TIFF and .npy files")
+    ] = 3
+    channels_b: Annotated[
+        int | None,
+        Option("Channels of domain B, for systems without networks of both", "--channels", least=1),
+    ] = None
+    value_range: Annotated[
+        str | None,
+        Option(
+            "Which values of images of more than 8 bits become -1 and 1: LOW:HIGH, percentiles "
+            "such as 0.1%:99.9% of all images, or 0.1%:99.9%/image of each",
+            "all of the type; a DICOM's window",
+        ),
+    ] = None
+    value_range_b: Annotated[
+        str | None, Option("The same for domain B, if it differs", "--value-range")
+    ] = None
+    # What training found: `{"a": {"low": […], "high": […], "dtype": …}, "b": …}`, a number for all
+    # channels or one for each; `None` before, and if all images have 8 bits.
+    measured_ranges: dict | None = None
+
+    @property
+    def channels_by_domain(self):
+        """One number for both domains, or those of A and of B."""
+        return self.channels if self.channels_b is None else (self.channels, self.channels_b)
+
+    @property
+    def value_ranges(self):
+        """The rules of `cyclegan_tf.intensity_range` of A and of B."""
+        texts = {"a": self.value_range, "b": self.value_range_b or self.value_range}
+        return tuple(self._rule(domain, text) for domain, text in texts.items())
+
+    def _rule(self, domain, text):
+        rule = parsed(text)
+        if self.measured_ranges and is_of_folder(rule):
+            return recorded(self.measured_ranges[domain])
+        return rule
 
 
 @dataclasses.dataclass(frozen=True)
@@ -172,6 +210,7 @@ class RunOptions:
         values = self.values()
         for name, one in declared_options(self.system).items():
             one.check(values[name])
+        _ = self.data.value_ranges  # which checks their texts
 
     def as_json(self):
         content = {"version": _VERSION, **dataclasses.asdict(self)}
@@ -281,10 +320,11 @@ def _with_sizes(options, given):
     data = options.data
     load_size, crop_size = sizes_from(None, data.load_size, data.crop_size, data.preprocess)
     if data.source in BUILT_IN:
-        if {"preprocess", "load_size"} & set(given) or given.get("channels", 3) != 3:
+        no_folder = {"preprocess", "load_size", "channels_b", "value_range", "value_range_b"}
+        if no_folder & set(given) or given.get("channels", 3) != 3:
             raise InputError(
                 f"The images of {data.source} are made in RGB at the size that is asked for: give "
-                "image_size, and neither preprocess, load_size nor channels."
+                "image_size, and neither preprocess, load_size, channels nor value_range."
             )
         return options.changed(
             preprocess="none", load_size=crop_size, crop_size=crop_size, channels=3

@@ -205,8 +205,9 @@ def _options(options):
     known = declared_options(options.system)
     rows = "".join(
         f'<tr><th scope="row">{html.escape(name)}</th>'
-        f"<td>{html.escape(known[name].said(value) if name in known else value)}</td></tr>"
+        f"<td>{html.escape(known[name].said(value) if name in known else str(value))}</td></tr>"
         for name, value in options.values().items()
+        if name in known or value is not None  # the source, and ranges that training found
     )
     return (
         "<h2>Options</h2><details><summary>All options</summary>"

@@ -55,11 +55,14 @@ def _options(path, model, source, domain_b, image_size):
         raise InputError("--domain-b goes with a folder of domain A; give that too.")
     if source is None and image_size is None:
         return of_run
-    return resolve(
+    options = resolve(
         source or of_run.data.source,
         domain_b=domain_b if source else of_run.data.domain_b,
         **_as_in_training(of_run, model, source, image_size),
     )
+    if of_run is None or not is_folder(options.data.source):
+        return options
+    return options.changed(measured_ranges=of_run.data.measured_ranges)
 
 
 def _as_in_training(of_run, model, source, image_size):
@@ -72,7 +75,8 @@ def _as_in_training(of_run, model, source, image_size):
     if not is_folder(source or of_run.data.source):
         return {**same, "image_size": image_size or of_run.data.crop_size}
     data = of_run.data
-    same |= {"preprocess": data.preprocess, "channels": data.channels}
+    kept = ("preprocess", "channels", "channels_b", "value_range", "value_range_b")
+    same |= {name: getattr(data, name) for name in kept}
     if source is None:
         same["side_by_side"] = data.side_by_side
     if image_size is not None:

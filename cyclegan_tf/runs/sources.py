@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from cyclegan_tf.choices import BUILT_IN, EARTH, SCENES, TFDS
+from cyclegan_tf.data.deep_sources import RECORD_OF_8_BITS
 from cyclegan_tf.data.earth import COLORS as EARTH_COLORS
 from cyclegan_tf.data.earth import LARGEST, earth_pairs, earth_sources
 from cyclegan_tf.data.folders import domain_folders, folder, folder_sources
@@ -16,6 +17,7 @@ from cyclegan_tf.data.scenes import scene_pairs, scene_sources
 from cyclegan_tf.data.side_by_side import side_by_side_sources
 from cyclegan_tf.data.tfds import tfds_sources
 from cyclegan_tf.errors import InputError
+from cyclegan_tf.preprocessing import by_domain
 from cyclegan_tf.recipes import SYSTEMS
 from cyclegan_tf.runs.options import is_folder
 
@@ -109,11 +111,20 @@ def sources_of(options, split="train", paired=None):
                 "--side-by-side."
             )
         name = chosen.source.removeprefix(TFDS)
-        return tfds_sources(name, split=split, channels=chosen.channels)
+        return tfds_sources(name, split=split, channels=chosen.channels_by_domain)
     _check_exists(chosen.source)
     if chosen.side_by_side != "none":
-        return side_by_side_sources(chosen.source, split, chosen.side_by_side, chosen.channels)
-    return folder_sources(chosen.source, chosen.domain_b, split, chosen.channels, paired)
+        return side_by_side_sources(
+            chosen.source, split, chosen.side_by_side, chosen.channels_by_domain
+        )
+    return folder_sources(
+        chosen.source,
+        chosen.domain_b,
+        split,
+        chosen.channels_by_domain,
+        paired,
+        chosen.value_ranges,
+    )
 
 
 def source_of(options, domain, split="train"):
@@ -123,7 +134,19 @@ def source_of(options, domain, split="train"):
         return sources_of(options, split)[domain]
     _check_exists(chosen.source)
     path = domain_folders(chosen.source, chosen.domain_b, split)[domain]
-    return folder(path, chosen.channels)
+    channels = by_domain(chosen.channels_by_domain)[domain]
+    return folder(path, channels, value_range=chosen.value_ranges[domain])
+
+
+def with_measured_ranges(options, sources):
+    """The options with what the images of a run's `sources_of` say about values.
+
+    They are unchanged if all images have 8 bits, and if a run before has found them.
+    """
+    if options.data.measured_ranges or not any(source.depth for source in sources):
+        return options
+    records = [source.depth.record() if source.depth else RECORD_OF_8_BITS for source in sources]
+    return options.changed(measured_ranges=dict(zip("ab", records)))
 
 
 def is_of_tfds(options):

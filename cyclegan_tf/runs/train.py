@@ -20,7 +20,7 @@ from cyclegan_tf.runs.held_out import held_out
 from cyclegan_tf.runs.logs import RunLog, ScalarBoard
 from cyclegan_tf.runs.machine import MachineLog
 from cyclegan_tf.runs.options import as_in_run, is_folder
-from cyclegan_tf.runs.sources import sources_of
+from cyclegan_tf.runs.sources import sources_of, with_measured_ranges
 from cyclegan_tf.runs.trackers import trackers
 from cyclegan_tf.runs.trial import seconds_by_precision
 from cyclegan_tf.training import strategies
@@ -87,8 +87,9 @@ def train(
         training = options.training
         batch_size = training.batch_size * strategy.num_replicas_in_sync
         sources = sources_of(options)
+        options = with_measured_ranges(options, sources)
         dataset = _dataset(options, sources, batch_size)
-        image_shape = _image_shape(options, dataset)
+        image_shape = _image_shape(dataset)
         finished = bool(state) and state["epoch"] >= training.epochs
         if chief:
             log(
@@ -260,7 +261,11 @@ def _dataset(options, sources, batch_size=None):
     """Batches for training; without a batch size, the images in order."""
     chosen = options.data
     preprocessing = data.Preprocessing(
-        chosen.preprocess, chosen.load_size, chosen.crop_size, chosen.flip, chosen.channels
+        chosen.preprocess,
+        chosen.load_size,
+        chosen.crop_size,
+        chosen.flip,
+        chosen.channels_by_domain,
     )
     return data.dataset(
         *sources,
@@ -283,10 +288,17 @@ def _samples(options, training_sources, rows):
     return [[to_uint8(element[domain].numpy()) for element in elements] for domain in (0, 1)]
 
 
-def _image_shape(options, dataset):
-    """The common shape of the images of both domains; `None` for what differs."""
+def _image_shape(dataset):
+    """The common shape of the images of both domains; `None` for a size that differs.
+
+    A dictionary of two shapes if the channels differ.
+    """
     shape_a, shape_b = (tuple(spec.shape[1:]) for spec in dataset.element_spec)
-    return shape_a if shape_a == shape_b else (None, None, options.data.channels)
+    if shape_a == shape_b:
+        return shape_a
+    if shape_a[-1] == shape_b[-1]:
+        return None, None, shape_a[-1]
+    return {"a": shape_a, "b": shape_b}
 
 
 def compiled_model(options, image_shape, learning_rate=None):
@@ -294,7 +306,8 @@ def compiled_model(options, image_shape, learning_rate=None):
 
     Args:
         options: `RunOptions`.
-        image_shape: `(height, width, channels)` of the training images.
+        image_shape: `(height, width, channels)` of the training images; a dictionary of two
+            if the channels of the domains `"a"` and `"b"` differ.
         learning_rate: of all optimizers, a number or a schedule; the options' if `None`.
 
     Raises:

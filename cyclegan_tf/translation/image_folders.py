@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import itertools
 import math
 import os
@@ -10,9 +11,15 @@ import re
 
 from cyclegan_tf import files
 from cyclegan_tf.choices import MAX_MEGAPIXELS
-from cyclegan_tf.data import image_files
+from cyclegan_tf.data import deep_files, dicom, image_files
 from cyclegan_tf.directions import channels_of
 from cyclegan_tf.errors import InputError
+from cyclegan_tf.translation.deep_translation import (
+    Ranges,
+    Unwritten,
+    channels_that_decide,
+    translate_deep,
+)
 from cyclegan_tf.translation.large_images import translate_file
 
 _WITH_ALPHA = (".png", ".webp", ".tif", ".tiff")
@@ -39,12 +46,23 @@ class Outcome:
     note: str | None = None
 
 
-def translate(model, source, output, direction=None, max_megapixels=None, log=print, tiling=None):
+def translate(
+    model,
+    source,
+    output,
+    direction=None,
+    max_megapixels=None,
+    log=print,
+    tiling=None,
+    ranges=None,
+):
     """Translates an image, or all images below a folder, one after the other.
 
     The results have the sizes, names and formats of the originals, and colors in sRGB; metadata
-    is not kept. Unreadable images are skipped. So is the output folder if it is inside the input
-    folder, so that results are not translated again.
+    is not kept. Files of more than 8 bits, of floats or of other channels keep their depth, their
+    profile and their resolution; those of DICOM become TIFF files. Unreadable images are skipped.
+    So is the output folder if it is inside the input folder, so that results are not translated
+    again.
 
     Args:
         model: a system, such as a `CycleGAN`.
@@ -57,6 +75,7 @@ def translate(model, source, output, direction=None, max_megapixels=None, log=pr
         tiling: a `cyclegan_tf.translation.large_images.Tiling`, to compute images of any size by
             tiles; TIFF files then keep the type of their values, their resolution and their color
             profile.
+        ranges: `Ranges` of images that keep their depth; by default that of their dtype.
 
     Returns:
         The number of images, and an iterator that translates one at a time and yields its
@@ -67,8 +86,7 @@ def translate(model, source, output, direction=None, max_megapixels=None, log=pr
             cannot be written to; or image files cannot have as many channels as the generator.
     """
     source, output = pathlib.Path(source), pathlib.Path(output)
-    for channels in channels_of(model, direction):
-        image_files.check_channels(channels)
+    channels = channels_of(model, direction)
     check_limit(max_megapixels)
     if files.is_folder(source, "an image or a folder of images"):
         jobs, problems = _jobs_of_folder(source, output, log)
@@ -78,11 +96,18 @@ def translate(model, source, output, direction=None, max_megapixels=None, log=pr
     if originals & results:
         raise InputError(f"{output} would overwrite the originals; choose another place.")
     memory = _free_memory()
+    ranges = ranges or Ranges()
+    if tiling is not None and not ranges.are_of_types:
+        raise InputError(
+            "Tiles take all values that integers can have as -1 to 1, and another range is asked "
+            "for, or was that of the training; leave --tile out."
+        )
+    ranges = _measured(ranges, [original for original, _ in jobs], channels, log)
 
     def outcomes():
         for original, result in jobs:
             if tiling is None:
-                yield _outcome(model, original, result, direction, max_megapixels, memory)
+                yield _outcome(model, original, result, direction, max_megapixels, memory, ranges)
             else:
                 yield _outcome_by_tiles(model, original, result, direction, tiling, log)
 
@@ -95,6 +120,17 @@ def check_limit(max_megapixels):
         raise InputError(f"max_megapixels must be above 0. Received: {max_megapixels:g}")
 
 
+def _measured(ranges, paths, channels, log):
+    """The ranges for these files; raises an InputError if none of them can have such channels."""
+    decides = channels_that_decide(channels)
+    if decides in image_files.CHANNELS and not ranges.needs_folder:
+        return ranges  # without a look at each file
+    deep = [path for path in paths if deep_files.is_deep(path, decides)]
+    if not deep:
+        image_files.check_channels(decides)
+    return ranges.measured(deep, channels[0], log)
+
+
 def _jobs_of_folder(source, output, log):
     """Pairs of an image and the path of its result; and outcomes of unreadable folders."""
     if output.exists() and not output.is_dir():
@@ -102,7 +138,7 @@ def _jobs_of_folder(source, output, log):
     places = [pathlib.Path(os.path.realpath(path)) for path in (source, output)]
     if places[0] == places[1]:
         raise InputError(f"{output} would overwrite the originals; choose another place.")
-    found = image_files.find(source, left_out=output)
+    found = image_files.find(source, output, deep_files.SUFFIXES)
     if places[0] in places[1].parents and output.is_dir():
         log(f"{output} is where the results go, and what it holds already is not translated.")
     if found.others:
@@ -111,36 +147,53 @@ def _jobs_of_folder(source, output, log):
         Outcome(path, output / path.relative_to(source), str(problem))
         for path, problem in found.problems.items()
     ]
-    return [(path, output / path.relative_to(source)) for path in found.paths], problems
+    return [(path, output / _named(path.relative_to(source))) for path in found.paths], problems
+
+
+def _named(path):
+    """The name of a result: that of the original, but DICOM files are not written."""
+    return path.with_name(f"{path.name}.tif") if path.suffix.lower() in dicom.SUFFIXES else path
 
 
 def _job_of_file(source, output):
-    if output.suffix.lower() in image_files.SUFFIXES and not output.is_dir():
+    written = (*image_files.SUFFIXES, *deep_files.WRITTEN)
+    if output.suffix.lower() in written and not output.is_dir():
         return source, output
     if output.suffix and not output.is_dir():
         raise InputError(
             f"{output} has no ending of an image; expected a folder or a name that ends in "
-            f"{', '.join(image_files.SUFFIXES)}."
+            f"{', '.join(dict.fromkeys(written))}."
         )
-    return source, output / source.name
+    return source, output / _named(pathlib.Path(source.name))
 
 
-def _outcome(model, source, output, direction, max_megapixels, memory):
+def _outcome(model, source, output, direction, max_megapixels, memory, ranges):
     try:
-        check_fits(source, max_megapixels, memory)
-        channels, _ = channels_of(model, direction)
-        image = image_files.read(source, channels)
-        translated = image_files.to_pillow(model.translate(image, direction))
-        moves = image_files.is_animated(source)
+        channels = channels_of(model, direction)
+        decides = channels_that_decide(channels)
+        check_fits(source, max_megapixels, memory, decides)
+        if _keeps_depth(source, output, decides):
+            result = translate_deep(model, source, output, direction, channels, ranges)
+        else:
+            result = _of_8_bits(model, source, output, direction, channels[0])
     except InputError as problem:
         return Outcome(source, output, str(problem))
+    with files.atomic_file(output) as beside:
+        result.write(beside)
+    return Outcome(source, output, note=result.note)
+
+
+def _of_8_bits(model, source, output, direction, channels):
+    """The `Unwritten` translation of an image in 8 bits."""
+    image = image_files.read(source, channels)
+    translated = image_files.to_pillow(model.translate(image, direction))
+    moves = image_files.is_animated(source)
     suffix = output.suffix.lower()
     if suffix not in _WITH_ALPHA:
         translated = translated.convert("L" if translated.mode == "L" else "RGB")
-    with files.atomic_file(output) as beside:
-        translated.save(beside, **({"quality": 95} if suffix in _WITH_QUALITY else {}))
+    quality = {"quality": 95} if suffix in _WITH_QUALITY else {}
     note = f"{source} has several frames, of which the first is translated." if moves else None
-    return Outcome(source, output, note=note)
+    return Unwritten(functools.partial(translated.save, **quality), note)
 
 
 def _outcome_by_tiles(model, source, output, direction, tiling, log):
@@ -151,15 +204,33 @@ def _outcome_by_tiles(model, source, output, direction, tiling, log):
     return Outcome(source, output)
 
 
-def check_fits(path, max_megapixels=None, memory=math.inf):
+def _keeps_depth(source, output, channels):
+    """Whether a file is deep and its result too; raises an InputError if it must be and is not."""
+    suffix = output.suffix.lower()
+    deep = deep_files.is_deep(source, channels)
+    if deep and suffix in deep_files.WRITTEN:
+        return True
+    if suffix not in image_files.SUFFIXES:
+        raise InputError(
+            f"{source} has 8 bits, and is not written as {suffix}; choose .png or .tif."
+        )
+    if deep and source.suffix.lower() not in image_files.SUFFIXES:
+        raise InputError(
+            f"{source} is not written as {suffix}; choose {', '.join(deep_files.WRITTEN)}."
+        )
+    return False
+
+
+def check_fits(path, max_megapixels=None, memory=math.inf, channels=3):
     """Raises an InputError for an image that is too large to translate.
 
     Args:
         path: of the image.
         max_megapixels: the limit; if `None`, as many as fit into `memory`, 12 at most.
         memory: free bytes.
+        channels: that are wanted of it.
     """
-    _check_size(path, *image_files.size(path), max_megapixels, memory)
+    _check_size(path, *deep_files.size(path, channels), max_megapixels, memory)
 
 
 def check_frames_fit(path, height, width, max_megapixels=None):

@@ -163,7 +163,7 @@ BAD = {
     "cut.jpg": (_cut("JPEG"), "is damaged and cannot be read"),
     "cut.png": (_cut("PNG"), "is damaged and cannot be read"),
     "empty.jpg": (lambda path: path.touch(), "that can be read, whatever its name"),
-    "floats.tiff": (_floats, "floating-point values of unknown range"),
+    "floats.tiff": (_floats, "holds float32 values, whose range it does not say"),
     "bomb.png": (_bomb, "is too large to be read"),
     "144_megapixels.png": (_black, "more than the"),
     "pipe.jpg": (os.mkfifo, "is not a regular file"),

@@ -129,6 +129,7 @@ def test_every_page_with_python_is_run_below():
     with_python = {page.stem for page in DOCS if blocks(page, "python")}
     assert with_python == {
         "data",
+        "depth",
         "distributed",
         "evaluate",
         "export",
@@ -153,6 +154,17 @@ def test_python_of_data_runs(folders):
     right, shape = _python(small(code), folders).splitlines()[-1].split(maxsplit=1)
     assert float(right) > 0.9
     assert shape == "(1, 32, 32, 3)"
+
+
+def test_python_of_depth_runs(tmp_path):
+    for name, channels in (("bands", 5), ("photographs", 3)):
+        (tmp_path / name).mkdir()
+        np.save(tmp_path / name / "1.npy", np.zeros((80, 80, channels), np.uint16))
+    code = "\n".join(blocks(_docs("depth"), "python"))
+    shapes = "print(*(tuple(images.shape) for images in next(iter(dataset))))"
+    assert _python(f"{code}\n{shapes}", tmp_path).split("\n")[-2] == (
+        "(1, 64, 64, 5) (1, 64, 64, 3)"
+    )
 
 
 def test_python_of_training_runs(tmp_path):

@@ -23,7 +23,7 @@ WINGS = [
     ["data", "metrics", "networks", "training"],
     ["losses", "precision"],
     ["directions", "preprocessing"],
-    ["replicas", "value_range"],
+    ["intensity_range", "replicas", "value_range"],
     ["extras", "torch_files"],
     ["choices", "devices", "files", "plain_pickles", "random_numbers"],
     ["errors", "keras_internals", "pixels", "processor", "quiet_start"],

@@ -141,7 +141,7 @@ def _loaded(source, count, size):
     numbers = np.unique(
         np.linspace(0, len(source) - 1, min(count, len(source))).round().astype(int)
     )
-    return _floats([image_files.resize(source.load(int(n), size), *size) for n in numbers])
+    return _floats([source.pixels(int(n), size) for n in numbers])
 
 
 def _split(images, name):

@@ -1,0 +1,131 @@
+"""An image of any depth and number of channels, as its file holds it."""
+
+import dataclasses
+
+import numpy as np
+
+from cyclegan_tf.errors import InputError
+
+CONTIGUOUS, PLANAR, PAGES = "contiguous", "planar", "pages"  # where a TIFF has its channels
+
+_LUMA = (0.299, 0.587, 0.114)  # of red, green and blue, ITU-R BT.601, as Pillow has it
+
+# From an EXIF orientation to the upright image.
+_TURNED = {
+    2: lambda values: values[:, ::-1],
+    3: lambda values: values[::-1, ::-1],
+    4: lambda values: values[::-1],
+    5: lambda values: values.swapaxes(0, 1),
+    6: lambda values: np.rot90(values, -1),
+    7: lambda values: np.rot90(values, 2).swapaxes(0, 1),
+    8: lambda values: np.rot90(values),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Header:
+    """What a file says before its pixels are read.
+
+    Attributes:
+        size: `(height, width)`.
+        channels: their number.
+        several: whether there are more frames or pages than the one that is read.
+        alpha: whether the last channel is opacity.
+        color: whether the first three channels are red, green and blue.
+    """
+
+    size: tuple[int, int]
+    channels: int
+    several: bool = False
+    alpha: bool = False
+    color: bool = False
+
+    def check_channels(self, channels, name):
+        """Raises an `InputError` if `DeepImage.with_channels` cannot make so many of them."""
+        found = self.channels - (self.alpha and channels < self.channels)
+        if not ((found == 1 and channels == 3) or (found == 3 and self.color and channels == 1)):
+            check_channels(found, channels, name)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class DeepImage:
+    """Pixels, and what else a file of the same kind needs.
+
+    Attributes:
+        values: `(height, width, channels)`, of the file's dtype.
+        usual_range: `(low, high)` if the file itself says which values mean black and white.
+        alpha: whether the last channel is opacity.
+        color: whether the first three channels are red, green and blue.
+        layout: `"contiguous"`, `"planar"` or `"pages"`.
+        flat: whether the file has no axis of channels.
+        compressed: whether the file is.
+        profile: an ICC profile, or `None`.
+        resolution: pixels an inch, across and down, or `None`.
+        several: whether there are more frames or pages.
+    """
+
+    values: np.ndarray
+    usual_range: tuple[float, float] | None = None
+    alpha: bool = False
+    color: bool = False
+    layout: str = CONTIGUOUS
+    flat: bool = False
+    compressed: bool = False
+    profile: bytes | None = None
+    resolution: tuple[float, float] | None = None
+    several: bool = False
+
+    @property
+    def channels(self):
+        return self.values.shape[-1]
+
+    def with_channels(self, channels, name):
+        """The image with the channels that a network takes.
+
+        Gray becomes RGB and RGB gray; with opacity, what is transparent becomes white. Nothing
+        else is guessed.
+
+        Raises:
+            InputError: it has other channels.
+        """
+        image = self
+        if image.alpha and channels < image.channels:
+            image = image._on_white()
+        if image.channels == 1 and channels == 3:
+            repeated = np.repeat(image.values, 3, -1)
+            image = dataclasses.replace(image, values=repeated, color=True, profile=None)
+        elif image.color and image.channels == 3 and channels == 1:
+            gray = image._as_type(image.values @ np.asarray(_LUMA))[..., np.newaxis]
+            image = dataclasses.replace(image, values=gray, color=False, profile=None)
+        check_channels(image.channels, channels, name)
+        return image
+
+    def _on_white(self):
+        white = top_of(self.values.dtype)
+        opacity = self.values[..., -1:] / white
+        drawn = self._as_type(self.values[..., :-1] * opacity + white * (1 - opacity))
+        return dataclasses.replace(self, values=drawn, alpha=False)
+
+    def _as_type(self, values):
+        if self.values.dtype.kind != "f":
+            values = np.round(values)
+        return values.astype(self.values.dtype)
+
+
+def check_channels(found, expected, name):
+    """Raises an `InputError` if a file has another number of channels than a network takes."""
+    if found != expected:
+        raise InputError(
+            f"{name} has {found} {'channel' if found == 1 else 'channels'}; expected {expected}. "
+            "Choose the channels, and write them to files of their own."
+        )
+
+
+def top_of(dtype):
+    """The value of white: the largest of an integer, and 1 of a float."""
+    return np.iinfo(dtype).max if dtype.kind in "iu" else 1.0
+
+
+def upright(values, orientation):
+    """The pixels turned as an EXIF orientation says; 1 and unknown ones leave them."""
+    return _TURNED.get(orientation, lambda same: same)(values)

@@ -1,0 +1,185 @@
+"""Which values of an image become -1 and 1 for a network, and the way back.
+
+A rule has a method `of(image, name)`, which gives the `ValueRange` of a
+`cyclegan_tf.data.deep_image.DeepImage`.
+"""
+
+import dataclasses
+import math
+import re
+
+import numpy as np
+
+from cyclegan_tf.errors import InputError
+
+_EACH = "/image"
+_FORMS = "LOW:HIGH, such as -1000:2000, or percentiles such as 0.1%:99.9% or 0.1%:99.9%/image"
+
+# Percentiles are of this many pixels of an image at most, evenly spread.
+_PIXELS_OF_AN_IMAGE = 2**16
+# And of this many images of a folder.
+MOST_IMAGES = 500
+
+
+@dataclasses.dataclass(frozen=True)
+class ValueRange:
+    """A range of values, one for all channels or one for each.
+
+    Attributes:
+        low, high: tuples of one number, or of one for each channel; `low` becomes -1 and `high`
+            becomes 1.
+
+    Raises:
+        InputError: a number is not finite, or `high` is not above `low`.
+    """
+
+    low: tuple
+    high: tuple
+
+    def __post_init__(self):
+        for low, high in zip(self.low, self.high, strict=True):
+            if not (math.isfinite(low) and math.isfinite(high) and low < high):
+                raise InputError(
+                    "A range of values needs two numbers, of which the second is the larger. "
+                    f"Received: {low:g}:{high:g}"
+                )
+
+    def __str__(self):
+        return ", ".join(f"{low:g}:{high:g}" for low, high in zip(self.low, self.high))
+
+    def of(self, image, name):
+        """Itself, if it is for the channels of an image."""
+        self.check_channels(image.channels, name)
+        return self
+
+    def check_channels(self, channels, name):
+        """Raises an `InputError` for an image of other channels than there are ranges."""
+        if len(self.low) not in (1, channels):
+            raise InputError(
+                f"{name} has {channels} channels, and the range of values is one of "
+                f"{len(self.low)}: {self}; give one LOW:HIGH for all (--value-range)."
+            )
+
+    def to_floats(self, values):
+        """float32 in [-1, 1] from values `(…, channels)`; those outside the range are clipped."""
+        low, high = (np.asarray(each, np.float64) for each in (self.low, self.high))
+        return np.float32(np.clip(2 * (values - low) / (high - low) - 1, -1, 1))
+
+    def to_values(self, images, dtype):
+        """The way back, from [-1, 1] to values of a dtype; integers are rounded."""
+        low, high = (np.asarray(each, np.float64) for each in (self.low, self.high))
+        values = low + (np.clip(np.float64(images), -1, 1) + 1) / 2 * (high - low)
+        if dtype.kind not in "iu":
+            return values.astype(dtype)
+        limits = np.iinfo(dtype)
+        return np.clip(np.round(values), limits.min, limits.max).astype(dtype)
+
+    def share_outside(self, values):
+        """The share of values `(…, channels)` that `to_floats` clips."""
+        low, high = (np.asarray(each, np.float64) for each in (self.low, self.high))
+        return float(np.mean((values < low) | (values > high)))
+
+
+@dataclasses.dataclass(frozen=True)
+class OfType:
+    """The rule if none is given: all that integers of 8 or 16 bits can be, or a DICOM's window."""
+
+    def of(self, image, name):
+        """The `ValueRange` of an image.
+
+        Raises:
+            InputError: it is of a dtype that does not say which values are usual.
+        """
+        if image.usual_range is not None:
+            return _range(*image.usual_range)
+        return full_range(image.values.dtype, name)
+
+
+@dataclasses.dataclass(frozen=True)
+class Percentiles:
+    """The rule of percentiles, of each channel by itself.
+
+    Attributes:
+        low, high: from 0 to 100.
+        each_image: of each image by itself, instead of all images of a folder.
+    """
+
+    low: float
+    high: float
+    each_image: bool
+
+    def of(self, image, name):
+        """The `ValueRange` of an image by itself."""
+        return self.measured([sampled(image.values)])
+
+    def measured(self, samples):
+        """The `ValueRange` of what `sampled` took of several images.
+
+        A channel that has one value everywhere becomes -1.
+        """
+        low, high = np.percentile(np.concatenate(samples), (self.low, self.high), axis=0)
+        return _range(low, np.where(high > low, high, low + 1))
+
+
+def full_range(dtype, name):
+    """The `ValueRange` of all values of integers of 8 or 16 bits.
+
+    Raises:
+        InputError: it is another dtype; no image uses all of its values.
+    """
+    if dtype.kind not in "iu" or dtype.itemsize > 2:
+        raise InputError(
+            f"{name} holds {dtype.name} values, whose range it does not say; give it by "
+            f"--value-range (value_range in Python): {_FORMS}."
+        )
+    limits = np.iinfo(dtype)
+    return _range(limits.min, limits.max)
+
+
+def parsed(text):
+    """The rule that a text gives: `None`, `"LOW:HIGH"`, `"P%:P%"` or `"P%:P%/image"`.
+
+    A rule is returned as it is.
+
+    Raises:
+        InputError: the text is none of these.
+    """
+    if text is None:
+        return OfType()
+    if not isinstance(text, str):
+        return text
+    number = r"([-+.\deE]+)"
+    found = re.fullmatch(rf"{number}(%?):{number}(%?)({_EACH})?", text.replace(" ", ""))
+    try:
+        low, high = float(found[1]), float(found[3])
+    except (TypeError, ValueError):
+        raise InputError(f"A range of values is {_FORMS}. Received: {text!r}") from None
+    if found[2] != found[4] or (found[5] and not found[2]):
+        raise InputError(f"A range of values is {_FORMS}. Received: {text!r}")
+    if not found[2]:
+        return _range(low, high)
+    if not 0 <= low < high <= 100:
+        raise InputError(
+            f"Percentiles lie between 0 and 100, and the second is the larger. Received: {text!r}"
+        )
+    return Percentiles(low, high, bool(found[5]))
+
+
+def recorded(record):
+    """The `ValueRange` of a dictionary with `low` and `high`, as a run's options keep it."""
+    return ValueRange(tuple(record["low"]), tuple(record["high"]))
+
+
+def is_of_folder(rule):
+    """Whether a rule must be measured on the images of a folder first."""
+    return isinstance(rule, Percentiles) and not rule.each_image
+
+
+def _range(low, high):
+    return ValueRange(*(tuple(np.atleast_1d(np.float64(each)).tolist()) for each in (low, high)))
+
+
+def sampled(values):
+    """Pixels of an image, float64 `(count, channels)`, evenly spread."""
+    pixels = values.reshape(-1, values.shape[-1])
+    return pixels[:: -(-len(pixels) // _PIXELS_OF_AN_IMAGE)].astype(np.float64)

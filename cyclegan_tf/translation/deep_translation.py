@@ -1,0 +1,135 @@
+"""Translates images at their depth: in and out of the range of values that a network sees."""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+
+import numpy as np
+
+from cyclegan_tf import intensity_range
+from cyclegan_tf.data import deep_files
+from cyclegan_tf.errors import InputError
+from cyclegan_tf.intensity_range import OfType, ValueRange
+
+
+@dataclasses.dataclass(frozen=True)
+class Ranges:
+    """How values become those of a network, and its results values again.
+
+    Attributes:
+        inputs: a rule of `cyclegan_tf.intensity_range`.
+        outputs: the `ValueRange` of results; `None` for that of each input.
+        dtype: of results; `None` for that of each input.
+    """
+
+    inputs: object = dataclasses.field(default_factory=OfType)
+    outputs: ValueRange | None = None
+    dtype: np.dtype | None = None
+
+    @property
+    def are_of_types(self):
+        """Whether they are all that the integers of inputs and results can be."""
+        if not isinstance(self.inputs, OfType):
+            return False
+        if self.outputs is None:
+            return True
+        dtype = self.dtype or np.dtype(np.uint8)
+        return (
+            dtype.kind in "iu"
+            and dtype.itemsize <= 2
+            and (self.outputs == intensity_range.full_range(dtype, "A result"))
+        )
+
+    @property
+    def needs_folder(self):
+        """Whether `measured` has something to measure."""
+        return intensity_range.is_of_folder(self.inputs)
+
+    def measured(self, paths, channels, log):
+        """The same, with the range of a rule that is about all images of a folder.
+
+        Args:
+            paths: of the folder's deep images.
+            channels: that the network takes.
+            log: called with a line that says the range.
+        """
+        if not (paths and self.needs_folder):
+            return self
+        found = deep_files.measured(self.inputs, paths, channels)
+        count = min(len(paths), intensity_range.MOST_IMAGES)
+        log(f"Range of values, measured on {count} of the images: {found}.")
+        return dataclasses.replace(self, inputs=found)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Unwritten:
+    """A translation that is not written yet.
+
+    Attributes:
+        write: called with a path, writes it.
+        note: what the user may miss in it, in a sentence; `None` if nothing.
+    """
+
+    write: Callable
+    note: str | None
+
+
+def translate_deep(model, source, output, direction, channels, ranges):
+    """Translates a file at its depth.
+
+    Args:
+        model: a system, or a `Translator`.
+        source: path of a file for which `deep_files.is_deep`.
+        output: path that will be written to, whose suffix is one of `deep_files.WRITTEN`.
+        direction: `"ab"` or `"ba"`; the first one of the model if `None`.
+        channels: those that the network takes, and those that it makes.
+        ranges: `Ranges`.
+
+    Returns:
+        `Unwritten`.
+
+    Raises:
+        InputError: the file cannot be read, or its values, channels or format do not fit.
+    """
+    deep_files.check_written(output, channels[1])
+    image = deep_files.read(source, channels[0], channels_that_decide(channels))
+    inputs = ranges.inputs.of(image, source)
+    outputs = ranges.outputs or inputs
+    if len(outputs.low) not in (1, channels[1]):
+        raise InputError(
+            f"{source} has a range of values for each of {len(outputs.low)} channels, and its "
+            f"translation has {channels[1]}; give --output-range LOW:HIGH."
+        )
+    translated = model.translate(inputs.to_floats(image.values), direction)
+    write = functools.partial(
+        deep_files.write,
+        images=translated,
+        outputs=outputs,
+        dtype=ranges.dtype or image.values.dtype,
+        like=_of_same_colors(image, channels[1]),
+    )
+    return Unwritten(write, _note(source, image, inputs))
+
+
+def channels_that_decide(channels):
+    """Of the channels of a network's input and output, those for which files are deep."""
+    return next((each for each in channels if each not in (1, 3, 4)), channels[0])
+
+
+def _of_same_colors(image, channels):
+    """The image, without its profile if that is of other colors than the result's."""
+    profile = image.profile
+    space = {1: b"GRAY", 3: b"RGB "}.get(channels - image.alpha)
+    if profile and profile[16:20] != space:
+        profile = None
+    color = image.color or (channels == 3 and image.channels != 3)
+    return dataclasses.replace(image, profile=profile, color=color)
+
+
+def _note(source, image, inputs):
+    notes = []
+    if outside := inputs.share_outside(image.values):
+        notes.append(f"{outside:.2%} of its values lie outside {inputs} and were clipped.")
+    if image.several:
+        notes.append("It has several frames or pages, of which the first is translated.")
+    return f"{source}: {' '.join(notes)}" if notes else None
