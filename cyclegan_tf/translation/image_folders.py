@@ -1,8 +1,7 @@
 """The command `translate`: runs image files through a trained model."""
 
 import contextlib
-import dataclasses
-import itertools
+import functools
 import math
 import os
 import pathlib
@@ -13,34 +12,18 @@ from cyclegan_tf.choices import MAX_MEGAPIXELS
 from cyclegan_tf.data import image_files
 from cyclegan_tf.directions import channels_of
 from cyclegan_tf.errors import InputError
+from cyclegan_tf.translation.conveyor import Conveyor, Outcome
 from cyclegan_tf.translation.large_images import translate_file
-
-_WITH_ALPHA = (".png", ".webp", ".tif", ".tiff")
-_WITH_QUALITY = (".jpg", ".jpeg", ".webp")
 
 # Of memory: a generator of 64 filters and 9 blocks in float32 takes 1,550 to 1,580 on a CPU.
 _BYTES_A_PIXEL = 1700
 
 
-@dataclasses.dataclass(frozen=True)
-class Outcome:
-    """The outcome of one image, or of a folder that cannot be opened.
-
-    Attributes:
-        input: its path.
-        output: where the result is, or would be.
-        problem: why there is no result; `None` if there is one.
-        note: what the user may miss in the result; usually `None`.
-    """
-
-    input: pathlib.Path
-    output: pathlib.Path
-    problem: str | None = None
-    note: str | None = None
-
-
 def translate(model, source, output, direction=None, max_megapixels=None, log=print, tiling=None):
-    """Translates an image, or all images below a folder, one after the other.
+    """Translates an image, or all images below a folder.
+
+    Files are read and written in threads while the network computes. Each image is computed by
+    itself, so that its result does not depend on the others.
 
     The results have the sizes, names and formats of the originals, and colors in sRGB; metadata
     is not kept. Unreadable images are skipped. So is the output folder if it is inside the input
@@ -59,8 +42,8 @@ def translate(model, source, output, direction=None, max_megapixels=None, log=pr
             profile.
 
     Returns:
-        The number of images, and an iterator that translates one at a time and yields its
-        `Outcome`, after one for each folder that cannot be opened.
+        The number of images, and a generator that translates them in order and yields the
+        `Outcome` of each, after one for each folder that cannot be opened.
 
     Raises:
         InputError: there are no such images, `output` would overwrite them or, from the iterator,
@@ -69,29 +52,40 @@ def translate(model, source, output, direction=None, max_megapixels=None, log=pr
     source, output = pathlib.Path(source), pathlib.Path(output)
     for channels in channels_of(model, direction):
         image_files.check_channels(channels)
-    if max_megapixels is not None and not max_megapixels > 0:  # NaN too
-        raise InputError(f"max_megapixels must be above 0. Received: {max_megapixels:g}")
+    conveyor = Conveyor(model, direction, fits(max_megapixels))
     if files.is_folder(source, "an image or a folder of images"):
-        jobs, problems = _jobs_of_folder(source, output, log)
+        jobs, problems = jobs_of_folder(source, output, log)
     else:
         jobs, problems = [_job_of_file(source, output)], []
-    originals, results = ({os.path.realpath(path) for path in paths} for paths in zip(*jobs))
-    if originals & results:
-        raise InputError(f"{output} would overwrite the originals; choose another place.")
-    memory = _free_memory()
+        _check_apart(jobs, output)
 
     def outcomes():
-        for original, result in jobs:
-            if tiling is None:
-                yield _outcome(model, original, result, direction, max_megapixels, memory)
-            else:
-                yield _outcome_by_tiles(model, original, result, direction, tiling, log)
+        yield from problems
+        if tiling is None:
+            yield from conveyor.outcomes(jobs)
+        else:
+            yield from outcomes_by_tiles(model, jobs, direction, tiling, log)
 
-    return len(jobs), itertools.chain(problems, outcomes())
+    return len(jobs), outcomes()
 
 
-def _jobs_of_folder(source, output, log):
-    """Pairs of an image and the path of its result; and outcomes of unreadable folders."""
+def fits(max_megapixels=None):
+    """The check of an image's size: `check_fits` with the memory that is free now.
+
+    Raises:
+        InputError: the limit is not above 0.
+    """
+    if max_megapixels is not None and not max_megapixels > 0:  # NaN too
+        raise InputError(f"max_megapixels must be above 0. Received: {max_megapixels:g}")
+    return functools.partial(check_fits, max_megapixels=max_megapixels, memory=_free_memory())
+
+
+def jobs_of_folder(source, output, log):
+    """Pairs of an image and the path of its result; and outcomes of unreadable folders.
+
+    Raises:
+        InputError: there are no images, or results cannot be written to `output`.
+    """
     if output.exists() and not output.is_dir():
         raise InputError(f"{output} is a file; expected a folder to write images to.")
     places = [pathlib.Path(os.path.realpath(path)) for path in (source, output)]
@@ -106,7 +100,15 @@ def _jobs_of_folder(source, output, log):
         Outcome(path, output / path.relative_to(source), str(problem))
         for path, problem in found.problems.items()
     ]
-    return [(path, output / path.relative_to(source)) for path in found.paths], problems
+    jobs = [(path, output / path.relative_to(source)) for path in found.paths]
+    _check_apart(jobs, output)
+    return jobs, problems
+
+
+def _check_apart(jobs, output):
+    originals, results = ({os.path.realpath(path) for path in paths} for paths in zip(*jobs))
+    if originals & results:
+        raise InputError(f"{output} would overwrite the originals; choose another place.")
 
 
 def _job_of_file(source, output):
@@ -120,22 +122,13 @@ def _job_of_file(source, output):
     return source, output / source.name
 
 
-def _outcome(model, source, output, direction, max_megapixels, memory):
-    try:
-        check_fits(source, max_megapixels, memory)
-        channels, _ = channels_of(model, direction)
-        image = image_files.read(source, channels)
-        translated = image_files.to_pillow(model.translate(image, direction))
-        moves = image_files.is_animated(source)
-    except InputError as problem:
-        return Outcome(source, output, str(problem))
-    suffix = output.suffix.lower()
-    if suffix not in _WITH_ALPHA:
-        translated = translated.convert("L" if translated.mode == "L" else "RGB")
-    with files.atomic_file(output) as beside:
-        translated.save(beside, **({"quality": 95} if suffix in _WITH_QUALITY else {}))
-    note = f"{source} has several frames, of which the first is translated." if moves else None
-    return Outcome(source, output, note=note)
+def outcomes_by_tiles(model, jobs, direction, tiling, log, keep=False):
+    """Yields the outcomes of jobs, one by one; with `keep`, results that are there stay."""
+    for source, output in jobs:
+        if keep and output.is_file():
+            yield Outcome(source, output, there=True)
+        else:
+            yield _outcome_by_tiles(model, source, output, direction, tiling, log)
 
 
 def _outcome_by_tiles(model, source, output, direction, tiling, log):
@@ -146,15 +139,15 @@ def _outcome_by_tiles(model, source, output, direction, tiling, log):
     return Outcome(source, output)
 
 
-def check_fits(path, max_megapixels=None, memory=math.inf):
+def check_fits(file, max_megapixels=None, memory=math.inf):
     """Raises an InputError for an image that is too large to translate.
 
     Args:
-        path: of the image.
+        file: the path of the image, or the bytes of an encoded one.
         max_megapixels: the limit; if `None`, as many as fit into `memory`, 12 at most.
         memory: free bytes.
     """
-    height, width = image_files.size(path)
+    height, width = image_files.size(file)
     fits = memory / _BYTES_A_PIXEL / 1e6
     allowed = max_megapixels or min(fits, MAX_MEGAPIXELS)
     if height * width <= allowed * 1e6:
@@ -162,8 +155,9 @@ def check_fits(path, max_megapixels=None, memory=math.inf):
     why = "are allowed"
     if allowed == fits:
         why = f"fit into {memory / 1e9:.1f} GB of free memory with the paper's network in float32"
+    name = "The image" if isinstance(file, bytes) else file
     raise InputError(
-        f"{path} has {width} x {height} pixels ({height * width / 1e6:.3g} million), more than the "
+        f"{name} has {width} x {height} pixels ({height * width / 1e6:.3g} million), more than the "
         f"{allowed:.3g} megapixels that {why}; translate it by tiles, by --tile 512, or allow more "
         "by --max-megapixels."
     )
