@@ -16,8 +16,8 @@ PYTEST := python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 PYTHON_OLDEST ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.12*/bin/python3.12) python3.12)
 PYTHON_NEWEST ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.13*/bin/python3.13) python3.13)
 
-.PHONY: demo web pretrained test test-quick test-matrix test-oldest test-newest lint bench evidence \
-	clean
+.PHONY: demo web pretrained test test-quick test-beam test-matrix test-oldest test-newest lint bench \
+	evidence clean
 
 demo: .venv/installed
 	$(BIN)/cyclegan-tf demo --out runs/demo
@@ -42,6 +42,10 @@ test-quick: lint .venv/torch
 	$(BIN)/$(PYTEST) -m "not slow"
 
 test-matrix: test-oldest test-newest
+
+# Beam wants older packages than the rest, so that it has an environment of its own.
+test-beam: .venv-beam/installed
+	.venv-beam/bin/python -m pytest tests/beam
 
 test-oldest:
 	$(PYTHON_OLDEST) -m venv .venv-oldest
@@ -85,7 +89,13 @@ bench: .venv/torch
 	@test ! -e build/cliffs || { echo "There are cliffs: see the first table above."; exit 1; }
 
 clean:
-	rm -rf .venv .venv-oldest .venv-newest build *.egg-info .pytest_cache .ruff_cache
+	rm -rf .venv .venv-beam .venv-oldest .venv-newest build *.egg-info .pytest_cache .ruff_cache
+
+.venv-beam/installed: requirements-beam.txt pyproject.toml
+	$(PYTHON) -m venv --clear .venv-beam
+	.venv-beam/bin/python -m pip install -q --no-compile -r requirements-beam.txt
+	.venv-beam/bin/python -m pip install -q --no-deps -e .
+	touch $@
 
 .venv/torch: .venv/installed
 	$(BIN)/python -m pip install -q --no-compile $(TORCH)

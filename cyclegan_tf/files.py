@@ -84,11 +84,16 @@ def atomic_folder(path):
 
 
 # The names that `_beside` gives.
-_UNFINISHED = re.compile(r"\..+\.[0-9a-f]{8}\.part(\..+)?")
+_UNFINISHED = re.compile(r"(\..+\.)[0-9a-f]{8}\.part(\..+)?")
 
 
 def _beside(path, suffix=""):
-    return path.with_name(f"{_beginning(path)}{uuid.uuid4().hex[:8]}.part{suffix}")
+    return path.with_name(unfinished_name(path, suffix))
+
+
+def unfinished_name(path, suffix=""):
+    """A new name for what will be renamed to `path`; it is hidden, and none that users choose."""
+    return f"{_beginning(path)}{uuid.uuid4().hex[:8]}.part{suffix}"
 
 
 def _fsync(path):
@@ -173,6 +178,11 @@ def make_folder(path):
         raise InputError(f"{path} cannot be made; choose another folder to write to.") from error
 
 
+def write_bytes(path, content):
+    with atomic_file(path) as beside:
+        beside.write_bytes(content)
+
+
 def write_text(path, text):
     with atomic_file(path) as beside:
         # File names may not be valid UTF-8.
@@ -212,6 +222,33 @@ def remove_unfinished_of(path):
     for found in list(path.parent.glob(".*")):
         if _UNFINISHED.fullmatch(found.name) and found.name.startswith(_beginning(path)):
             _remove(found)
+
+
+def remove_unfinished_below(folder, own=None, others=()):
+    """Removes what killed processes left of files, also in subfolders.
+
+    Args:
+        folder: a path.
+        own: paths of the files that only this process writes; all if `None`.
+        others: paths of files that other processes may be writing. What may be of one of these
+            stays, because unfinished names are cut.
+    """
+    found = [
+        (pathlib.Path(parent, name), match)
+        for parent, _, names in os.walk(folder)
+        for name in names
+        if (match := _UNFINISHED.fullmatch(name))
+    ]
+    if not found:
+        return
+
+    def ends(paths):
+        return {(path.parent, _beginning(path), path.suffix) for path in paths}
+
+    removable = own and ends(own) - ends(others)
+    for path, match in found:
+        if own is None or (path.parent, match[1], match[2] or "") in removable:
+            _remove(path)
 
 
 def _beginning(path):

@@ -2,13 +2,13 @@
 
 A rule has a method `of(image, name)`, which gives the `ValueRange` of a
 `cyclegan_tf.data.deep_image.DeepImage`.
+
+NumPy is imported where it is used: the command line's help does not wait for it.
 """
 
 import dataclasses
 import math
 import re
-
-import numpy as np
 
 from cyclegan_tf.errors import InputError
 
@@ -62,11 +62,15 @@ class ValueRange:
 
     def to_floats(self, values):
         """float32 in [-1, 1] from values `(…, channels)`; those outside the range are clipped."""
+        import numpy as np
+
         low, high = (np.asarray(each, np.float64) for each in (self.low, self.high))
         return np.float32(np.clip(2 * (values - low) / (high - low) - 1, -1, 1))
 
     def to_values(self, images, dtype):
         """The way back, from [-1, 1] to values of a dtype; integers are rounded."""
+        import numpy as np
+
         low, high = (np.asarray(each, np.float64) for each in (self.low, self.high))
         values = low + (np.clip(np.float64(images), -1, 1) + 1) / 2 * (high - low)
         if dtype.kind not in "iu":
@@ -76,6 +80,8 @@ class ValueRange:
 
     def share_outside(self, values):
         """The share of values `(…, channels)` that `to_floats` clips."""
+        import numpy as np
+
         low, high = (np.asarray(each, np.float64) for each in (self.low, self.high))
         return float(np.mean((values < low) | (values > high)))
 
@@ -117,6 +123,8 @@ class Percentiles:
 
         A channel that has one value everywhere becomes -1.
         """
+        import numpy as np
+
         low, high = np.percentile(np.concatenate(samples), (self.low, self.high), axis=0)
         return _range(low, np.where(high > low, high, low + 1))
 
@@ -132,6 +140,8 @@ def full_range(dtype, name):
             f"{name} holds {dtype.name} values, whose range it does not say; give it by "
             f"--value-range (value_range in Python): {_FORMS}."
         )
+    import numpy as np
+
     limits = np.iinfo(dtype)
     return _range(limits.min, limits.max)
 
@@ -176,10 +186,12 @@ def is_of_folder(rule):
 
 
 def _range(low, high):
-    return ValueRange(*(tuple(np.atleast_1d(np.float64(each)).tolist()) for each in (low, high)))
+    """The `ValueRange` of two numbers, or of two arrays with one for each channel."""
+    several = (each if hasattr(each, "__len__") else [each] for each in (low, high))
+    return ValueRange(*(tuple(map(float, each)) for each in several))
 
 
 def sampled(values):
     """Pixels of an image, float64 `(count, channels)`, evenly spread."""
     pixels = values.reshape(-1, values.shape[-1])
-    return pixels[:: -(-len(pixels) // _PIXELS_OF_AN_IMAGE)].astype(np.float64)
+    return pixels[:: -(-len(pixels) // _PIXELS_OF_AN_IMAGE)].astype("float64")

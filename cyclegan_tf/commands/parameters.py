@@ -5,8 +5,8 @@ import enum
 import typer
 
 MODEL_HELP = (
-    "A run's folder, a .keras file, a folder of exported .keras files, or pretrained:earth or "
-    "pretrained:scenes, which come with the package."
+    "A run's folder, a .keras file, a folder of exported .keras files, a SavedModel (to translate "
+    "only), or pretrained:earth or pretrained:scenes, which come with the package."
 )
 
 

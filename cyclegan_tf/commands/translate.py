@@ -1,5 +1,7 @@
 """`cyclegan-tf translate`: an image, a folder of images, or a film."""
 
+import contextlib
+import functools
 import pathlib
 import sys
 from typing import Annotated
@@ -72,6 +74,23 @@ def translate(
         str | None,
         option("Values of the results, LOW:HIGH (default: as in the training; as of the inputs)."),
     ] = None,
+    shards: Annotated[
+        str | None,
+        option(
+            "One share of a folder, such as 1/4 to 4/4 for four processes. Results that are there "
+            "already are kept; a report goes to shards/ in the output.",
+            "Many images",
+        ),
+    ] = None,
+    batch_size: Annotated[
+        int | None, option("Images of one size computed at once (default: 1).", "Many images")
+    ] = None,
+    overwrite: Annotated[
+        bool, option("Compute results anew that are there already.", "Many images")
+    ] = False,
+    dead_letters: Annotated[
+        pathlib.Path | None, option("Folder for copies of images that failed.", "Many images")
+    ] = None,
 ):
     """Translate images or a film; the results keep sizes, names and formats."""
     import_tensorflow()
@@ -81,39 +100,59 @@ def translate(
     from cyclegan_tf.runs.ranges import ranges_for
     from cyclegan_tf.translation.image_folders import translate as translate_files
     from cyclegan_tf.translation.large_images import Tiling
+    from cyclegan_tf.translation.shards import REPORTS, Shard, options_of_shards, translate_shard
 
+    of_shards = options_of_shards(shards, batch_size, overwrite, dead_letters)
+    shard = shards and Shard.of(shards)
     loaded = load(model)
+    direction = direction and direction.value
     if is_film(input) and not is_folder(input, "a film"):
-        if tile:
-            raise InputError("--tile is for images; leave it out to translate a film.")
-        chosen = direction and direction.value
-        _translate_film(loaded, input, output, chosen, average_statistics, max_megapixels)
+        _translate_film(loaded, input, output, direction, average_statistics, max_megapixels, tile)
         return
+    start = functools.partial(translate_shard, shard=shard) if shard else translate_files
     tiling = tile and Tiling(
         tile, statistics.value if statistics else "global", window, skip_uniform
     )
-    direction = direction and direction.value
-    ranges = ranges_for(model, loaded, direction, value_range, output_range)
-    count, outcomes = translate_files(
-        loaded, input, output, direction, max_megapixels, _say_aside, tiling, ranges
+    count, outcomes = start(
+        loaded,
+        input,
+        output,
+        direction=direction,
+        max_megapixels=max_megapixels,
+        log=_say_aside,
+        tiling=tiling,
+        ranges=ranges_for(model, loaded, direction, value_range, output_range),
+        **of_shards,
     )
-    translated, failed, outcome = 0, False, None
-    with typer.progressbar(outcomes, length=count, label="Translating", file=sys.stderr) as bar:
+    translated, there, failed, outcome = 0, 0, 0, None
+    with (
+        contextlib.closing(outcomes),
+        typer.progressbar(outcomes, length=count, label="Translating", file=sys.stderr) as bar,
+    ):
         for outcome in bar:
-            translated += outcome.problem is None
-            failed |= outcome.problem is not None
-            if line := outcome.problem or outcome.note:
+            failed += outcome.problem is not None
+            there += outcome.there
+            translated += outcome.problem is None and not outcome.there
+            # Those of a shard are in its list.
+            if (line := outcome.problem or outcome.note) and not shard:
                 _say_aside(f"\n{line}")
     where = outcome.output if count == 1 and not input.is_dir() else output
     typer.echo(f"{translated} of {count} images translated to {where}.")
+    if shard:
+        report = output / REPORTS / str(shard)
+        typer.echo(f"{there} were there already, {failed} failed: see {report}.")
     if failed:
         raise typer.Exit(1)
 
 
-def _translate_film(loaded, input, *arguments):
+def _translate_film(loaded, input, output, direction, average_statistics, max_megapixels, tile):
     from cyclegan_tf.translation.films import FilmTranslation
 
-    work = FilmTranslation(loaded, input, *arguments, log=_say_aside)
+    if tile:
+        raise InputError("--tile is for images; leave it out to translate a film.")
+    work = FilmTranslation(
+        loaded, input, output, direction, average_statistics, max_megapixels, log=_say_aside
+    )
     with typer.progressbar(
         work.frames(), length=work.film.count, label="Translating", file=sys.stderr
     ) as bar:

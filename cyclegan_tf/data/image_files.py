@@ -243,6 +243,12 @@ def is_animated(file):
         return image.format != "MPO" and getattr(image, "is_animated", False)
 
 
+def format_of(suffix):
+    """Pillow's name of the format that files of a suffix have: `"JPEG"` for `".jpg"`."""
+    Image.init()
+    return Image.EXTENSION[suffix.lower()]
+
+
 def to_pillow(pixels):
     """A Pillow image of uint8 pixels `(height, width, 1, 3 or 4)`.
 

@@ -14,6 +14,7 @@ from cyclegan_tf.networks.generators import size_multiple
 from cyclegan_tf.recipes import SYSTEMS
 from cyclegan_tf.runs.folder import RunFolder
 from cyclegan_tf.runs.pretrained import model_path
+from cyclegan_tf.translation.exported import ExportedTranslator, is_saved_model
 from cyclegan_tf.translation.translator import Translator
 
 # Keras knows the classes of a file once they are registered: the systems, their layers and pools.
@@ -28,11 +29,13 @@ def load(path):
 
     Args:
         path: a run's folder, a `.keras` or an HDF5 file, a folder that `export` wrote `.keras`
-            files to, or `"pretrained:earth"` or `"pretrained:scenes"`, which come with the package.
+            files to, a SavedModel that it wrote (to translate only), or `"pretrained:earth"` or
+            `"pretrained:scenes"`, which come with the package.
 
     Returns:
         A system, not compiled; for a file that holds only a generator, a `Translator` of
-        direction "ab"; for such a folder, one of the directions that it has.
+        direction "ab"; for such a folder, one of the directions that it has; for a SavedModel,
+        an `ExportedTranslator` of direction "ab".
 
     Raises:
         InputError: there is none, or it cannot be read: for example, it is damaged or holds
@@ -41,6 +44,8 @@ def load(path):
     path = model_path(path)
     if generators := generator_files(path):
         return _together(path, generators)
+    if path.is_dir() and is_saved_model(path):
+        return ExportedTranslator(path)
     folder = RunFolder(path)
     file = folder.model if path.is_dir() else path
     if not file.exists() and folder.checkpoints.is_dir():

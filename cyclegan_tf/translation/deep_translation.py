@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from cyclegan_tf import intensity_range
-from cyclegan_tf.data import deep_files
+from cyclegan_tf.data import deep_files, image_files
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.intensity_range import OfType, ValueRange
 
@@ -109,6 +109,32 @@ def translate_deep(model, source, output, direction, channels, ranges):
         like=_of_same_colors(image, channels[1]),
     )
     return Unwritten(write, _note(source, image, inputs))
+
+
+def keeps_depth(source, output, channels):
+    """Whether a file is translated at its depth.
+
+    Args:
+        source: its path.
+        output: of the result, whose suffix says the format.
+        channels: those that the network takes, and those that it makes.
+
+    Raises:
+        InputError: it must be, or must not, and the format cannot hold the result.
+    """
+    suffix = output.suffix.lower()
+    deep = deep_files.is_deep(source, channels_that_decide(channels))
+    if deep and suffix in deep_files.WRITTEN:
+        return True
+    if suffix not in image_files.SUFFIXES:
+        raise InputError(
+            f"{source} has 8 bits, and is not written as {suffix}; choose .png or .tif."
+        )
+    if deep and source.suffix.lower() not in image_files.SUFFIXES:
+        raise InputError(
+            f"{source} is not written as {suffix}; choose {', '.join(deep_files.WRITTEN)}."
+        )
+    return False
 
 
 def channels_that_decide(channels):

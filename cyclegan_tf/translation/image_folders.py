@@ -1,9 +1,7 @@
 """The command `translate`: runs image files through a trained model."""
 
 import contextlib
-import dataclasses
 import functools
-import itertools
 import math
 import os
 import pathlib
@@ -14,36 +12,12 @@ from cyclegan_tf.choices import MAX_MEGAPIXELS
 from cyclegan_tf.data import deep_files, dicom, image_files
 from cyclegan_tf.directions import channels_of
 from cyclegan_tf.errors import InputError
-from cyclegan_tf.translation.deep_translation import (
-    Ranges,
-    Unwritten,
-    channels_that_decide,
-    translate_deep,
-)
+from cyclegan_tf.translation.conveyor import Conveyor, Outcome
+from cyclegan_tf.translation.deep_translation import Ranges, channels_that_decide
 from cyclegan_tf.translation.large_images import translate_file
-
-_WITH_ALPHA = (".png", ".webp", ".tif", ".tiff")
-_WITH_QUALITY = (".jpg", ".jpeg", ".webp")
 
 # Of memory: a generator of 64 filters and 9 blocks in float32 takes 1,550 to 1,580 on a CPU.
 _BYTES_A_PIXEL = 1700
-
-
-@dataclasses.dataclass(frozen=True)
-class Outcome:
-    """The outcome of one image, or of a folder that cannot be opened.
-
-    Attributes:
-        input: its path.
-        output: where the result is, or would be.
-        problem: why there is no result; `None` if there is one.
-        note: what the user may miss in the result; usually `None`.
-    """
-
-    input: pathlib.Path
-    output: pathlib.Path
-    problem: str | None = None
-    note: str | None = None
 
 
 def translate(
@@ -56,7 +30,10 @@ def translate(
     tiling=None,
     ranges=None,
 ):
-    """Translates an image, or all images below a folder, one after the other.
+    """Translates an image, or all images below a folder.
+
+    Files are read and written in threads while the network computes. Each image is computed by
+    itself, so that its result does not depend on the others.
 
     The results have the sizes, names and formats of the originals, and colors in sRGB; metadata
     is not kept. Files of more than 8 bits, of floats or of other channels keep their depth, their
@@ -78,8 +55,8 @@ def translate(
         ranges: `Ranges` of images that keep their depth; by default that of their dtype.
 
     Returns:
-        The number of images, and an iterator that translates one at a time and yields its
-        `Outcome`, after one for each folder that cannot be opened.
+        The number of images, and a generator that translates them in order and yields the
+        `Outcome` of each, after one for each folder that cannot be opened.
 
     Raises:
         InputError: there are no such images, `output` would overwrite them or, from the iterator,
@@ -87,31 +64,70 @@ def translate(
     """
     source, output = pathlib.Path(source), pathlib.Path(output)
     channels = channels_of(model, direction)
-    check_limit(max_megapixels)
+    fit = fits(channels, max_megapixels)
     if files.is_folder(source, "an image or a folder of images"):
-        jobs, problems = _jobs_of_folder(source, output, log)
+        jobs, problems = jobs_of_folder(source, output, log)
     else:
         jobs, problems = [_job_of_file(source, output)], []
-    originals, results = ({os.path.realpath(path) for path in paths} for paths in zip(*jobs))
-    if originals & results:
-        raise InputError(f"{output} would overwrite the originals; choose another place.")
-    memory = _free_memory()
+        _check_apart(jobs, output)
+    ranges = ranges_of_jobs(ranges, jobs, channels, tiling, log)
+    conveyor = Conveyor(model, direction, fit, ranges=ranges)
+
+    def outcomes():
+        yield from problems
+        if tiling is None:
+            yield from conveyor.outcomes(jobs)
+        else:
+            yield from outcomes_by_tiles(model, jobs, direction, tiling, log)
+
+    return len(jobs), outcomes()
+
+
+def ranges_of_jobs(ranges, jobs, channels, tiling, log):
+    """The ranges of values to translate files with.
+
+    Args:
+        ranges: `Ranges`, of which those of all images together are measured; or `None`.
+        jobs: pairs of an image and the path of its result.
+        channels: those that the network takes, and those that it makes.
+        tiling: a `Tiling` or `None`.
+        log: called with lines for the user.
+
+    Raises:
+        InputError: none of the files can have such channels, or tiles cannot have such ranges.
+    """
     ranges = ranges or Ranges()
     if tiling is not None and not ranges.are_of_types:
         raise InputError(
             "Tiles take all values that integers can have as -1 to 1, and another range is asked "
             "for, or was that of the training; leave --tile out."
         )
-    ranges = _measured(ranges, [original for original, _ in jobs], channels, log)
+    decides = channels_that_decide(channels)
+    if decides in image_files.CHANNELS and not ranges.needs_folder:
+        return ranges  # without a look at each file
+    deep = [source for source, _ in jobs if deep_files.is_deep(source, decides)]
+    if not deep:
+        image_files.check_channels(decides)
+    return ranges.measured(deep, channels[0], log)
 
-    def outcomes():
-        for original, result in jobs:
-            if tiling is None:
-                yield _outcome(model, original, result, direction, max_megapixels, memory, ranges)
-            else:
-                yield _outcome_by_tiles(model, original, result, direction, tiling, log)
 
-    return len(jobs), itertools.chain(problems, outcomes())
+def fits(channels, max_megapixels=None):
+    """The check of an image's size: `check_fits` with the memory that is free now.
+
+    Args:
+        channels: those that the network takes, and those that it makes.
+        max_megapixels: the limit, if there is one.
+
+    Raises:
+        InputError: the limit is not above 0.
+    """
+    check_limit(max_megapixels)
+    return functools.partial(
+        check_fits,
+        max_megapixels=max_megapixels,
+        memory=_free_memory(),
+        channels=channels_that_decide(channels),
+    )
 
 
 def check_limit(max_megapixels):
@@ -120,19 +136,12 @@ def check_limit(max_megapixels):
         raise InputError(f"max_megapixels must be above 0. Received: {max_megapixels:g}")
 
 
-def _measured(ranges, paths, channels, log):
-    """The ranges for these files; raises an InputError if none of them can have such channels."""
-    decides = channels_that_decide(channels)
-    if decides in image_files.CHANNELS and not ranges.needs_folder:
-        return ranges  # without a look at each file
-    deep = [path for path in paths if deep_files.is_deep(path, decides)]
-    if not deep:
-        image_files.check_channels(decides)
-    return ranges.measured(deep, channels[0], log)
+def jobs_of_folder(source, output, log):
+    """Pairs of an image and the path of its result; and outcomes of unreadable folders.
 
-
-def _jobs_of_folder(source, output, log):
-    """Pairs of an image and the path of its result; and outcomes of unreadable folders."""
+    Raises:
+        InputError: there are no images, or results cannot be written to `output`.
+    """
     if output.exists() and not output.is_dir():
         raise InputError(f"{output} is a file; expected a folder to write images to.")
     places = [pathlib.Path(os.path.realpath(path)) for path in (source, output)]
@@ -147,12 +156,20 @@ def _jobs_of_folder(source, output, log):
         Outcome(path, output / path.relative_to(source), str(problem))
         for path, problem in found.problems.items()
     ]
-    return [(path, output / _named(path.relative_to(source))) for path in found.paths], problems
+    jobs = [(path, output / _named(path.relative_to(source))) for path in found.paths]
+    _check_apart(jobs, output)
+    return jobs, problems
 
 
 def _named(path):
     """The name of a result: that of the original, but DICOM files are not written."""
     return path.with_name(f"{path.name}.tif") if path.suffix.lower() in dicom.SUFFIXES else path
+
+
+def _check_apart(jobs, output):
+    originals, results = ({os.path.realpath(path) for path in paths} for paths in zip(*jobs))
+    if originals & results:
+        raise InputError(f"{output} would overwrite the originals; choose another place.")
 
 
 def _job_of_file(source, output):
@@ -167,33 +184,13 @@ def _job_of_file(source, output):
     return source, output / _named(pathlib.Path(source.name))
 
 
-def _outcome(model, source, output, direction, max_megapixels, memory, ranges):
-    try:
-        channels = channels_of(model, direction)
-        decides = channels_that_decide(channels)
-        check_fits(source, max_megapixels, memory, decides)
-        if _keeps_depth(source, output, decides):
-            result = translate_deep(model, source, output, direction, channels, ranges)
+def outcomes_by_tiles(model, jobs, direction, tiling, log, keep=False):
+    """Yields the outcomes of jobs, one by one; with `keep`, results that are there stay."""
+    for source, output in jobs:
+        if keep and output.is_file():
+            yield Outcome(source, output, there=True)
         else:
-            result = _of_8_bits(model, source, output, direction, channels[0])
-    except InputError as problem:
-        return Outcome(source, output, str(problem))
-    with files.atomic_file(output) as beside:
-        result.write(beside)
-    return Outcome(source, output, note=result.note)
-
-
-def _of_8_bits(model, source, output, direction, channels):
-    """The `Unwritten` translation of an image in 8 bits."""
-    image = image_files.read(source, channels)
-    translated = image_files.to_pillow(model.translate(image, direction))
-    moves = image_files.is_animated(source)
-    suffix = output.suffix.lower()
-    if suffix not in _WITH_ALPHA:
-        translated = translated.convert("L" if translated.mode == "L" else "RGB")
-    quality = {"quality": 95} if suffix in _WITH_QUALITY else {}
-    note = f"{source} has several frames, of which the first is translated." if moves else None
-    return Unwritten(functools.partial(translated.save, **quality), note)
+            yield _outcome_by_tiles(model, source, output, direction, tiling, log)
 
 
 def _outcome_by_tiles(model, source, output, direction, tiling, log):
@@ -204,33 +201,18 @@ def _outcome_by_tiles(model, source, output, direction, tiling, log):
     return Outcome(source, output)
 
 
-def _keeps_depth(source, output, channels):
-    """Whether a file is deep and its result too; raises an InputError if it must be and is not."""
-    suffix = output.suffix.lower()
-    deep = deep_files.is_deep(source, channels)
-    if deep and suffix in deep_files.WRITTEN:
-        return True
-    if suffix not in image_files.SUFFIXES:
-        raise InputError(
-            f"{source} has 8 bits, and is not written as {suffix}; choose .png or .tif."
-        )
-    if deep and source.suffix.lower() not in image_files.SUFFIXES:
-        raise InputError(
-            f"{source} is not written as {suffix}; choose {', '.join(deep_files.WRITTEN)}."
-        )
-    return False
-
-
-def check_fits(path, max_megapixels=None, memory=math.inf, channels=3):
+def check_fits(file, max_megapixels=None, memory=math.inf, channels=3):
     """Raises an InputError for an image that is too large to translate.
 
     Args:
-        path: of the image.
+        file: the path of the image, or the bytes of an encoded one.
         max_megapixels: the limit; if `None`, as many as fit into `memory`, 12 at most.
         memory: free bytes.
         channels: that are wanted of it.
     """
-    _check_size(path, *deep_files.size(path, channels), max_megapixels, memory)
+    encoded = isinstance(file, bytes)
+    size = image_files.size(file) if encoded else deep_files.size(file, channels)
+    _check_size(file, *size, max_megapixels, memory)
 
 
 def check_frames_fit(path, height, width, max_megapixels=None):
@@ -246,8 +228,9 @@ def _check_size(path, height, width, max_megapixels, memory):
     why = "are allowed"
     if allowed == fits:
         why = f"fit into {memory / 1e9:.1f} GB of free memory with the paper's network in float32"
+    name = "The image" if isinstance(path, bytes) else path
     raise InputError(
-        f"{path} has {width} x {height} pixels ({height * width / 1e6:.3g} million), more than the "
+        f"{name} has {width} x {height} pixels ({height * width / 1e6:.3g} million), more than the "
         f"{allowed:.3g} megapixels that {why}; translate it by tiles, by --tile 512, or allow more "
         "by --max-megapixels."
     )

@@ -1,6 +1,7 @@
 """Translates images of any size and dtype with trained generators."""
 
 import tempfile
+import threading
 
 import numpy as np
 import tensorflow as tf
@@ -15,7 +16,9 @@ from cyclegan_tf.translation.tiles import TiledTranslation
 # A 64-filter generator needs about 1.6 kB per pixel while it computes.
 _PIXELS_AT_ONCE = 2**21
 # On a CPU a larger image keeps all cores busy, and by itself it uses the fused normalization.
-_PIXELS_OF_A_SMALL_IMAGE = 2**13
+PIXELS_OF_A_SMALL_IMAGE = 2**13
+
+_COMPILING = threading.Lock()  # of several threads that translate, the first one compiles
 
 
 class Translator:
@@ -77,7 +80,7 @@ class Translator:
         if isinstance(images, (list, tuple)):
             return self._translate_list(images, direction, batch_size)
         images = np.asarray(images)
-        _check_images(images, self.generators[direction].input_shape)
+        check_images(images, self.generators[direction].input_shape)
         if images.ndim == 3:
             return self._translate_batch(images[None], direction, 1)[0]
         return self._translate_batch(images, direction, batch_size)
@@ -96,7 +99,7 @@ class Translator:
             return [self._translate_by_tiles(image, direction, **options) for image in images]
         images = np.asarray(images)
         generator = self.generators[direction]
-        _check_images(images, generator.input_shape)
+        check_images(images, generator.input_shape)
         if images.ndim == 4:
             translated = [self._translate_by_tiles(image, direction, **options) for image in images]
             return np.stack(translated) if translated else images
@@ -121,11 +124,11 @@ class Translator:
         images = [np.asarray(image) for image in images]
         alike = {}
         for number, image in enumerate(images):
-            _check_images(image, self.generators[direction].input_shape)
+            check_images(image, self.generators[direction].input_shape)
             alike.setdefault((image.shape, image.dtype), []).append(number)
         translated = [None] * len(images)
         for (shape, _), numbers in alike.items():
-            together = _batch_size(batch_size, shape[-3] * shape[-2]) if len(shape) == 3 else 1
+            together = images_at_once(batch_size, shape[-3] * shape[-2]) if len(shape) == 3 else 1
             for start in range(0, len(numbers), together):
                 some = numbers[start : start + together]
                 if len(shape) == 3:
@@ -140,7 +143,7 @@ class Translator:
     def _translate_batch(self, images, direction, batch_size):
         if not len(images):
             return images
-        batch_size = _batch_size(batch_size, images.shape[1] * images.shape[2])
+        batch_size = images_at_once(batch_size, images.shape[1] * images.shape[2])
         compiled = self._compiled(direction, 1 if batch_size == 1 else None)
         translated = []
         for start in range(0, len(images), batch_size):
@@ -155,26 +158,28 @@ class Translator:
     def _compiled(self, direction, count):
         """One compiled function per direction, for all sizes, and one for batches."""
         generator = self.generators[direction]
-        of, compiled = self._functions.get((direction, count), (None, None))
-        if of is not generator:  # another one may have taken its place
-            channels, multiple = generator.input_shape[-1], size_multiple(generator)
-            compiled = tf.function(
-                lambda images: translate_any_size(generator, images, multiple),
-                autograph=False,
-                input_signature=[tf.TensorSpec((count, None, None, channels), tf.float32)],
-            )
-            self._functions[direction, count] = generator, compiled
+        with _COMPILING:
+            of, compiled = self._functions.get((direction, count), (None, None))
+            if of is not generator:  # another one may have taken its place
+                channels, multiple = generator.input_shape[-1], size_multiple(generator)
+                compiled = tf.function(
+                    lambda images: translate_any_size(generator, images, multiple),
+                    autograph=False,
+                    input_signature=[tf.TensorSpec((count, None, None, channels), tf.float32)],
+                )
+                self._functions[direction, count] = generator, compiled
         return compiled
 
 
-def _batch_size(most, pixels):
-    """The number of images with this many pixels that are computed at once."""
-    if pixels > _PIXELS_OF_A_SMALL_IMAGE and not has_accelerator():
+def images_at_once(most, pixels):
+    """The number of images with this many pixels that are computed at once, `most` at most."""
+    if pixels > PIXELS_OF_A_SMALL_IMAGE and not has_accelerator():
         return 1
     return max(1, min(most, _PIXELS_AT_ONCE // pixels))
 
 
-def _check_images(images, input_shape):
+def check_images(images, input_shape):
+    """Raises an InputError for images that a generator of this `input_shape` does not take."""
     if images.ndim not in (3, 4):
         raise InputError(
             "Images must have the shape (height, width, channels) or (batch, height, width, "

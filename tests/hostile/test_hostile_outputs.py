@@ -136,6 +136,46 @@ def test_a_full_disk_gets_a_sentence_and_nothing_is_lost(verb, here, run, beside
         assert held == [str(place / "mine")]
 
 
+def test_a_shard_ends_at_a_full_disk_and_goes_on_when_there_is_space(
+    here, run, beside_run_and_photos
+):
+    place = beside_run_and_photos / "disk"
+    shard = ("translate", "run", "photos", f"{place}/out", "--shards", "1/1")
+    with mounted(place, "-t", "tmpfs", "-o", "size=64k", "tmpfs"), untouched(run):
+        (place / "mine").write_bytes(bytes(shutil.disk_usage(place).free))
+        assert "cannot be written: No space left on device." in here(*shard).refused()
+        assert not unfinished(place)
+        assert not list(place.rglob("*.png"))
+        (place / "mine").unlink()
+        assert here(*shard).status == 0
+        assert len(list(place.rglob("*.png"))) == 2
+
+
+def test_a_shard_says_what_became_of_it(here, run, photos, tmp_path):
+    (photos / "bad.png").touch()
+    shard = ("translate", run, photos, tmp_path / "out", "--shards", "1/1")
+    for translated, there in ((2, 0), (0, 2)):
+        ended = here(*shard, "--dead-letters", tmp_path / "dead")
+        assert ended.status == 1
+        said = f"{translated} of 3 images translated to {tmp_path / 'out'}.\n{there} were there "
+        assert ended.output.startswith(said)
+        assert ended.output.endswith(f"1 failed: see {tmp_path / 'out' / 'shards' / '1-of-1'}.\n")
+    assert [path.name for path in (tmp_path / "dead").iterdir()] == ["bad.png"]
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (("--shards", "0/4"), "from 1/4 to 4/4 for four"),
+        (("--batch-size", 4), "--batch-size would be for shards"),
+        (("--shards", "1/1", "--batch-size", 0), "batch_size must be 1 or more"),
+    ],
+)
+def test_shards_that_cannot_be(options, sentence, here, run, photos, tmp_path):
+    with untouched(tmp_path):
+        assert sentence in here("translate", run, photos, tmp_path / "out", *options).refused()
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

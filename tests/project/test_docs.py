@@ -128,6 +128,7 @@ def folders(tmp_path):
 def test_every_page_with_python_is_run_below():
     with_python = {page.stem for page in DOCS if blocks(page, "python")}
     assert with_python == {
+        "batch",
         "data",
         "depth",
         "distributed",
@@ -142,6 +143,25 @@ def test_every_page_with_python_is_run_below():
         "training",
         "working",
     }
+
+
+@pytest.mark.parametrize("package", ["ray", "pyspark"])  # that of Beam: tests/beam
+def test_python_of_batch_runs(package, tmp_path):
+    pytest.importorskip(package)
+    (code,) = (each for each in blocks(_docs("batch"), "python") if package in each)
+    (tmp_path / "photographs").mkdir()
+    _, photographs, _ = cyclegan_tf.data.scene_pairs(2, 32)
+    for number, image in enumerate(photographs):
+        Image.fromarray(image).save(tmp_path / "photographs" / f"{number}.png")
+    (tmp_path / "photographs" / "bad.png").touch()
+    _python(code, tmp_path)
+    translator = cyclegan_tf.load("pretrained:scenes")
+    for number, image in enumerate(photographs):
+        written = np.asarray(Image.open(tmp_path / "translated" / f"{number}.png"))
+        np.testing.assert_array_equal(written, translator.translate(image, "ba"))
+    lines = "".join(path.read_text() for path in (tmp_path / "outcomes").glob("*.json"))
+    problems = [json.loads(line)["problem"] for line in lines.splitlines()]
+    assert sorted(map(bool, problems)) == [False, False, True]
 
 
 def test_python_of_data_runs(folders):
