@@ -236,23 +236,29 @@ def halve(larger, smaller):
         larger: has `shape` and `read(part)`.
         smaller: has `shape`, `dtype` and `write(part, values)`.
     """
-    rows, columns, _ = smaller.shape
-    for top in range(0, rows, _TILE):
-        bottom = min(top + _TILE, rows)
-        part = ((2 * top, min(2 * bottom, larger.shape[0])), (0, larger.shape[1]))
-        values = larger.read(part).astype(np.float64 if larger.dtype.itemsize > 4 else np.float32)
+    for part in _parts(smaller):
+        above = tuple(
+            (2 * start, min(2 * stop, length)) for (start, stop), length in zip(part, larger.shape)
+        )
+        values = larger.read(above)
+        values = values.astype(np.float64 if larger.dtype.itemsize > 4 else np.float32)
         odd = [(0, length % 2) for length in values.shape[:2]]
         values = np.pad(values, (*odd, (0, 0)), "edge")
         means = (values[::2] + values[1::2]) / 2
         means = (means[:, ::2] + means[:, 1::2]) / 2
         rounded = np.round(means) if smaller.dtype.kind in "iu" else means
-        smaller.write(((top, bottom), (0, columns)), rounded.astype(smaller.dtype))
+        smaller.write(part, rounded.astype(smaller.dtype))
 
 
 def _tiles(level):
-    rows, columns, channels = level.shape
+    for part in _parts(level):
+        values = level.read(part)
+        yield values if level.shape[2] > 1 else values[..., 0]
+
+
+def _parts(level):
+    """The spans of rows and columns of each tile of a level, row by row."""
+    rows, columns, _ = level.shape
     for top in range(0, rows, _TILE):
         for left in range(0, columns, _TILE):
-            part = (top, min(top + _TILE, rows)), (left, min(left + _TILE, columns))
-            values = level.read(part)
-            yield values if channels > 1 else values[..., 0]
+            yield (top, min(top + _TILE, rows)), (left, min(left + _TILE, columns))
