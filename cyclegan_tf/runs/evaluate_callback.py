@@ -114,17 +114,21 @@ class Evaluate(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         if not self._begun and self.keep:
             self._resume(epoch)
+        self._first_step = int(step_counter(self.model.optimizer).numpy())
+        if not self._begun and self._was_left(epoch):
+            self._evaluate_or_say_why_not(epoch - 1, {})
         self._begun = True
         self._begin = time.perf_counter()
-        self._first_step = int(step_counter(self.model.optimizer).numpy())
 
     def on_epoch_end(self, epoch, logs=None):
         seconds = time.perf_counter() - self._begin
         self.evaluations.training_seconds += seconds
         logs = {} if logs is None else logs
         self._shares.append(share_of_undecided(self.model.loss_panels, logs))
-        if not (self._usable and self._is_due(epoch, seconds)):
-            return
+        if self._usable and self._is_due(epoch, seconds):
+            self._evaluate_or_say_why_not(epoch, logs)
+
+    def _evaluate_or_say_why_not(self, epoch, logs):
         try:
             self._evaluate(epoch, logs)
         except _GivenUp:
@@ -150,6 +154,13 @@ class Evaluate(keras.callbacks.Callback):
         machine = read_machine(self.folder.machine) or {}
         seconds = self.evaluations.training_seconds
         self.evaluations.training_seconds = max(seconds, machine.get("seconds", 0.0))
+
+    def _was_left(self, count):
+        """Whether the run stopped within the evaluation that was due after `count` epochs."""
+        if not (self.folder and self._usable and count and self.every):
+            return False
+        epochs = self.evaluations.epochs
+        return count % self.every == 0 and not (epochs and epochs[-1].epoch == count)
 
     def _is_due(self, epoch, seconds):
         last = epoch + 1 == self.params["epochs"]

@@ -165,6 +165,23 @@ def test_an_evaluation_is_left_if_the_process_must_end(tmp_path):
     assert not (tmp_path / "evaluations.json").exists()
 
 
+def test_an_evaluation_that_was_left_is_done_when_the_run_goes_on(tmp_path):
+    model, quiet = traced_model(), {"every": 1, "extractor": _colors(), "log": lambda line: None}
+    left = Evaluate(_images(), tmp_path, give_up=lambda: True, **quiet)
+    _fit(model, left, epochs=1)
+    expected = cyclegan_tf.evaluate(model, _images(), extractor=_colors()).scores["ba"]
+    resumed = Evaluate(_images(), tmp_path, **quiet)
+    rest = {"initial_epoch": 1, "epochs": 2, "steps_per_epoch": 2, "verbose": 0}
+    model.fit(_scenes(), callbacks=[resumed], **rest)
+    assert [each.epoch for each in resumed.evaluations.epochs] == [1, 2]
+    found = resumed.evaluations.epochs[0].directions["ba"]["scores"]
+    assert found == {name: pytest.approx(expected[name], rel=1e-6) for name in found}
+    # What was done is not done again.
+    again = Evaluate(_images(), tmp_path, **quiet)
+    model.fit(_scenes(), callbacks=[again], **{**rest, "initial_epoch": 2, "epochs": 3})
+    assert [each.epoch for each in again.evaluations.epochs] == [1, 2, 3]
+
+
 def test_two_replicas(tmp_path):
     with two_replicas().scope():
         model = tiny_model(compiled=False)
