@@ -76,6 +76,7 @@ bench: .venv/torch
 	$(BIN)/python benchmarks/time_by_operator.py $(RESULTS)
 	$(BIN)/python benchmarks/time_by_operator.py --size 64 --filters 32 $(RESULTS)
 	$(BIN)/python benchmarks/inference.py $(RESULTS)
+	$(BIN)/python benchmarks/tiles.py $(RESULTS)
 	$(BIN)/python benchmarks/tflite.py --filters 32 --size 128 $(RESULTS)
 	$(BIN)/python benchmarks/float16_sums.py $(RESULTS)
 	$(BIN)/python benchmarks/memory.py $(RESULTS)

@@ -1,5 +1,6 @@
 """Normalization by given statistics: of other images, of windows, or averaged over time."""
 
+import numpy as np
 import tensorflow as tf
 
 from cyclegan_tf.networks.layer_normalization import ImageLayerNormalization
@@ -53,6 +54,8 @@ def normalized(layer, x, mean, variance):
     """
     _check(layer)
     dtype = _dtype(layer)
+    if _can_be_fused(layer, x, mean):
+        return _fused(layer, x, mean, variance)
     x, mean, variance = (tf.cast(values, dtype) for values in (x, mean, variance))
     epsilon = tf.constant(layer.epsilon, dtype)
     if isinstance(layer, InstanceNormalization):
@@ -62,6 +65,29 @@ def normalized(layer, x, mean, variance):
     if layer.gamma is not None:
         outputs = outputs * tf.cast(layer.gamma, dtype) + tf.cast(layer.beta, dtype)
     return tf.cast(outputs, layer.compute_dtype)
+
+
+def _can_be_fused(layer, x, mean):
+    return (
+        isinstance(layer, InstanceNormalization)
+        and x.dtype == tf.float32 == layer.compute_dtype
+        and np.ndim(layer.epsilon) == 0
+        and tuple(mean.shape[:3]) == (1, 1, 1)  # for all images and places
+    )
+
+
+def _fused(layer, x, mean, variance):
+    """In one pass over the values."""
+    channels = x.shape[-1]
+    return tf.raw_ops.FusedBatchNormV3(
+        x=x,
+        scale=tf.ones((channels,)) if layer.gamma is None else tf.cast(layer.gamma, tf.float32),
+        offset=tf.zeros((channels,)) if layer.beta is None else tf.cast(layer.beta, tf.float32),
+        mean=tf.cast(tf.reshape(mean, (channels,)), tf.float32),
+        variance=tf.cast(tf.reshape(variance, (channels,)), tf.float32),
+        epsilon=layer.epsilon,
+        is_training=False,
+    ).y
 
 
 def _check(layer):
