@@ -61,8 +61,10 @@ lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-# The tables of docs/evidence.md: a night on two cores. Stop it when you like, and start it again.
+# The tables of docs/evidence.md: a night on two cores. Stop it when you like, and start it again. It
+# goes on from the results that are kept there.
 evidence: .venv/installed
+	@mkdir -p runs/evidence && cp -rn docs/evidence/setting.json docs/evidence/results runs/evidence/
 	$(BIN)/cyclegan-tf reproduce all --jobs 2 --out runs/evidence
 
 # Each table goes into the file of this machine, in place of its earlier measurement. The first stops

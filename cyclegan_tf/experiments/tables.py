@@ -282,7 +282,7 @@ def plot(table, rows, path):
     published = [(each.row.paper[by], n) for n, each in enumerate(shown) if by in each.row.paper]
     if published:
         axes.plot(*zip(*published), "d", color="#cc3311", label="paper", markersize=6)
-        axes.legend(loc="lower right")
+        axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
     axes.set_yticks(places, [each.row.label for each in shown])
     axes.invert_yaxis()
     axes.grid(axis="x", alpha=0.3)
