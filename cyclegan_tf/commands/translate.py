@@ -53,7 +53,8 @@ def translate(
         option("Pixels of a window (default: the size of the images of the training)."),
     ] = None,
     skip_uniform: Annotated[
-        bool, option("With --tile, leave tiles of one color as they are.")
+        bool,
+        typer.Option("--skip-uniform", help="With --tile, leave tiles of one color as they are."),
     ] = False,
     average_statistics: Annotated[
         float,
@@ -86,7 +87,12 @@ def translate(
         int | None, option("Images of one size computed at once (default: 1).", "Many images")
     ] = None,
     overwrite: Annotated[
-        bool, option("Compute results anew that are there already.", "Many images")
+        bool,
+        typer.Option(
+            "--overwrite",
+            help="Compute results anew that are there already.",
+            rich_help_panel="Many images",
+        ),
     ] = False,
     dead_letters: Annotated[
         pathlib.Path | None, option("Folder for copies of images that failed.", "Many images")

@@ -337,8 +337,9 @@ def _named_options(page):
 
 @each_page
 def test_options_that_a_page_names_exist(page):
-    # Of the reference implementation and of TF Serving; of its test.py and of http.server.
-    theirs = {name for name in _named_options(page) if "_" in name} | {"--eval", "--directory"}
+    # Of the reference implementation and of TF Serving; of its test.py, of http.server and of Beam.
+    theirs = {name for name in _named_options(page) if "_" in name}
+    theirs |= {"--eval", "--directory", "--input"}
     assert _named_options(page) - theirs <= _options() | {"--version", "--help"}
 
 
