@@ -193,5 +193,6 @@ def _range(low, high):
 
 def sampled(values):
     """Pixels of an image, float64 `(count, channels)`, evenly spread."""
-    pixels = values.reshape(-1, values.shape[-1])
-    return pixels[:: -(-len(pixels) // _PIXELS_OF_AN_IMAGE)].astype("float64")
+    height, width, channels = values.shape
+    step = math.ceil(math.sqrt(height * width / _PIXELS_OF_AN_IMAGE))
+    return values[::step, ::step].reshape(-1, channels).astype("float64")

@@ -105,20 +105,19 @@ def translate(
     from cyclegan_tf.runs.load import load
     from cyclegan_tf.runs.ranges import ranges_for
     from cyclegan_tf.translation.image_folders import translate as translate_files
-    from cyclegan_tf.translation.large_images import Tiling
+    from cyclegan_tf.translation.large_images import tiling_of
     from cyclegan_tf.translation.shards import REPORTS, Shard, options_of_shards, translate_shard
 
+    tiling = tiling_of(tile, statistics and statistics.value, window, skip_uniform, max_megapixels)
     of_shards = options_of_shards(shards, batch_size, overwrite, dead_letters)
     shard = shards and Shard.of(shards)
     loaded = load(model)
     direction = direction and direction.value
     if is_film(input) and not is_folder(input, "a film"):
-        _translate_film(loaded, input, output, direction, average_statistics, max_megapixels, tile)
+        _check_of_film(tile=tile, shards=shards, value_range=value_range, output_range=output_range)
+        _translate_film(loaded, input, output, direction, average_statistics, max_megapixels)
         return
     start = functools.partial(translate_shard, shard=shard) if shard else translate_files
-    tiling = tile and Tiling(
-        tile, statistics.value if statistics else "global", window, skip_uniform
-    )
     count, outcomes = start(
         loaded,
         input,
@@ -151,14 +150,17 @@ def translate(
         raise typer.Exit(1)
 
 
-def _translate_film(loaded, input, output, direction, average_statistics, max_megapixels, tile):
+def _check_of_film(**options):
+    for name, value in options.items():
+        if value is not None:
+            name = name.replace("_", "-")
+            raise InputError(f"--{name} is for images; leave it out to translate a film.")
+
+
+def _translate_film(loaded, input, *arguments):
     from cyclegan_tf.translation.films import FilmTranslation
 
-    if tile:
-        raise InputError("--tile is for images; leave it out to translate a film.")
-    work = FilmTranslation(
-        loaded, input, output, direction, average_statistics, max_megapixels, log=_say_aside
-    )
+    work = FilmTranslation(loaded, input, *arguments, log=_say_aside)
     with typer.progressbar(
         work.frames(), length=work.film.count, label="Translating", file=sys.stderr
     ) as bar:

@@ -16,6 +16,7 @@ def header(path):
 def read(path):
     """The image, of the file's dtype; two axes are those of one channel."""
     values = np.array(_values(path))
+    values = values.astype(values.dtype.newbyteorder("="), copy=False)
     flat = values.ndim == 2
     return DeepImage(values[..., np.newaxis] if flat else values, flat=flat)
 

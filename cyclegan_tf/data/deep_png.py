@@ -25,7 +25,7 @@ def is_deep(beginning):
 def header(path):
     with open(path, "rb") as file:
         width, height, _, color_type = struct.unpack(">IIBB", file.read(26)[16:])
-    if _orientation(path) in _QUARTER_TURNS:
+    if width * height <= Image.MAX_IMAGE_PIXELS and _orientation(path) in _QUARTER_TURNS:
         width, height = height, width
     channels = _CHANNELS.get(color_type, 0)
     return Header((height, width), channels, alpha=channels in (2, 4), color=channels >= 3)

@@ -27,6 +27,8 @@ def is_deep(path, channels):
             if image.mode in _MODES_OF_OTHER_COLORS:
                 return False
             return max(np.atleast_1d(bits)) > 8 or image.mode not in _MODES_OF_8_BITS
+    except Image.DecompressionBombError:
+        return False  # it is read by neither, and said to be too large
     except (OSError, SyntaxError, ValueError, TypeError, KeyError, AttributeError):
         return True  # such as five channels: Pillow knows no mode for it
 

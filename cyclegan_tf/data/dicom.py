@@ -66,7 +66,8 @@ def _dataset(path, **arguments):
     try:
         dataset = pydicom.dcmread(path, **arguments)
         kind = dataset.PhotometricInterpretation
-        _ = dataset.Rows, dataset.Columns, dataset.SamplesPerPixel, dataset.BitsStored
+        for name in ("Rows", "Columns", "SamplesPerPixel", "BitsStored"):
+            int(dataset[name].value)
     except OSError:
         raise
     except Exception as error:  # pydicom raises errors of many kinds

@@ -22,7 +22,7 @@ _LARGEST_SEGMENT = 2**30  # bytes: a strip or tile is read as a whole
 _TILE = 512  # pixels of a tile that is written
 _LEAST_LEVEL = 512  # pixels of the smallest level of a pyramid, along its longer side
 _SEPARATE = 2  # planar configuration
-_PALETTE = 3  # photometric interpretation
+_GRAY_OR_RGB, _YCBCR = (1, 2), 6  # photometric interpretations
 _DECODER_ERRORS = (ValueError, TypeError, IndexError, KeyError, struct.error, zlib.error)
 
 
@@ -82,9 +82,16 @@ class TiffImage:
 
     def _check(self):
         page = self._page
-        if page.dtype is None or page.imagedepth != 1 or page.photometric == _PALETTE:
+        if page.dtype is None or page.imagedepth != 1 or not _is_gray_or_rgb(page):
             raise InputError(
-                f"{self.path} is not of gray or color values in rows and columns; save it as such."
+                f"{self.path} is not of gray or RGB values in rows and columns; save it as such."
+            )
+        orientation = page.tags["Orientation"].value if "Orientation" in page.tags else 1
+        if orientation != 1 or page.bitspersample != 8 * page.dtype.itemsize:
+            raise InputError(
+                f"{self.path} is turned (orientation {orientation}) or has packed values "
+                f"({page.bitspersample} bits), which are not read by tiles; save it upright with 8 "
+                "or 16 bits."
             )
         self.shape = (page.imagelength, page.imagewidth, page.samplesperpixel)
         self.dtype = page.dtype
@@ -176,6 +183,13 @@ class TiffImage:
             if "imagecodecs" in str(error):
                 required("imagecodecs", "tiff", f"The compression of {self.path} needs")
             raise InputError(f"{self.path} is damaged and cannot be read: {error}.") from None
+
+
+def _is_gray_or_rgb(page):
+    # Of JPEG, decoding makes RGB.
+    return page.photometric in _GRAY_OR_RGB or (
+        page.photometric == _YCBCR and page.compression == 7
+    )
 
 
 def _tags(page):

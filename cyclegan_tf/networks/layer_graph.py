@@ -39,9 +39,9 @@ def layer_graph(network):
         if isinstance(layer, keras.Model):
             return lambda inputs, **_: _run(layer, inputs, replaced)
 
-        def record(inputs, **_):
-            several = inputs if isinstance(inputs, (list, tuple)) else [inputs]
-            steps.append(Step(layer, tuple(each.number for each in several)))
+        def record(*inputs, **_):
+            taken = [each for each in keras.tree.flatten(inputs) if isinstance(each, _Tensor)]
+            steps.append(Step(layer, tuple(each.number for each in taken)))
             return _Tensor(len(steps))
 
         return record

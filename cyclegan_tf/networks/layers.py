@@ -33,7 +33,7 @@ def acts_per_image(network):
         return False
     if isinstance(network, keras.layers.Concatenate):
         return network.axis in (-1, 3)
-    return getattr(network, "activation", None) in _ACTIVATIONS
+    return getattr(network, "activation", None) in ACTIVATIONS
 
 
 def _statistics_dtype(compute_dtype):
@@ -374,7 +374,7 @@ def _mean_of_image(x):
     return tf.reduce_mean(x, axis=(1, 2), keepdims=True)
 
 
-_ACTIVATIONS = (None, *map(keras.activations.get, ("linear", "relu", "tanh", "sigmoid")))
+ACTIVATIONS = (None, *map(keras.activations.get, ("linear", "relu", "tanh", "sigmoid")))
 _PER_IMAGE = {
     BlurDownsampling2D,
     BlurUpsampling2D,

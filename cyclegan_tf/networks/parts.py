@@ -12,13 +12,13 @@ from keras import layers
 
 from cyclegan_tf.networks.given_statistics import NORMALIZATIONS
 from cyclegan_tf.networks.layers import (
+    ACTIVATIONS,
     Conv2D,
     LeakyReLU,
     ReflectionPadding2D,
     UpsamplingConvolution2D,
 )
 from cyclegan_tf.networks.resampling import BlurDownsampling2D, BlurUpsampling2D
-from cyclegan_tf.networks.spectral_normalization import SpectralConv2D
 
 
 class _Pointwise:
@@ -179,7 +179,7 @@ _RULES = {
         ),
         _Pointwise,
     ),
-    **dict.fromkeys((layers.Conv2D, Conv2D, SpectralConv2D), _Convolution),
+    **dict.fromkeys((layers.Conv2D, Conv2D), _Convolution),
     **dict.fromkeys((layers.ZeroPadding2D, ReflectionPadding2D), _Padding),
     layers.UpSampling2D: _Doubling,
     UpsamplingConvolution2D: _Transposed,
@@ -200,6 +200,8 @@ def is_local(layer):
     if isinstance(layer, layers.UpSampling2D) and (
         tuple(layer.size) != (2, 2) or layer.interpolation != "nearest"
     ):
+        return False
+    if getattr(layer, "activation", None) not in ACTIVATIONS:
         return False
     return type(layer) in _RULES
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import hashlib
 import itertools
 import json
 import os
@@ -23,6 +22,7 @@ from cyclegan_tf.metrics.flicker import Flicker
 from cyclegan_tf.networks.averaged_statistics import AveragedStatistics, has_statistics
 from cyclegan_tf.networks.noise import draws_noise
 from cyclegan_tf.translation.cuts import Cuts
+from cyclegan_tf.translation.digests import digest_of_weights
 from cyclegan_tf.translation.image_folders import check_frames_fit, check_limit
 
 _FRAMES_OF_A_PART = 60  # two seconds: what an interruption loses, and how far apart key frames are
@@ -123,13 +123,10 @@ class FilmTranslation:
     def _description(self, average):
         """What must be the same when a translation goes on."""
         status = os.stat(self.film.path)
-        weights = hashlib.sha256()
-        for array in (self._generator or self._model).get_weights():
-            weights.update(np.ascontiguousarray(array).data)
         directions = self._model.generators or self._model.directions
         return {
             "film": [str(self.film.path.resolve()), status.st_size, status.st_mtime_ns],
-            "weights": weights.hexdigest(),
+            "weights": digest_of_weights(self._generator or self._model),
             "direction": direction_among(directions, self._direction),
             "average": average if self._averaged else 0,
             "encoder": [self._encoder, required("av", "video", "Films need").__version__],

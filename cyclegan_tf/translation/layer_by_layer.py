@@ -39,14 +39,15 @@ class LayerByLayer:
         windows: over how many windows, along rows and along columns, statistics are taken.
             `(1, 1)`: over the whole image. Of several windows they are interpolated; see
             `cyclegan_tf.translation.window_statistics.statistics_at`.
-        image: a string that says which image it is; another one is not resumed.
+        image: a string that says which image and which network it is; another is not resumed.
+        spare: bytes of the disk that the caller needs besides.
 
     Raises:
         InputError: the network has a layer that sees more than a part of its input, or the disk
             has too little room.
     """
 
-    def __init__(self, network, lengths, folder, *, tile=512, windows=(1, 1), image=""):
+    def __init__(self, network, lengths, folder, *, tile=512, windows=(1, 1), image="", spare=0):
         self.network, self.lengths, self.tile, self.windows = network, lengths, tile, windows
         self.folder = pathlib.Path(folder)
         self.dtype = np.dtype("float64" if network.compute_dtype == "float64" else "float32")
@@ -57,7 +58,8 @@ class LayerByLayer:
         self._fingerprint = self._digest(image)
         self._state_file = self.folder / "state.npz"
         files.make_folder(self.folder)
-        self._check_room()
+        values = self._plan.most_kept() * math.prod(lengths)
+        check_room(self.folder, lengths, values * self.dtype.itemsize + spare)
 
     def run(self, read, write, tell=lambda fraction: None, skipped=frozenset()):
         """Computes the image.
@@ -193,24 +195,8 @@ class LayerByLayer:
             self._arrays[tensor] = DiskArray(self.folder / f"{tensor}.values", shape, dtype)
         return self._arrays[tensor]
 
-    def _check_room(self):
-        """Raises an InputError if the disk has too little room for what is kept in between."""
-        values = self._plan.most_kept() * math.prod(self.lengths)
-        there = sum(file.stat().st_size for file in self.folder.glob("*.values"))
-        wanted, free = values * self.dtype.itemsize - there, shutil.disk_usage(self.folder).free
-        if wanted > free:
-            raise InputError(
-                f"{self.folder} needs {wanted / 1e9:.1f} GB for an image of {self.lengths[1]} x "
-                f"{self.lengths[0]} pixels while it is translated; the disk has {free / 1e9:.1f} "
-                "GB free. Make room there, or write to another disk."
-            )
-
     def _digest(self, image):
-        digest = hashlib.sha256(
-            json.dumps([self.network.name, self.lengths, self.tile, self.windows, image]).encode()
-        )
-        for weights in self.network.get_weights():
-            digest.update(np.ascontiguousarray(weights).tobytes())
+        digest = hashlib.sha256(json.dumps([self.lengths, self.tile, self.windows, image]).encode())
         return digest.hexdigest()
 
     def _save(self, phase, tile, moments):
@@ -256,9 +242,26 @@ class LayerByLayer:
         return phase, tile, restored
 
     def _clear(self):
-        for file in self.folder.glob("*.values"):
+        for file in (*self.folder.glob("*.values"), *self.folder.glob("state.*")):
             file.unlink()
-        self._state_file.unlink(missing_ok=True)
+
+
+def check_room(folder, lengths, wanted):
+    """Raises an InputError if the disk of a folder has too little room.
+
+    Args:
+        folder: whose files count as if they were not there, because they will be written again.
+        lengths: rows and columns of the image.
+        wanted: bytes.
+    """
+    there = sum(512 * getattr(each.stat(), "st_blocks", 0) for each in folder.iterdir())
+    free = shutil.disk_usage(folder).free + there
+    if wanted > free:
+        raise InputError(
+            f"{folder} needs {wanted / 1e9:.1f} GB for an image of {lengths[1]} x {lengths[0]} "
+            f"pixels while it is translated; the disk has {free / 1e9:.1f} GB. Make room there, or "
+            "write to another disk."
+        )
 
 
 def tiles_of(lengths, tile):

@@ -15,7 +15,8 @@ from cyclegan_tf.networks.generators import (
     size_multiple,
     translate_any_size,
 )
-from cyclegan_tf.translation.layer_by_layer import LayerByLayer, tiles_of
+from cyclegan_tf.translation.digests import digest_of_weights
+from cyclegan_tf.translation.layer_by_layer import LayerByLayer, check_room, tiles_of
 from cyclegan_tf.translation.phases import halo
 
 LEAST_TILE = 32  # pixels
@@ -47,6 +48,7 @@ class TiledTranslation:
         image: a string that says which image it is; another one is not resumed.
         skip_uniform: tiles of one color stay as they are, and do not count in statistics: the glass
             around the tissue of a slide.
+        spare: bytes of the disk that the caller needs besides.
 
     Raises:
         InputError: an argument out of range, a network that cannot be computed by tiles, or too
@@ -64,6 +66,7 @@ class TiledTranslation:
         window=None,
         image="",
         skip_uniform=False,
+        spare=0,
     ):
         check("statistics", statistics, TILE_STATISTICS)
         _check_tile(tile)
@@ -75,15 +78,22 @@ class TiledTranslation:
             )
         self._skip_uniform = skip_uniform
         multiple = size_multiple(generator)
+        image = f"{image} {digest_of_weights(generator)}"
         alone = statistics == "tile"  # where each tile is reflected, not the image
         self._axes = [_Axis(length, 1 if alone else multiple) for length in lengths]
         padded = tuple(len(axis.indices) for axis in self._axes)
         if alone:
-            self._engine = _TileByTile(generator, padded, folder, tile, multiple, image)
+            self._engine = _TileByTile(generator, padded, folder, tile, multiple, image, spare)
         else:
             windows = _windows(lengths, window) if statistics == "local" else (1, 1)
             self._engine = LayerByLayer(
-                generator, padded, folder, tile=tile, windows=windows, image=image
+                generator,
+                padded,
+                folder,
+                tile=tile,
+                windows=windows,
+                image=image,
+                spare=spare,
             )
 
     def run(self, read, write, tell=lambda fraction: None):
@@ -146,7 +156,7 @@ class _Axis:
 class _TileByTile:
     """Each tile by itself, with the surroundings that have an influence on it."""
 
-    def __init__(self, generator, lengths, folder, tile, multiple, image):
+    def __init__(self, generator, lengths, folder, tile, multiple, image, spare):
         self._generator, self._multiple = generator, multiple
         self._lengths, self._halo = lengths, halo(generator)
         if tile < self._halo:
@@ -158,6 +168,7 @@ class _TileByTile:
         self.tiles = list(tiles_of(lengths, tile))
         self._state_file = pathlib.Path(folder) / "state.json"
         files.make_folder(self._state_file.parent)
+        check_room(self._state_file.parent, lengths, spare)
         self._state = {"image": image, "lengths": list(lengths), "tile": tile}
 
     def run(self, read, write, tell, skipped):
@@ -183,11 +194,14 @@ class _TileByTile:
                 saved = time.monotonic()
 
     def _resumed(self):
-        if not self._state_file.exists():
-            return 0
-        state = json.loads(self._state_file.read_text())
-        done = state.pop("done")
-        return done if state == self._state else 0
+        if self._state_file.exists():
+            state = json.loads(self._state_file.read_text())
+            done = state.pop("done")
+            if state == self._state:
+                return done
+        for file in self._state_file.parent.glob("state.*"):  # of statistics of another kind too
+            file.unlink()
+        return 0
 
 
 def _windows(lengths, window):

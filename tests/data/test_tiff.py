@@ -110,9 +110,16 @@ def test_files_that_cannot_be_read(tmp_path):
         image.read(((0, 150), (0, 170)))
     palette = Image.fromarray(np.zeros((9, 9), np.uint8)).convert("P")
     palette.save(tmp_path / "palette.tif")
-    with pytest.raises(InputError, match="is not of gray or color values"):
+    with pytest.raises(InputError, match="is not of gray or RGB values"):
         TiffImage(tmp_path / "palette.tif")
+    turned = {"photometric": "rgb", "extratags": [(274, 3, 1, 6, True)]}
+    tifffile.imwrite(tmp_path / "turned.tif", np.zeros((9, 9, 3), np.uint8), **turned)
+    with pytest.raises(InputError, match=r"is turned \(orientation 6\)"):
+        TiffImage(tmp_path / "turned.tif")
+    tifffile.imwrite(tmp_path / "cmyk.tif", np.zeros((9, 9, 4), np.uint8), photometric="separated")
+    with pytest.raises(InputError, match="is not of gray or RGB values"):
+        TiffImage(tmp_path / "cmyk.tif")
     tifffile.imwrite(tmp_path / "volume.tif", np.zeros((9, 64, 64), np.uint8), volumetric=True,
                      tile=(16, 16, 16))  # fmt: skip
-    with pytest.raises(InputError, match="is not of gray or color values"):
+    with pytest.raises(InputError, match="is not of gray or RGB values"):
         TiffImage(tmp_path / "volume.tif")

@@ -7,11 +7,11 @@ import pytest
 from PIL import Image
 from tiny import smooth
 
-from cyclegan_tf import Translator, resnet_generator
+from cyclegan_tf import Translator, resnet_generator, unet_generator
 from cyclegan_tf.errors import InputError
-from cyclegan_tf.translation import large_images
+from cyclegan_tf.translation import large_images, tiles
 from cyclegan_tf.translation.image_folders import translate
-from cyclegan_tf.translation.large_images import Tiling, translate_file
+from cyclegan_tf.translation.large_images import Tiling, tiling_of, translate_file
 
 tifffile = pytest.importorskip("tifffile")
 
@@ -106,6 +106,73 @@ def test_files_that_are_refused(values, message, tmp_path):
     with pytest.raises(InputError, match=message):
         translate_file(model(), tmp_path / "image.tif", tmp_path / "out.tif")
     assert [path.name for path in tmp_path.iterdir()] == ["image.tif"]
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype", "message"),
+    [("out.jpg", np.uint16, "out.jpg cannot hold 3 channels of uint16"), ("out.npy", None, None)],
+)
+def test_formats_of_results_are_checked_first(name, dtype, message, tmp_path):
+    source = write_tiff(tmp_path / "image.tif", photograph().astype(dtype or np.uint8))
+    if message is None:
+        translate_file(model(), source, tmp_path / name, tiling=Tiling(64))
+        assert np.load(tmp_path / name).shape == (90, 140, 3)
+        return
+    with pytest.raises(InputError, match=message):
+        translate_file(model(), source, tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == ["image.tif"]
+
+
+def test_a_png_of_16_bits_keeps_them(tmp_path):
+    png = pytest.importorskip("png")
+    values = np.uint16(np.random.default_rng(0).integers(0, 2**16, (40, 50, 3)))
+    with open(tmp_path / "deep.png", "wb") as file:
+        png.Writer(50, 40, greyscale=False, bitdepth=16).write(file, values.reshape(40, -1))
+    translate_file(model(), tmp_path / "deep.png", tmp_path / "out.png", tiling=Tiling(32))
+    width, height, rows, facts = png.Reader(str(tmp_path / "out.png")).asDirect()
+    assert (width, height, facts["bitdepth"]) == (50, 40, 16)
+    found = np.array([list(row) for row in rows]).reshape(40, 50, 3)
+    expected = model().translate(np.float32(values / 32767.5 - 1))
+    np.testing.assert_allclose(found / 32767.5 - 1, expected, rtol=0, atol=2e-4)
+
+
+def test_another_model_does_not_go_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(large_images, "_SECONDS_BETWEEN_LINES", 0)
+    monkeypatch.setattr(tiles, "_SECONDS_BETWEEN_SAVES", 0)
+    other = resnet_generator(base_filters=4, blocks=1, initialization="xavier", seed=2)
+    other = Translator({"ab": other}, (32, 32, 3))
+    source = write_tiff(tmp_path / "slide.tif", photograph())
+
+    def stop(line):
+        raise Stopped
+
+    for tiling in (Tiling(64, "tile"), Tiling(64)):
+        with pytest.raises(Stopped):
+            translate_file(other, source, tmp_path / "out.tif", tiling=tiling, log=stop)
+        translate_file(model(), source, tmp_path / "out.tif", tiling=tiling, log=str)
+        translate_file(model(), source, tmp_path / "again.tif", tiling=tiling, log=str)
+        found, expected = (tifffile.imread(tmp_path / f"{name}.tif") for name in ("out", "again"))
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_a_network_without_tiles_leaves_nothing(tmp_path):
+    unet = Translator({"ab": unet_generator(base_filters=2, halvings=4)}, (None, None, 3))
+    source = write_tiff(tmp_path / "slide.tif", photograph())
+    with pytest.raises(InputError, match="cannot be computed by tiles"):
+        translate_file(unet, source, tmp_path / "out.tif")
+    assert [path.name for path in tmp_path.iterdir()] == ["slide.tif"]
+
+
+@pytest.mark.parametrize("options", [{"statistics": "local"}, {"window": 64}, {"skip_uniform": 1}])
+def test_options_of_tiles_without_tiles(options):
+    with pytest.raises(InputError, match="give --tile too"):
+        tiling_of(None, **options)
+    with pytest.raises(InputError, match="Tiles have no limit"):
+        tiling_of(512, max_megapixels=20)
+    with pytest.raises(InputError, match="--tile takes pixels, from 32 on"):
+        tiling_of(0)
+    assert tiling_of(None) is None
+    assert tiling_of(64, **options).tile == 64
 
 
 def test_a_truncated_file_leaves_nothing_that_looks_whole(tmp_path):
