@@ -61,7 +61,8 @@ def translate_file(model, source, output, direction=None, tiling=Tiling(), log=p
     source, output = pathlib.Path(source), pathlib.Path(output)
     if not model.generators:
         raise InputError(
-            "A model that translates by a search computes no tiles; translate without them."
+            "Tiles need the layers of the model. A SavedModel, and a model that translates by a "
+            "search, has none to offer; translate without tiles, or name the model itself."
         )
     direction = direction_of(model, direction)
     folder = output.with_name(f".{output.name}.tiles")

@@ -97,7 +97,7 @@ def translate_shard(
         direction: `"ab"` or `"ba"`; the first one of the model if `None`.
         max_megapixels, tiling, ranges: as for `image_folders.translate`.
         batch_size: images of one size that are computed at once; see `translate_alike`. Results
-            depend on this number, by a rounding, but not on the number of shards.
+            depend on this number, by a rounding, but not on the number of shards. 1 with tiles.
         overwrite: whether results that are there are computed anew.
         dead_letters: a folder for copies of the images that failed; `None` for no copies.
         log: called with lines for the user.
@@ -108,11 +108,12 @@ def translate_shard(
 
     Raises:
         InputError: as `image_folders.translate`; `source` is no folder, `dead_letters` is inside
-            it, or, from the generator, another process works on this shard.
+            it, batches and tiles are asked for, or, from the generator, another process works on
+            this shard.
     """
     source, output = pathlib.Path(source), pathlib.Path(output)
     dead_letters = dead_letters and pathlib.Path(dead_letters)
-    _check(source, batch_size, dead_letters)
+    _check(source, tiling, batch_size, dead_letters)
     channels, keep = channels_of(model, direction), not overwrite
     fit = fits(channels, max_megapixels)
     jobs, problems = jobs_of_folder(source, output, log)
@@ -167,9 +168,14 @@ def options_of_shards(shards, batch_size=None, overwrite=False, dead_letters=Non
     return given
 
 
-def _check(source, batch_size, dead_letters):
+def _check(source, tiling, batch_size, dead_letters):
     if batch_size < 1:
         raise InputError(f"batch_size must be 1 or more. Received: {batch_size}")
+    if tiling is not None and batch_size > 1:
+        raise InputError(
+            f"Images are translated by tiles one after the other, not {batch_size} at once; leave "
+            "the tiles or the batch size out."
+        )
     if not files.is_folder(source, "a folder of images"):
         raise InputError(f"{source} is a file; expected a folder of images to take a share of.")
     if dead_letters:
