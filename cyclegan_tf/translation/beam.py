@@ -244,8 +244,11 @@ def _suffix(name):
 
 
 def _literal(path):
-    """A pattern of Beam's that matches this path alone."""
-    return re.sub(r"([*?\[])", r"[\1]", path)
+    """A pattern of Beam's that matches this path, and others at most where it has a `[`.
+
+    Beam makes a regular expression of it, and Python warns of `[[]`. So `]` matches there, too.
+    """
+    return re.sub(r"[*?]", r"[\g<0>]", path.replace("[", "[][]"))
 
 
 def translate_matching(pipeline, pattern, output, **settings):
@@ -292,7 +295,10 @@ def _source(pattern):
     if not re.search(r"[*?\[]", pattern) or FileSystems.exists(pattern):
         folder = pattern.rstrip("/")
         return folder, f"{_literal(folder)}/**"
-    return re.match(r"[^*?\[]*/|", pattern)[0].rstrip("/") or ".", pattern
+    folder = re.match(r"[^*?\[]*/|", pattern)[0]
+    if not folder:  # Beam would look nowhere
+        folder, pattern = "./", f"./{pattern}"
+    return folder.rstrip("/"), pattern
 
 
 def _names(metadata, source, output):
@@ -301,6 +307,8 @@ def _names(metadata, source, output):
     name = posixpath.basename(path)
     if f"{path}/".startswith(_joined(output, "")) or name.startswith("."):
         return
+    if "[" in source and not path.startswith(_joined(source, "")):
+        return  # of a folder that the pattern of `_literal` matches, too
     if name.lower().endswith(image_files.SUFFIXES):
         yield path.removeprefix(_joined(source, ""))
 
