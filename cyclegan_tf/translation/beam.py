@@ -302,15 +302,17 @@ def _source(pattern):
 
 
 def _names(metadata, source, output):
-    """The name of an image, relative to the folder of all of them; nothing for other files."""
+    """The name of an image, relative to the folder of all of them, in a list; none of others."""
     path = metadata.path
     name = posixpath.basename(path)
-    if f"{path}/".startswith(_joined(output, "")) or name.startswith("."):
-        return
-    if "[" in source and not path.startswith(_joined(source, "")):
-        return  # of a folder that the pattern of `_literal` matches, too
-    if name.lower().endswith(image_files.SUFFIXES):
-        yield path.removeprefix(_joined(source, ""))
+    is_other = (
+        f"{path}/".startswith(_joined(output, ""))
+        or name.startswith(".")
+        or not name.lower().endswith(image_files.SUFFIXES)
+        # In a folder that the pattern of `_literal` matches, too.
+        or ("[" in source and not path.startswith(_joined(source, "")))
+    )
+    return [] if is_other else [path.removeprefix(_joined(source, ""))]
 
 
 def _write_list(failed, path):
