@@ -154,7 +154,7 @@ def test_python_of_batch_runs(package, tmp_path, monkeypatch):
     _, photographs, _ = cyclegan_tf.data.scene_pairs(2, 32)
     for number, image in enumerate(photographs):
         Image.fromarray(image).save(tmp_path / "photographs" / f"{number}.png")
-    (tmp_path / "photographs" / "bad.png").touch()
+    (tmp_path / "photographs" / "bad.png").write_text("no image")
     _python(code, tmp_path)
     translator = cyclegan_tf.load("pretrained:scenes")
     for number, image in enumerate(photographs):
