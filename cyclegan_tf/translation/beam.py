@@ -244,8 +244,11 @@ def _suffix(name):
 
 
 def _literal(path):
-    """A pattern of Beam's that matches this path alone."""
-    return re.sub(r"([*?\[])", r"[\1]", path)
+    """A pattern of Beam's that matches this path, and others at most where it has a `[`.
+
+    Beam makes a regular expression of it, and Python warns of `[[]`. So `]` matches there, too.
+    """
+    return re.sub(r"[*?]", r"[\g<0>]", path.replace("[", "[][]"))
 
 
 def translate_matching(pipeline, pattern, output, **settings):
@@ -292,17 +295,24 @@ def _source(pattern):
     if not re.search(r"[*?\[]", pattern) or FileSystems.exists(pattern):
         folder = pattern.rstrip("/")
         return folder, f"{_literal(folder)}/**"
-    return re.match(r"[^*?\[]*/|", pattern)[0].rstrip("/") or ".", pattern
+    folder = re.match(r"[^*?\[]*/|", pattern)[0]
+    if not folder:  # Beam would look nowhere
+        folder, pattern = "./", f"./{pattern}"
+    return folder.rstrip("/"), pattern
 
 
 def _names(metadata, source, output):
-    """The name of an image, relative to the folder of all of them; nothing for other files."""
+    """The name of an image, relative to the folder of all of them, in a list; none of others."""
     path = metadata.path
     name = posixpath.basename(path)
-    if f"{path}/".startswith(_joined(output, "")) or name.startswith("."):
-        return
-    if name.lower().endswith(image_files.SUFFIXES):
-        yield path.removeprefix(_joined(source, ""))
+    is_other = (
+        f"{path}/".startswith(_joined(output, ""))
+        or name.startswith(".")
+        or not name.lower().endswith(image_files.SUFFIXES)
+        # In a folder that the pattern of `_literal` matches, too.
+        or ("[" in source and not path.startswith(_joined(source, "")))
+    )
+    return [] if is_other else [path.removeprefix(_joined(source, ""))]
 
 
 def _write_list(failed, path):

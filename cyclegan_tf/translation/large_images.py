@@ -87,8 +87,8 @@ def translate_file(model, source, output, direction=None, tiling=Tiling(), log=p
     source, output = pathlib.Path(source), pathlib.Path(output)
     if not model.generators or not hasattr(model, "tiled"):
         raise InputError(
-            "This model has no Keras network to compute by tiles: it is a SavedModel, or "
-            "translates by a search. Translate without them."
+            "Tiles need the layers of the model. A SavedModel, and a model that translates by a "
+            "search, has none to offer; translate without tiles, or name the model itself."
         )
     direction = direction_of(model, direction)
     channels = channels_of(model, direction)

@@ -6,6 +6,7 @@ import json
 import time
 
 from cyclegan_tf import files, processor
+from cyclegan_tf.errors import InputError
 
 REPORT, FAILED = "report.json", "failed.jsonl"
 
@@ -45,8 +46,21 @@ class ShardReport:
         self._failed = []
         self._counts = {"translated": 0, "there": 0, "failed": 0}
 
+    def check_same(self, names):
+        """Raises an InputError if what an earlier call wrote has other facts of these names."""
+        earlier = _earlier(self.folder / REPORT)
+        for name in names:
+            known = earlier.get(name), self._facts[name]
+            if None not in known and known[0] != known[1]:
+                raise InputError(
+                    f"{self.folder.parent.parent} has results of another {name} in this share: "
+                    f"{known[0]}, now {known[1]}. Choose another folder for the results, or compute "
+                    "them anew by --overwrite."
+                )
+
     def __enter__(self):
-        self._calls = _calls(self.folder / REPORT)
+        calls = _earlier(self.folder / REPORT).get("calls")
+        self._calls = calls if isinstance(calls, list) else []
         self._began = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         self._start = time.monotonic()
         self._write(finished=False)
@@ -97,10 +111,10 @@ class ShardReport:
         files.write_text(self.folder / REPORT, json.dumps(content, indent=2) + "\n")
 
 
-def _calls(path):
-    """The earlier calls that a report lists; none if there is no report, or it is no longer one."""
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        calls = json.loads(path.read_text(encoding="utf-8")).get("calls")
-        if isinstance(calls, list):
-            return calls
-    return []
+def _earlier(path):
+    """What an earlier call reported; nothing if there is no report, or it is no longer one."""
+    with contextlib.suppress(OSError, ValueError):
+        report = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(report, dict):
+            return report
+    return {}

@@ -15,6 +15,7 @@ from cyclegan_tf import files
 from cyclegan_tf.directions import channels_of, direction_among
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.translation.conveyor import Conveyor
+from cyclegan_tf.translation.digests import digest_of_weights
 from cyclegan_tf.translation.image_folders import (
     fits,
     jobs_of_folder,
@@ -97,7 +98,7 @@ def translate_shard(
         direction: `"ab"` or `"ba"`; the first one of the model if `None`.
         max_megapixels, tiling, ranges: as for `image_folders.translate`.
         batch_size: images of one size that are computed at once; see `translate_alike`. Results
-            depend on this number, by a rounding, but not on the number of shards.
+            depend on this number, by a rounding, but not on the number of shards. 1 with tiles.
         overwrite: whether results that are there are computed anew.
         dead_letters: a folder for copies of the images that failed; `None` for no copies.
         log: called with lines for the user.
@@ -107,12 +108,14 @@ def translate_shard(
         one for each folder of this share that cannot be opened. It has to be closed.
 
     Raises:
-        InputError: as `image_folders.translate`; `source` is no folder, `dead_letters` is inside
-            it, or, from the generator, another process works on this shard.
+        InputError: as `image_folders.translate`; the share has results of another model or
+            direction; `source` is no folder, `dead_letters` is inside
+            it, batches and tiles are asked for, or, from the generator, another process works on
+            this shard.
     """
     source, output = pathlib.Path(source), pathlib.Path(output)
     dead_letters = dead_letters and pathlib.Path(dead_letters)
-    _check(source, batch_size, dead_letters)
+    _check(source, tiling, batch_size, dead_letters)
     channels, keep = channels_of(model, direction), not overwrite
     fit = fits(channels, max_megapixels)
     jobs, problems = jobs_of_folder(source, output, log)
@@ -121,15 +124,21 @@ def translate_shard(
     conveyor = Conveyor(model, direction, fit, batch_size, keep, ranges)
     own = [job for job in jobs if shard.has(job[0].relative_to(source))]
     problems = [each for each in problems if shard.has(each.input.relative_to(source))]
+    direction = direction_among(model.generators or model.directions, direction)
+    network = model.generators.get(direction) if model.generators else None
     facts = {
+        # Of its weights; those of a SavedModel are not known.
+        "model": network and digest_of_weights(network)[:16],
         "shard": shard.number,
         "shards": shard.count,
         "input": str(source),
         "output": str(output),
-        "direction": direction_among(model.generators or model.directions, direction),
+        "direction": direction,
         "batch_size": batch_size,
     }
     report = ShardReport(output / REPORTS / str(shard), source, facts, len(own) + len(problems))
+    if not overwrite:
+        report.check_same(["model", "direction"])
 
     def outcomes():
         with files.locked(report.folder, f"Another process works on shard {shard} of {output}."):
@@ -167,9 +176,14 @@ def options_of_shards(shards, batch_size=None, overwrite=False, dead_letters=Non
     return given
 
 
-def _check(source, batch_size, dead_letters):
+def _check(source, tiling, batch_size, dead_letters):
     if batch_size < 1:
         raise InputError(f"batch_size must be 1 or more. Received: {batch_size}")
+    if tiling is not None and batch_size > 1:
+        raise InputError(
+            f"Images are translated by tiles one after the other, not {batch_size} at once; leave "
+            "the tiles or the batch size out."
+        )
     if not files.is_folder(source, "a folder of images"):
         raise InputError(f"{source} is a file; expected a folder of images to take a share of.")
     if dead_letters:

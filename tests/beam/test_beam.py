@@ -82,11 +82,12 @@ def translator(exported):
 
 def test_keys_stay_with_their_images_whatever_their_sizes(translator, exported):
     images = {number: smooth(16 + number % 3, 16, seed=number) for number in range(9)}
+    expected = {number: translator.translate(image) for number, image in images.items()}
 
     def check(results):
-        assert {key for key, _ in results} == set(images)
+        assert {key for key, _ in results} == set(expected)
         for key, result in results:
-            np.testing.assert_array_equal(result, translator.translate(images[key]))
+            np.testing.assert_array_equal(result, expected[key])
 
     with beam.Pipeline() as pipeline:
         handler = KeyedModelHandler(SavedModelHandler(exported))
@@ -139,6 +140,19 @@ def test_a_pattern_takes_what_it_matches(exported, folder, tmp_path):
     names = {path.relative_to(source).as_posix() for path in source.rglob("*.webp")}
     assert set(_images(tmp_path / "out")) == names
     assert len(names) == 4
+
+
+def test_a_pattern_without_a_folder_is_of_this_one(exported, folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(folder)
+    assert _run(exported, "ü*.png", tmp_path / "out")["translated"] == 2
+    assert set(_images(tmp_path / "out")) == {"ü 0.png", "ü 6.png"}
+
+
+def test_a_folder_whose_name_is_almost_the_same_is_another(exported, folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "photos ]1]")
+    _run(exported, folder, tmp_path / "out")
+    assert len(_images(tmp_path / "out")) == 12
+    assert len(_failed(tmp_path / "out")) == 3
 
 
 def test_what_matches_nothing(exported, tmp_path):

@@ -146,14 +146,15 @@ def test_every_page_with_python_is_run_below():
 
 
 @pytest.mark.parametrize("package", ["ray", "pyspark"])  # that of Beam: tests/beam
-def test_python_of_batch_runs(package, tmp_path):
+def test_python_of_batch_runs(package, tmp_path, monkeypatch):
     pytest.importorskip(package)
+    monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
     (code,) = (each for each in blocks(_docs("batch"), "python") if package in each)
     (tmp_path / "photographs").mkdir()
     _, photographs, _ = cyclegan_tf.data.scene_pairs(2, 32)
     for number, image in enumerate(photographs):
         Image.fromarray(image).save(tmp_path / "photographs" / f"{number}.png")
-    (tmp_path / "photographs" / "bad.png").touch()
+    (tmp_path / "photographs" / "bad.png").write_text("no image")
     _python(code, tmp_path)
     translator = cyclegan_tf.load("pretrained:scenes")
     for number, image in enumerate(photographs):

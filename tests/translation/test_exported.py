@@ -10,6 +10,8 @@ from tiny import smooth, tiny_model
 import cyclegan_tf
 from cyclegan_tf import InputError
 from cyclegan_tf.translation.exported import ExportedTranslator, image_shape, version_folder
+from cyclegan_tf.translation.image_folders import translate
+from cyclegan_tf.translation.large_images import Tiling
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +61,12 @@ def test_what_is_no_saved_model(tmp_path):
     (tmp_path / "saved_model.pb").write_bytes(b"none")
     with pytest.raises(InputError, match="has no signature serving_default"):
         ExportedTranslator(tmp_path)
+
+
+def test_a_saved_model_computes_no_tiles(translator, tmp_path):
+    Image.fromarray(smooth()).save(tmp_path / "a.png")
+    _, outcomes = translate(translator, tmp_path / "a.png", tmp_path / "out", tiling=Tiling(16))
+    assert "translate without tiles" in next(outcomes).problem
 
 
 def test_the_command_line_takes_one(exported, translator, here, tmp_path):

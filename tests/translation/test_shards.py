@@ -22,6 +22,7 @@ from cyclegan_tf.data import image_files
 from cyclegan_tf.translation import image_folders
 from cyclegan_tf.translation.batches import grouped, translate_alike
 from cyclegan_tf.translation.encoding import encoded
+from cyclegan_tf.translation.large_images import Tiling
 from cyclegan_tf.translation.shards import Shard, options_of_shards, translate_shard
 from cyclegan_tf.translation.threads import in_threads
 from cyclegan_tf.translation.translator import Translator
@@ -183,6 +184,22 @@ def _report_of_call(model, folder, out, **settings):
     return call["translated"], call["there"], call["failed"]
 
 
+def test_results_of_another_model_are_not_taken_for_done(folder, tmp_path):
+    image = keras.Input((None, None, 3))
+    models = [
+        Translator({"ab": keras.Model(image, keras.layers.Conv2D(3, 1)(image))}, (None, None, 3))
+        for _ in range(2)
+    ]
+    output = tmp_path / "out"
+    _done(models[0], folder, output)
+    _done(models[0], folder, output)
+    with pytest.raises(InputError, match="has results of another model in this share"):
+        _done(models[1], folder, output)
+    before = _images(output)
+    _done(models[1], folder, output, overwrite=True)
+    assert _images(output) != before
+
+
 def test_only_its_own_unfinished_files_are_removed(model, folder, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
@@ -335,6 +352,37 @@ def test_batches_of_a_folder_are_those_of_its_shards(network, folder, tmp_path):
     _done(network, folder, tmp_path / "one", batch_size=3)
     assert len(_images(tmp_path / "one")) == 12
     assert _images(tmp_path / "one") == _images(tmp_path / "two")
+
+
+def test_shards_by_tiles_write_what_translate_writes_by_tiles(network, tmp_path):
+    source, out, tiling = tmp_path / "photos", tmp_path / "out", Tiling(48)
+    source.mkdir()
+    for number in range(3):
+        Image.fromarray(smooth(60, 70, seed=number)).save(source / f"{number}.png")
+    (source / "empty.png").touch()
+    _, outcomes = image_folders.translate(network, source, tmp_path / "whole", tiling=tiling)
+    assert sum(outcome.problem is None for outcome in outcomes) == 3
+    for number in (1, 2):
+        _done(network, source, out, f"{number}/2", tiling=tiling)
+    assert _images(out) == _images(tmp_path / "whole")
+    assert set(_failed(out, "1-of-2") | _failed(out, "2-of-2")) == {"empty.png"}
+    (out / "1.png").unlink()
+    again = [
+        outcome
+        for n in (1, 2)
+        for outcome in _done(network, source, out, f"{n}/2", tiling=tiling)[1]
+    ]
+    assert {each.input.name: each.there for each in again if not each.problem} == {
+        "0.png": True,
+        "1.png": False,
+        "2.png": True,
+    }
+    assert _images(out) == _images(tmp_path / "whole")
+
+
+def test_tiles_are_not_of_several_images(network, folder, tmp_path):
+    with pytest.raises(InputError, match="one after the other, not 4 at once"):
+        _done(network, folder, tmp_path / "out", tiling=Tiling(24), batch_size=4)
 
 
 def test_groups_are_of_one_shape_and_few_wait():
