@@ -54,8 +54,8 @@ class ShardReport:
             if None not in known and known[0] != known[1]:
                 raise InputError(
                     f"{self.folder.parent.parent} has results of another {name} in this share: "
-                    f"{known[0]}, now {known[1]}. Choose another folder for the results, or compute "
-                    "them anew by --overwrite."
+                    f"{known[0]}, now {known[1]}. Choose another folder for the results, or "
+                    "compute them anew by --overwrite."
                 )
 
     def __enter__(self):
