@@ -126,6 +126,14 @@ def top_of(dtype):
     return np.iinfo(dtype).max if dtype.kind in "iu" else 1.0
 
 
+def straight(values):
+    """Values `(height, width, channels)` whose colors are no longer multiplied by the opacity."""
+    white, opacity = top_of(values.dtype), values[..., -1:].astype(np.float64)
+    colors = values[..., :-1] * (white / np.where(opacity > 0, opacity, white))
+    colors = np.minimum(colors if values.dtype.kind == "f" else np.round(colors), white)
+    return np.concatenate([colors.astype(values.dtype), values[..., -1:]], -1)
+
+
 def upright(values, orientation):
     """The pixels turned as an EXIF orientation says; 1 and unknown ones leave them."""
     return _TURNED.get(orientation, lambda same: same)(values)

@@ -3,7 +3,15 @@
 import numpy as np
 from PIL import Image
 
-from cyclegan_tf.data.deep_image import CONTIGUOUS, PAGES, PLANAR, DeepImage, Header, upright
+from cyclegan_tf.data.deep_image import (
+    CONTIGUOUS,
+    PAGES,
+    PLANAR,
+    DeepImage,
+    Header,
+    straight,
+    upright,
+)
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.extras import required
 
@@ -12,7 +20,7 @@ SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _MODES_OF_8_BITS = {"1", "L", "P", "LA", "PA", "RGB", "RGBA", "RGBX"}
 _MODES_OF_OTHER_COLORS = {"CMYK", "YCbCr", "LAB"}  # which only Pillow converts, to 8 bits
 _BITS, _ORIENTATION, _QUARTER_TURNS = 258, 274, (5, 6, 7, 8)
-_ALPHA = (1, 2)  # of the tag ExtraSamples: premultiplied or not
+_ALPHA = _PREMULTIPLIED, _ = (1, 2)  # of the tag ExtraSamples
 _PER_INCH = {2: 1, 3: 2.54}  # from a resolution by its unit: inch or centimeter
 _RGB, _WHITE_IS_0, _KNOWN = 2, 0, (0, 1, 2)  # photometric interpretations
 
@@ -58,7 +66,10 @@ def read(path):
         values = _values(series, layout, several)
         channels = values.shape[-1]
         if page.photometric == _WHITE_IS_0 and values.dtype.kind == "u":
-            values = np.iinfo(values.dtype).max - values
+            _, white = _usual_range(page) or (0, np.iinfo(values.dtype).max)
+            values = (white - values).astype(values.dtype)
+        if _alpha(page, channels) and int(page.extrasamples[-1]) == _PREMULTIPLIED:
+            values = straight(values)
         return DeepImage(
             upright(values, _orientation(series)),
             usual_range=_usual_range(page),

@@ -36,6 +36,7 @@ def read(path):
     color = values.shape[-1] == 3
     slope = float(dataset.get("RescaleSlope") or 1)
     intercept = float(dataset.get("RescaleIntercept") or 0)
+    values = np.clip(_without_padding(values, dataset), *_limits(dataset))
     limits = [slope * limit + intercept for limit in _limits(dataset)]
     low, high = window(dataset) or (min(limits), max(limits))
     dtype = _dtype(slope, intercept, limits)
@@ -88,6 +89,19 @@ def _stored(dataset, path):
     except Exception as error:  # of decoders, many kinds
         reason = str(error).splitlines()[0]
         raise InputError(f"{path} holds pixels that cannot be read: {reason}") from None
+
+
+def _without_padding(values, dataset):
+    """Padding, outside of what was seen, becomes the lowest value of the rest.
+
+    PS3.3 C.7.5.1.1.2.
+    """
+    padding = dataset.get("PixelPaddingValue")
+    if padding is None:
+        return values
+    ends = sorted((int(padding), int(dataset.get("PixelPaddingRangeLimit", padding))))
+    padded = (values >= ends[0]) & (values <= ends[1])
+    return values if padded.all() else np.where(padded, values[~padded].min(), values)
 
 
 def _limits(dataset):

@@ -182,6 +182,27 @@ def test_images_are_turned_as_pillow_turns_them(orientation):
     np.testing.assert_array_equal(upright(np.uint8(COLOR), orientation), expected)
 
 
+def test_premultiplied_opacity_on_white(tmp_path):
+    """White at half opacity, whose colors are stored as half of white, is white on white."""
+    half = np.full((4, 5, 4), 32768, np.uint16)
+    half[0] = 0  # transparent
+    for kind in ("assocalpha", "unassalpha"):
+        path = tmp_path / f"{kind}.tif"
+        tifffile.imwrite(path, half, photometric="rgb", extrasamples=[kind])
+        values = deep_files.read(path, 3).values
+        expected = 65535 if kind == "assocalpha" else 65535 - 32768 * 32767 / 65535
+        np.testing.assert_allclose(values[1:], expected, atol=1)
+        assert np.all(values[0] == 65535)
+
+
+def test_white_is_0_in_12_bits(tmp_path):
+    values = np.array([[0, 4095], [1000, 95]], np.uint16)
+    tifffile.imwrite(tmp_path / "a.tif", values, photometric="miniswhite", bitspersample=12)
+    image = deep_files.read(tmp_path / "a.tif", 1)
+    np.testing.assert_array_equal(image.values[..., 0], 4095 - values)
+    assert image.usual_range == (0, 4095)
+
+
 @pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "CMYK", "LAB"])
 def test_tiff_files_of_8_bits_are_not_deep(mode, tmp_path):
     Image.new(mode, (9, 12)).save(path := tmp_path / "a.tif")
@@ -227,6 +248,17 @@ def test_dicom_of_other_kinds(tmp_path):
     write_dicom(path, stored, PhotometricInterpretation="PALETTE COLOR")
     with pytest.raises(InputError, match=f"{path} is a DICOM file of a kind that is not read"):
         deep_files.read(path, 1)
+
+
+def test_padding_of_dicom_is_the_lowest_value(tmp_path):
+    stored = RANDOM.integers(100, 4096, (12, 9), dtype=np.uint16)
+    padded = stored.copy()
+    padded[:, :3] = 63536  # as scanners write -2000
+    path = tmp_path / "a.dcm"
+    write_dicom(path, padded, PixelPaddingValue=63536, RescaleIntercept=-1024, RescaleSlope=1)
+    values = deep_files.read(path, 1).values[..., 0]
+    np.testing.assert_array_equal(values[:, 3:], stored[:, 3:].astype(int) - 1024)
+    assert np.all(values[:, :3] == int(stored[:, 3:].min()) - 1024)
 
 
 def test_windows_of_dicom():
