@@ -84,11 +84,18 @@ def _dataset(path, **arguments):
 
 def _stored(dataset, path):
     pixels = required("pydicom.pixels", "dicom", "DICOM files need")
+    low, high = _limits(dataset)
+    bits = dataset.BitsStored, dataset.HighBit
+    if not low <= int(dataset.get("PixelPaddingValue") or 0) <= high:
+        # Of padding with more bits than the rest, pydicom would cut them off.
+        dataset.BitsStored, dataset.HighBit = dataset.BitsAllocated, dataset.BitsAllocated - 1
     try:
         return pixels.pixel_array(dataset)  # YBR becomes RGB
     except Exception as error:  # of decoders, many kinds
         reason = str(error).splitlines()[0]
         raise InputError(f"{path} holds pixels that cannot be read: {reason}") from None
+    finally:
+        dataset.BitsStored, dataset.HighBit = bits
 
 
 def _without_padding(values, dataset):
