@@ -149,6 +149,7 @@ def test_other_channels_are_exported_or_refused_in_a_sentence(taken, given, tmp_
     export_onnx(model, tmp_path / "a.onnx")
     export_tflite(model, tmp_path / "a.tflite", quantization="dynamic")
     if taken == 2:
-        Image.fromarray(smooth()).save(tmp_path / "image.png")
+        (tmp_path / "images").mkdir()
+        Image.fromarray(smooth()).save(tmp_path / "images" / "image.png")
         with pytest.raises(InputError, match="channels"):
-            export_tflite(model, tmp_path / "b.tflite", representative=tmp_path)
+            export_tflite(model, tmp_path / "b.tflite", representative=tmp_path / "images")

@@ -32,7 +32,8 @@ def unit(networks, blocks):
     encoded = networks.encoder(base_filters=4, blocks=blocks, seed=1)(inputs)
     decoded = networks.decoder(base_filters=4, blocks=blocks, seed=2)(encoded)
     model = keras.Model(inputs, decoded, name="unit")
-    model.set_weights([3 * weights for weights in model.get_weights()])  # as if it were trained
+    if networks is coupled:  # whose initial weights make hardly an image
+        model.set_weights([3 * weights for weights in model.get_weights()])
     return model
 
 
@@ -82,29 +83,29 @@ def whole(generator, image):
     return translate_any_size(generator, tf.constant(image[np.newaxis]), multiple)[0].numpy()
 
 
-def check_equal(name, policy, lengths, tile, folder):
+def check_equal(name, policy, lengths, tiles, folder):
     generator = GENERATORS[name]()
     image = image_of(*lengths, policy)
-    found, parts = translated(generator, image, folder, tile)
     expected = whole(generator, image)
     assert expected.dtype == policy
     assert np.ptp(expected) > 0.05
     tolerance = 2e-4 if policy == "float32" else 1e-9
-    np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance)
-    assert len(parts) == -(-lengths[0] // tile) * -(-lengths[1] // tile)
+    for tile in tiles:
+        found, parts = translated(generator, image, folder / str(tile), tile)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance)
+        assert len(parts) == -(-lengths[0] // tile) * -(-lengths[1] // tile)
 
 
 @pytest.mark.twin
 @pytest.mark.parametrize("name", GENERATORS)
 def test_global_statistics_make_the_image_of_the_whole(name, policy, tmp_path):
-    check_equal(name, policy, (93, 141), 64, tmp_path)
+    check_equal(name, policy, (93, 141), [64], tmp_path)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("tile", [128, 256, 300, 512])
 @pytest.mark.parametrize("name", GENERATORS)
-def test_global_statistics_with_tiles_of_all_sizes(name, tile, policy, tmp_path):
-    check_equal(name, policy, (301, 530), tile, tmp_path)
+def test_global_statistics_with_tiles_of_all_sizes(name, policy, tmp_path):
+    check_equal(name, policy, (157, 530), [128, 256, 300, 512], tmp_path)
 
 
 def interpolated(values, lengths):
