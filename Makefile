@@ -62,7 +62,7 @@ lint: .venv/installed
 	$(BIN)/ruff format --check .
 
 # The tables of docs/evidence.md: a night on two cores. Stop it when you like, and start it again. It
-# goes on from the results that are kept there.
+# resumes from the results that are kept there.
 evidence: .venv/installed
 	@mkdir -p runs/evidence && cp -rn docs/evidence/setting.json docs/evidence/results runs/evidence/
 	$(BIN)/cyclegan-tf reproduce all --jobs 2 --out runs/evidence

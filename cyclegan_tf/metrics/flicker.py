@@ -73,12 +73,12 @@ class Flicker:
         return float(self._sums[which] / self.still) if self.still else float("nan")
 
     def state(self):
-        """Arrays by name, from which `restore` goes on."""
+        """Arrays by name, from which `restore` resumes."""
         frames = dict(zip(("input", "output"), self._before or ()))
         return {"still": np.array(self.still), "sums": self._sums.copy(), **frames}
 
     def restore(self, state):
-        """Goes on from what `state` returned."""
+        """Resumes from what `state` returned."""
         self.still, self._sums = int(state["still"]), np.array(state["sums"])
         self._before = [state["input"], state["output"]] if "input" in state else None
 

@@ -68,11 +68,11 @@ class AveragedStatistics:
         return self._run(image[None], tf.constant(kept, tf.float64))[0].numpy()
 
     def state(self):
-        """The averages, a list of arrays, from which `restore` goes on; empty before a frame."""
+        """The averages, a list of arrays, from which `restore` resumes; empty before a frame."""
         return [average.numpy() for average in self._averages] if self._started else []
 
     def restore(self, state):
-        """Goes on from what `state` returned."""
+        """Resumes from what `state` returned."""
         self._started = bool(state)
         for average, value in zip(self._averages, state, strict=self._started):
             average.assign(value)

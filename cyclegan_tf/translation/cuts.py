@@ -39,12 +39,12 @@ class Cuts:
         return bool(cut)
 
     def state(self):
-        """Arrays by name, from which `restore` goes on."""
+        """Arrays by name, from which `restore` resumes."""
         cells = {} if self._before is None else {"cells": self._before}
         return {"count": np.array(self.count), **cells}
 
     def restore(self, state):
-        """Goes on from what `state` returned."""
+        """Resumes from what `state` returned."""
         self.count, self._before = int(state["count"]), state.get("cells")
 
 

@@ -37,7 +37,7 @@ class FilmTranslation:
     note by which a camera says that it was held sideways. Other metadata is not kept.
 
     Parts of the new film are written to a folder beside it, with what the next part needs. The
-    same translation goes on after them if it was interrupted, and the film is the same as without
+    same translation resumes after them if it was interrupted, and the film is the same as without
     an interruption, but for noise that a generator draws. The folder is removed at the end.
 
     Args:
@@ -121,7 +121,7 @@ class FilmTranslation:
         return AveragedStatistics(generator, average), notes
 
     def _description(self, average):
-        """What must be the same when a translation goes on."""
+        """What must be the same when a translation resumes."""
         status = os.stat(self.film.path)
         directions = self._model.generators or self._model.directions
         return {

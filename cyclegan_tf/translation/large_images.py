@@ -66,7 +66,7 @@ def tiling_of(tile, statistics=None, window=None, skip_uniform=False, max_megapi
 def translate_file(model, source, output, direction=None, tiling=Tiling(), log=print):
     """Translates an image file by tiles.
 
-    Killed at any moment and called again it goes on; files in between are in a hidden folder
+    Killed at any moment and called again it resumes; files in between are in a hidden folder
     beside `output`, and need 64 to 256 bytes for each pixel.
 
     Args:

@@ -77,7 +77,7 @@ class WindowMoments:
         return {"count": self.count, "mean": self.mean, "squares": self.squares}
 
     def restore(self, state):
-        """Goes on from the sums of `state`."""
+        """Resumes from the sums of `state`."""
         for name in self.state():
             setattr(self, name, np.array(state[name]))
 

@@ -9,7 +9,7 @@ from tiny import smooth
 
 from cyclegan_tf import Translator, resnet_generator, unet_generator
 from cyclegan_tf.errors import InputError
-from cyclegan_tf.translation import large_images, tiles
+from cyclegan_tf.translation import large_images, layer_by_layer, tiles
 from cyclegan_tf.translation.image_folders import translate
 from cyclegan_tf.translation.large_images import Tiling, tiling_of, translate_file
 
@@ -138,13 +138,18 @@ def test_a_png_of_16_bits_keeps_them(tmp_path):
 
 def test_another_model_does_not_go_on(tmp_path, monkeypatch):
     monkeypatch.setattr(large_images, "_SECONDS_BETWEEN_LINES", 0)
-    monkeypatch.setattr(tiles, "_SECONDS_BETWEEN_SAVES", 0)
+    for module in (tiles, layer_by_layer):
+        monkeypatch.setattr(module, "_SECONDS_BETWEEN_SAVES", 0)
     other = resnet_generator(base_filters=4, blocks=1, initialization="xavier", seed=2)
     other = Translator({"ab": other}, (32, 32, 3))
     source = write_tiff(tmp_path / "slide.tif", photograph())
 
+    lines = []
+
     def stop(line):
-        raise Stopped
+        lines.append(line)
+        if len(lines) % 4 == 0:  # what was done before is saved
+            raise Stopped
 
     for tiling in (Tiling(64, "tile"), Tiling(64)):
         with pytest.raises(Stopped):
