@@ -1,7 +1,7 @@
 """Which values of an image become -1 and 1 for a network, and the way back.
 
 A rule has a method `of(image, name)`, which gives the `ValueRange` of a
-`cyclegan_tf.data.deep_image.DeepImage`.
+`cyclegan_tf.data.deep_image.DeepImage` or of an image that is read by parts.
 
 NumPy is imported where it is used: the command line's help does not wait for it.
 """
@@ -98,7 +98,7 @@ class OfType:
         """
         if image.usual_range is not None:
             return _range(*image.usual_range)
-        return full_range(image.values.dtype, name)
+        return full_range(image.dtype, name)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,7 +116,7 @@ class Percentiles:
 
     def of(self, image, name):
         """The `ValueRange` of an image by itself."""
-        return self.measured([sampled(image.values)])
+        return self.measured([sampled(image)])
 
     def measured(self, samples):
         """The `ValueRange` of what `sampled` took of several images.
@@ -191,8 +191,25 @@ def _range(low, high):
     return ValueRange(*(tuple(map(float, each)) for each in several))
 
 
-def sampled(values):
-    """Pixels of an image, float64 `(count, channels)`, evenly spread."""
-    height, width, channels = values.shape
+def sampled(image):
+    """Pixels of an image, float64 `(count, channels)`, evenly spread.
+
+    Args:
+        image: has `shape` and `read(part)`; it is read part by part.
+    """
+    import numpy as np
+
+    height, width, channels = image.shape
     step = math.ceil(math.sqrt(height * width / _PIXELS_OF_AN_IMAGE))
-    return values[::step, ::step].reshape(-1, channels).astype("float64")
+    rows, columns = (
+        _spans(length, step, least) for length, least in ((height, 512), (width, 4096))
+    )
+    parts = (image.read((row, column)) for row in rows for column in columns)
+    found = [part[::step, ::step].reshape(-1, channels) for part in parts]
+    return np.concatenate(found).astype("float64")
+
+
+def _spans(length, step, least):
+    """Spans that follow each other, each from a multiple of `step` on and `least` long."""
+    span = step * math.ceil(least / step)
+    return [(start, min(start + span, length)) for start in range(0, length, span)]

@@ -84,12 +84,22 @@ def read(path, channels, deep_for=None):
     header(path, wanted)  # which is cheap, and refuses what is too large
     with _said(path):
         image = _kind(path, wanted).read(path)
-    if image.values.dtype.kind == "f" and not (finite := np.isfinite(image.values)).all():
+    check_finite(image.values, path)
+    return image.with_channels(channels, path)
+
+
+def check_finite(values, path):
+    """Raises an `InputError` for floats that are no numbers."""
+    if values.dtype.kind == "f" and not (finite := np.isfinite(values)).all():
         raise InputError(
             f"{path} has values that are not finite: NaN or infinite are {(~finite).sum():,} of "
             f"{finite.size:,}. Replace them, as by numpy.nan_to_num."
         )
-    return image.with_channels(channels, path)
+
+
+def is_tiff(path):
+    """Whether a file begins as a TIFF or BigTIFF; not if it cannot be opened."""
+    return _beginning(path).startswith(deep_tiff.SIGNATURES)
 
 
 def write(path, images, outputs, dtype, like):
@@ -100,14 +110,19 @@ def write(path, images, outputs, dtype, like):
         images: `(height, width, channels)`.
         outputs: the `ValueRange` of the values.
         dtype: of the values. A PNG has 8 or 16 bits: for another dtype the range becomes that
-            of 16 bits.
+            of 16 bits, by `written_as`.
         like: a `DeepImage` whose layout, profile and resolution are kept.
     """
-    kind = WRITTEN[path.suffix.lower()]
-    if kind is deep_png and dtype not in _DEPTHS_OF_PNG:
+    outputs, dtype = written_as(path, outputs, dtype)
+    WRITTEN[path.suffix.lower()].write(path, outputs.to_values(images, dtype), like)
+
+
+def written_as(path, outputs, dtype):
+    """The range and the dtype that values have in the format that a name says."""
+    if WRITTEN[path.suffix.lower()] is deep_png and dtype not in _DEPTHS_OF_PNG:
         dtype = np.dtype(np.uint16)
         outputs = full_range(dtype, path)
-    kind.write(path, outputs.to_values(images, dtype), like)
+    return outputs, dtype
 
 
 def check_written(path, channels):
@@ -119,19 +134,26 @@ def check_written(path, channels):
         )
 
 
-def measured(rule, paths, channels):
+def measured(rule, paths, channels, sample=None):
     """The `ValueRange` of percentiles over deep files; what cannot be read is left out.
 
     At most `MOST_IMAGES` of them are read, evenly spread.
 
+    Args:
+        rule: `Percentiles`.
+        paths: of the files.
+        channels: that are wanted of them.
+        sample: from a path to what `sampled` takes of that image; by default of the whole image.
+
     Raises:
         InputError: none of them can be read; it is that of the first.
     """
+    sample = sample or (lambda path: sampled(read(path, channels)))
     count = min(len(paths), MOST_IMAGES)
     samples, problems = [], []
     for number in np.unique(np.linspace(0, len(paths) - 1, count).round().astype(int)):
         try:
-            samples.append(sampled(read(paths[number], channels).values))
+            samples.append(sample(paths[number]))
         except InputError as problem:
             problems.append(problem)
     if not samples:
@@ -143,20 +165,25 @@ def _kind(path, channels=3):
     """The module that reads a file; `None` if it is not deep or cannot be opened."""
     if not os.fspath(path).lower().endswith(_CANDIDATES):
         return None
-    with contextlib.suppress(OSError):
-        if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe would wait
-            return None
-        with open(path, "rb") as file:
-            beginning = file.read(_BEGINNING)
-        if deep_png.is_deep(beginning):
-            return deep_png
-        if beginning.startswith(deep_arrays.SIGNATURE):
-            return deep_arrays
-        if beginning[_DICOM_AT:] == _DICOM_MARK:
-            return dicom
-        if beginning.startswith(deep_tiff.SIGNATURES) and deep_tiff.is_deep(path, channels):
-            return deep_tiff
+    beginning = _beginning(path)
+    if deep_png.is_deep(beginning):
+        return deep_png
+    if beginning.startswith(deep_arrays.SIGNATURE):
+        return deep_arrays
+    if beginning[_DICOM_AT:] == _DICOM_MARK:
+        return dicom
+    if beginning.startswith(deep_tiff.SIGNATURES) and deep_tiff.is_deep(path, channels):
+        return deep_tiff
     return None
+
+
+def _beginning(path):
+    """The first bytes of a file; none if it cannot be opened."""
+    with contextlib.suppress(OSError):
+        if stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe would wait
+            with open(path, "rb") as file:
+                return file.read(_BEGINNING)
+    return b""
 
 
 @contextlib.contextmanager

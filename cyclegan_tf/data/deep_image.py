@@ -8,18 +8,20 @@ from cyclegan_tf.errors import InputError
 
 CONTIGUOUS, PLANAR, PAGES = "contiguous", "planar", "pages"  # where a TIFF has its channels
 
-_LUMA = (0.299, 0.587, 0.114)  # of red, green and blue, ITU-R BT.601, as Pillow has it
-
-# From an EXIF orientation to the upright image.
-_TURNED = {
-    2: lambda values: values[:, ::-1],
-    3: lambda values: values[::-1, ::-1],
-    4: lambda values: values[::-1],
-    5: lambda values: values.swapaxes(0, 1),
-    6: lambda values: np.rot90(values, -1),
-    7: lambda values: np.rot90(values, 2).swapaxes(0, 1),
-    8: lambda values: np.rot90(values),
+# Of the orientations of EXIF.
+QUARTER_TURNS = (5, 6, 7, 8)
+# Whether rows and columns are exchanged, rows are flipped, and columns are flipped as stored.
+EXCHANGED_AND_FLIPPED = {
+    2: (False, False, True),
+    3: (False, True, True),
+    4: (False, True, False),
+    5: (True, False, False),
+    6: (True, True, False),
+    7: (True, True, True),
+    8: (True, False, True),
 }
+
+_LUMA = (0.299, 0.587, 0.114)  # of red, green and blue, ITU-R BT.601, as Pillow has it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,8 +78,20 @@ class DeepImage:
     several: bool = False
 
     @property
+    def shape(self):
+        return self.values.shape
+
+    @property
+    def dtype(self):
+        return self.values.dtype
+
+    @property
     def channels(self):
         return self.values.shape[-1]
+
+    def read(self, part):
+        """The values of spans of rows and columns."""
+        return self.values[slice(*part[0]), slice(*part[1])]
 
     def with_channels(self, channels, name):
         """The image with the channels that a network takes.
@@ -136,4 +150,6 @@ def straight(values):
 
 def upright(values, orientation):
     """The pixels turned as an EXIF orientation says; 1 and unknown ones leave them."""
-    return _TURNED.get(orientation, lambda same: same)(values)
+    exchanged, *flipped = EXCHANGED_AND_FLIPPED.get(orientation, (False, False, False))
+    values = values[tuple(slice(None, None, -1 if each else 1) for each in flipped)]
+    return values.swapaxes(0, 1) if exchanged else values

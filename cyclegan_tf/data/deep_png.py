@@ -7,13 +7,13 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from cyclegan_tf.data.deep_image import DeepImage, Header, upright
+from cyclegan_tf.data.deep_image import QUARTER_TURNS, DeepImage, Header, upright
 from cyclegan_tf.errors import InputError
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}  # by color type
 _AFTER_HEADER = len(SIGNATURE) + 25  # where other chunks may begin
-_ORIENTATION, _QUARTER_TURNS = 0x0112, (5, 6, 7, 8)
+_ORIENTATION = 0x0112
 _METERS_AN_INCH = 0.0254
 
 
@@ -25,7 +25,7 @@ def is_deep(beginning):
 def header(path):
     with open(path, "rb") as file:
         width, height, _, color_type = struct.unpack(">IIBB", file.read(26)[16:])
-    if width * height <= Image.MAX_IMAGE_PIXELS and _orientation(path) in _QUARTER_TURNS:
+    if width * height <= Image.MAX_IMAGE_PIXELS and _orientation(path) in QUARTER_TURNS:
         width, height = height, width
     channels = _CHANNELS.get(color_type, 0)
     return Header((height, width), channels, alpha=channels in (2, 4), color=channels >= 3)

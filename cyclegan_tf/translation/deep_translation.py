@@ -26,36 +26,43 @@ class Ranges:
     outputs: ValueRange | None = None
     dtype: np.dtype | None = None
 
-    @property
-    def are_of_types(self):
-        """Whether they are all that the integers of inputs and results can be."""
-        if not isinstance(self.inputs, OfType):
-            return False
-        if self.outputs is None:
-            return True
-        dtype = self.dtype or np.dtype(np.uint8)
-        return (
-            dtype.kind in "iu"
-            and dtype.itemsize <= 2
-            and (self.outputs == intensity_range.full_range(dtype, "A result"))
-        )
+    def of(self, image, name, channels):
+        """The ranges of an image and of its result, and the dtype of the result.
+
+        Args:
+            image: a `DeepImage`, or an `ImageParts`.
+            name: of the image, for messages.
+            channels: of the result.
+
+        Raises:
+            InputError: the values have no range, or the range is for other channels.
+        """
+        inputs = self.inputs.of(image, name)
+        outputs = self.outputs or inputs
+        if len(outputs.low) not in (1, channels):
+            raise InputError(
+                f"{name} has a range of values for each of {len(outputs.low)} channels, and its "
+                f"translation has {channels}; give --output-range LOW:HIGH."
+            )
+        return inputs, outputs, self.dtype or image.dtype
 
     @property
     def needs_folder(self):
         """Whether `measured` has something to measure."""
         return intensity_range.is_of_folder(self.inputs)
 
-    def measured(self, paths, channels, log):
+    def measured(self, paths, channels, log, sample=None):
         """The same, with the range of a rule that is about all images of a folder.
 
         Args:
             paths: of the folder's deep images.
             channels: that the network takes.
             log: called with a line that says the range.
+            sample: as for `deep_files.measured`.
         """
         if not (paths and self.needs_folder):
             return self
-        found = deep_files.measured(self.inputs, paths, channels)
+        found = deep_files.measured(self.inputs, paths, channels, sample)
         count = min(len(paths), intensity_range.MOST_IMAGES)
         log(f"Range of values, measured on {count} of the images: {found}.")
         return dataclasses.replace(self, inputs=found)
@@ -93,22 +100,17 @@ def translate_deep(model, source, output, direction, channels, ranges):
     """
     deep_files.check_written(output, channels[1])
     image = deep_files.read(source, channels[0], channels_that_decide(channels))
-    inputs = ranges.inputs.of(image, source)
-    outputs = ranges.outputs or inputs
-    if len(outputs.low) not in (1, channels[1]):
-        raise InputError(
-            f"{source} has a range of values for each of {len(outputs.low)} channels, and its "
-            f"translation has {channels[1]}; give --output-range LOW:HIGH."
-        )
+    inputs, outputs, dtype = ranges.of(image, source, channels[1])
     translated = model.translate(inputs.to_floats(image.values), direction)
     write = functools.partial(
         deep_files.write,
         images=translated,
         outputs=outputs,
-        dtype=ranges.dtype or image.values.dtype,
-        like=_of_same_colors(image, channels[1]),
+        dtype=dtype,
+        like=of_same_colors(image, channels[1]),
     )
-    return Unwritten(write, _note(source, image, inputs))
+    outside = inputs.share_outside(image.values)
+    return Unwritten(write, note_of(source, inputs, outside, image.several))
 
 
 def keeps_depth(source, output, channels):
@@ -142,7 +144,7 @@ def channels_that_decide(channels):
     return next((each for each in channels if each not in (1, 3, 4)), channels[0])
 
 
-def _of_same_colors(image, channels):
+def of_same_colors(image, channels):
     """The image, without its profile if that is of other colors than the result's."""
     profile = image.profile
     space = {1: b"GRAY", 3: b"RGB "}.get(channels - image.alpha)
@@ -152,10 +154,18 @@ def _of_same_colors(image, channels):
     return dataclasses.replace(image, profile=profile, color=color)
 
 
-def _note(source, image, inputs):
+def note_of(source, inputs, outside, several):
+    """What the user may miss in a translation, in a sentence; `None` if nothing.
+
+    Args:
+        source: path of the image.
+        inputs: its `ValueRange`.
+        outside: the share of its values that are not in it.
+        several: whether it has more frames or pages than the one that is translated.
+    """
     notes = []
-    if outside := inputs.share_outside(image.values):
+    if outside:
         notes.append(f"{outside:.2%} of its values lie outside {inputs} and were clipped.")
-    if image.several:
+    if several:
         notes.append("It has several frames or pages, of which the first is translated.")
     return f"{source}: {' '.join(notes)}" if notes else None

@@ -14,7 +14,7 @@ from cyclegan_tf.directions import channels_of
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.translation.conveyor import Conveyor, Outcome
 from cyclegan_tf.translation.deep_translation import Ranges, channels_that_decide
-from cyclegan_tf.translation.large_images import translate_file
+from cyclegan_tf.translation.large_images import check_tiles, sampled_file, translate_file
 
 # Of memory: a generator of 64 filters and 9 blocks in float32 takes 1,550 to 1,580 on a CPU.
 _BYTES_A_PIXEL = 1700
@@ -63,6 +63,8 @@ def translate(
             cannot be written to; or image files cannot have as many channels as the generator.
     """
     source, output = pathlib.Path(source), pathlib.Path(output)
+    if tiling is not None:
+        check_tiles(model, direction, tiling)
     channels = channels_of(model, direction)
     fit = fits(channels, max_megapixels)
     if files.is_folder(source, "an image or a folder of images"):
@@ -78,7 +80,7 @@ def translate(
         if tiling is None:
             yield from conveyor.outcomes(jobs)
         else:
-            yield from outcomes_by_tiles(model, jobs, direction, tiling, log)
+            yield from outcomes_by_tiles(model, jobs, direction, tiling, log, ranges)
 
     return len(jobs), outcomes()
 
@@ -94,21 +96,17 @@ def ranges_of_jobs(ranges, jobs, channels, tiling, log):
         log: called with lines for the user.
 
     Raises:
-        InputError: none of the files can have such channels, or tiles cannot have such ranges.
+        InputError: none of the files can have such channels.
     """
     ranges = ranges or Ranges()
-    if tiling is not None and not ranges.are_of_types:
-        raise InputError(
-            "Tiles take all values that integers can have as -1 to 1, and another range is asked "
-            "for, or was that of the training; leave --tile out."
-        )
     decides = channels_that_decide(channels)
     if decides in image_files.CHANNELS and not ranges.needs_folder:
         return ranges  # without a look at each file
     deep = [source for source, _ in jobs if deep_files.is_deep(source, decides)]
     if not deep:
         image_files.check_channels(decides)
-    return ranges.measured(deep, channels[0], log)
+    sample = functools.partial(sampled_file, channels=channels[0], deep_for=decides)
+    return ranges.measured(deep, channels[0], log, sample if tiling is not None else None)
 
 
 def fits(channels, max_megapixels=None):
@@ -184,21 +182,18 @@ def _job_of_file(source, output):
     return source, output / _named(pathlib.Path(source.name))
 
 
-def outcomes_by_tiles(model, jobs, direction, tiling, log, keep=False):
+def outcomes_by_tiles(model, jobs, direction, tiling, log, ranges, keep=False):
     """Yields the outcomes of jobs, one by one; with `keep`, results that are there stay."""
     for source, output in jobs:
         if keep and output.is_file():
             yield Outcome(source, output, there=True)
+            continue
+        try:
+            note = translate_file(model, source, output, direction, tiling, log, ranges)
+        except InputError as problem:
+            yield Outcome(source, output, str(problem))
         else:
-            yield _outcome_by_tiles(model, source, output, direction, tiling, log)
-
-
-def _outcome_by_tiles(model, source, output, direction, tiling, log):
-    try:
-        translate_file(model, source, output, direction, tiling, log)
-    except InputError as problem:
-        return Outcome(source, output, str(problem))
-    return Outcome(source, output)
+            yield Outcome(source, output, note=note)
 
 
 def check_fits(file, max_megapixels=None, memory=math.inf, channels=3):

@@ -11,13 +11,21 @@ import time
 import numpy as np
 
 from cyclegan_tf import files
-from cyclegan_tf.data import deep_files, image_files, tiff
-from cyclegan_tf.data.deep_image import DeepImage
+from cyclegan_tf.data import deep_files, image_files, tiff_pyramid
+from cyclegan_tf.data.tiff_layout import tifffile
 from cyclegan_tf.directions import channels_of, direction_of
 from cyclegan_tf.errors import InputError
+from cyclegan_tf.intensity_range import OfType, ValueRange, sampled
+from cyclegan_tf.translation.deep_translation import (
+    Ranges,
+    channels_that_decide,
+    note_of,
+    of_same_colors,
+)
 from cyclegan_tf.translation.disk_array import DiskArray
 from cyclegan_tf.translation.encoding import encoded
-from cyclegan_tf.translation.tiles import LEAST_TILE
+from cyclegan_tf.translation.image_parts import ImageParts
+from cyclegan_tf.translation.tiles import LEAST_TILE, check_tiled
 
 _SECONDS_BETWEEN_LINES = 30.0
 _COPIES = 2.4  # of the result: itself, its levels, and the file
@@ -63,7 +71,7 @@ def tiling_of(tile, statistics=None, window=None, skip_uniform=False, max_megapi
     return Tiling(tile, statistics or "global", window, skip_uniform)
 
 
-def translate_file(model, source, output, direction=None, tiling=Tiling(), log=print):
+def translate_file(model, source, output, direction=None, tiling=Tiling(), log=print, ranges=None):
     """Translates an image file by tiles.
 
     Killed at any moment and called again it resumes; files in between are in a hidden folder
@@ -72,69 +80,160 @@ def translate_file(model, source, output, direction=None, tiling=Tiling(), log=p
     Args:
         model: a system, or a `Translator`.
         source: an image file. Of TIFF files parts are read at a time; others are decoded as a
-            whole, with 3 bytes a pixel.
+            whole.
         output: the file to write: a TIFF file of tiles with smaller levels for viewers, whose
             values have the type of those of the original and which keeps its resolution and its
             color profile; or one of the other formats of images.
         direction: `"ab"` or `"ba"`; the first one of the model if `None`.
         tiling: a `Tiling`.
         log: called with lines for the user, of how far it is.
+        ranges: `Ranges` of images that keep their depth; by default that of their dtype.
+
+    Returns:
+        What the user may miss in the result, in a sentence; `None` if nothing.
 
     Raises:
         InputError: a file that cannot be read, another number of channels than the generator
             takes, values of an unknown range, or too little room on the disk.
     """
     source, output = pathlib.Path(source), pathlib.Path(output)
+    check_tiles(model, direction, tiling)
+    direction = direction_of(model, direction)
+    channels = channels_of(model, direction)
+    with ImageParts(source, channels[0], channels_that_decide(channels)) as image:
+        plan = _Plan.of(image, output, channels[1], ranges or Ranges())
+        _translate_planned(model, plan, direction, tiling, log)
+    return plan.note
+
+
+def check_tiles(model, direction, tiling):
+    """Raises an `InputError` for a model and a `Tiling` by which no image can be computed."""
     if not model.generators or not hasattr(model, "tiled"):
         raise InputError(
             "Tiles need the layers of the model. A SavedModel, and a model that translates by a "
             "search, has none to offer; translate without tiles, or name the model itself."
         )
-    direction = direction_of(model, direction)
-    channels = channels_of(model, direction)
-    with contextlib.closing(_opened(source, channels[0])) as image:
-        _check_image(image, source, channels[0])
-        _check_output(output, image.dtype, channels[1])
-        _translate_opened(model, image, source, output, direction, tiling, log)
+    generator = model.generators[direction_of(model, direction)]
+    check_tiled(generator, tiling.tile, tiling.statistics, tiling.skip_uniform)
 
 
-def _translate_opened(model, image, source, output, direction, tiling, log):
-    folder = output.with_name(f".{output.name}.tiles")
+def sampled_file(source, channels, deep_for):
+    """What `intensity_range.sampled` takes of an image file that is read by parts."""
+    with ImageParts(source, channels, deep_for) as image:
+        return sampled(image)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Plan:
+    """How the values of an image become those of a network, and where results go.
+
+    Attributes:
+        image: an `ImageParts`.
+        output: the path of the result.
+        channels: of the result.
+        inputs, outputs: a `ValueRange` each.
+        dtype: of the result.
+        note: what the user may miss in the result, or `None`.
+    """
+
+    image: ImageParts
+    output: pathlib.Path
+    channels: int
+    inputs: ValueRange
+    outputs: ValueRange
+    dtype: np.dtype
+    note: str | None
+
+    @classmethod
+    def of(cls, image, output, channels, ranges):
+        """The plan for an image.
+
+        Raises:
+            InputError: before anything is computed, if its values have no range or a result
+                cannot be written.
+        """
+        if not image.is_deep:
+            ranges = Ranges()
+        inputs, outputs, dtype = ranges.of(image, image.path, channels)
+        suffix = output.suffix.lower()
+        if suffix in tiff_pyramid.SUFFIXES:
+            tifffile()
+        elif dtype == np.uint8 and suffix in image_files.SUFFIXES:
+            image_files.check_channels(channels)
+        elif suffix in deep_files.WRITTEN:
+            deep_files.check_written(output, channels)
+            outputs, dtype = deep_files.written_as(output, outputs, dtype)
+        else:
+            raise InputError(
+                f"{output} cannot hold {channels} channels of {dtype.name}; give a name that ends "
+                "in .tif."
+            )
+        # Of a type, all values are in its range.
+        of_type = isinstance(ranges.inputs, OfType) and image.usual_range is None
+        outside = 0 if of_type else inputs.share_outside(sampled(image))
+        note = note_of(image.path, inputs, outside, image.described.several)
+        return cls(image, output, channels, inputs, outputs, dtype, note)
+
+    @property
+    def shape(self):
+        return (*self.image.shape[:2], self.channels)
+
+    @property
+    def bytes(self):
+        """Of the result."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+    def identity(self, direction, tiling):
+        """Says which image is translated how: what is unfinished of another one is left."""
+        source = self.image.path
+        status = source.stat()
+        said = (source.resolve(), status.st_size, status.st_mtime_ns, direction, tiling)
+        said = " ".join(map(str, (*said, self.inputs, self.outputs, self.dtype)))
+        return hashlib.sha256(said.encode()).hexdigest()
+
+    def read(self, part):
+        return self.inputs.to_floats(self.image.read(part))
+
+    def to_values(self, images):
+        return self.outputs.to_values(images, self.dtype)
+
+
+def _translate_planned(model, plan, direction, tiling, log):
+    folder = plan.output.with_name(f".{plan.output.name}.tiles")
     is_new = not folder.exists()
     files.make_folder(folder)
-    files.remove_unfinished_of(output)
-    shape = (*image.shape[:2], model.generators[direction].output_shape[-1])
-    with files.locked(folder, f"Another process translates to {output}."):
+    files.remove_unfinished_of(plan.output)
+    with files.locked(folder, f"Another process translates to {plan.output}."):
         try:
             translation = model.tiled(
                 direction,
-                image.shape[:2],
+                plan.shape[:2],
                 folder,
-                image=_identity(source, direction, tiling),
-                spare=math.ceil(_COPIES * math.prod(shape) * image.dtype.itemsize),
+                image=plan.identity(direction, tiling),
+                spare=math.ceil(_COPIES * plan.bytes),
                 **dataclasses.asdict(tiling),
             )
         except InputError:
             if is_new:
                 shutil.rmtree(folder)
             raise
-        result = DiskArray(folder / "result.raw", shape, image.dtype)
-        with contextlib.closing(result):
-            _translate(translation, image, result, _Teller(source, log))
-            _write(output, result, image, folder)
+        try:
+            _run(translation, plan, folder, log)
+        except InputError:  # the image is damaged, so that nothing resumes
+            shutil.rmtree(folder)
+            raise
     shutil.rmtree(folder)
 
 
-def _translate(translation, image, result, tell):
-    most = np.iinfo(image.dtype).max
-
-    def read(part):
-        return np.float32(image.read(part) * (2 / most) - 1)
-
-    def write(part, values):
-        result.write(part, np.round((np.clip(values, -1, 1) + 1) * (most / 2)))
-
-    translation.run(read, write, tell)
+def _run(translation, plan, folder, log):
+    result = DiskArray(folder / "result.raw", plan.shape, plan.dtype)
+    with contextlib.closing(result):
+        translation.run(
+            plan.read,
+            lambda part, values: result.write(part, plan.to_values(values)),
+            _Teller(plan.image.path, log),
+        )
+        _write(plan, result, folder)
 
 
 class _Teller:
@@ -150,89 +249,30 @@ class _Teller:
             self._log(f"{self._source}: {fraction:.0%}")
 
 
-class _DecodedImage:
-    """An image in memory, with what a `TiffImage` has.
-
-    Args:
-        values: `(height, width, channels)`.
-        like: the `DeepImage` that they are of, if they are of one.
-    """
-
-    tags = tiff.TiffTags()
-
-    def __init__(self, values, like=None):
-        self._values, self.shape, self.dtype = values, values.shape, values.dtype
-        self.like = like
-
-    def read(self, part):
-        return self._values[slice(*part[0]), slice(*part[1])]
-
-    def close(self):
-        pass
-
-
-def _opened(source, channels):
-    if source.suffix.lower() in tiff.SUFFIXES:
-        return tiff.TiffImage(source)
-    if deep_files.is_deep(source, channels):
-        image = deep_files.read(source, channels)
-        return _DecodedImage(image.values, image)
-    image_files.check_channels(channels)
-    return _DecodedImage(image_files.read(source, channels))
-
-
-def _check_image(image, source, channels):
-    if image.shape[2] != channels:
-        raise InputError(f"{source} has {image.shape[2]} channels; the model takes {channels}.")
-    if image.dtype not in (np.uint8, np.uint16):
-        raise InputError(
-            f"{source} holds values of {image.dtype.name}, whose range is unknown; save it in 8 or "
-            "16 bits."
+def _write(plan, result, folder):
+    output, suffix = plan.output, plan.output.suffix.lower()
+    like = of_same_colors(plan.image.described, plan.channels)
+    if suffix in tiff_pyramid.SUFFIXES:
+        tags = dataclasses.replace(
+            plan.image.tags, icc_profile=like.profile, color=like.color, alpha=like.alpha
         )
-
-
-def _check_output(output, dtype, channels):
-    """Raises an InputError, before anything is computed, if a result cannot be written."""
-    suffix = output.suffix.lower()
-    if suffix in tiff.SUFFIXES:
-        tiff.tifffile()
-    elif dtype == np.uint8 and suffix in image_files.SUFFIXES:
-        image_files.check_channels(channels)
-    elif suffix in deep_files.WRITTEN:
-        deep_files.check_written(output, channels)
-    else:
-        raise InputError(
-            f"{output} cannot hold {channels} channels of {dtype.name}; give a name that ends in "
-            ".tif."
-        )
-
-
-def _identity(source, direction, tiling):
-    """Says which image is translated how: an unfinished translation of another one is left."""
-    status = source.stat()
-    said = f"{source.resolve()} {status.st_size} {status.st_mtime_ns} {direction} {tiling}"
-    return hashlib.sha256(said.encode()).hexdigest()
-
-
-def _write(output, result, image, folder):
-    suffix = output.suffix.lower()
-    if suffix not in tiff.SUFFIXES:
-        whole = result.read(tuple((0, length) for length in result.shape[:2]))
-        if result.dtype == np.uint8 and suffix in image_files.SUFFIXES:
-            files.write_bytes(output, encoded(whole, suffix))
-            return
-        like = getattr(image, "like", None) or DeepImage(whole)
-        with files.atomic_file(output) as beside:
-            deep_files.WRITTEN[suffix].write(beside, whole, like)
+        _write_pyramid(output, result, tags, folder)
         return
-    same_colors = image.shape[2] == result.shape[2]
-    tags = image.tags if same_colors else dataclasses.replace(image.tags, icc_profile=None)
+    whole = result.read(tuple((0, length) for length in result.shape[:2]))
+    if result.dtype == np.uint8 and suffix in image_files.SUFFIXES:
+        files.write_bytes(output, encoded(whole, suffix))
+        return
+    with files.atomic_file(output) as beside:
+        deep_files.WRITTEN[suffix].write(beside, whole, like)
+
+
+def _write_pyramid(output, result, tags, folder):
     with contextlib.ExitStack() as opened:
         levels = [result]
-        for number, lengths in enumerate(tiff.pyramid_lengths(result.shape[:2])[1:], 1):
+        for number, lengths in enumerate(tiff_pyramid.lengths_of_levels(result.shape[:2])[1:], 1):
             path, shape = folder / f"level{number}.raw", (*lengths, result.shape[2])
             level = DiskArray(path, shape, result.dtype)
             opened.enter_context(contextlib.closing(level))
-            tiff.halve(levels[-1], level)
+            tiff_pyramid.halve(levels[-1], level)
             levels.append(level)
-        tiff.write_pyramid(output, levels, tags)
+        tiff_pyramid.write_pyramid(output, levels, tags)

@@ -53,7 +53,7 @@ class Phases:
     """
 
     def __init__(self, network, lengths):
-        self.steps = _local_steps(network)
+        self.steps = local_steps(network)
         self.lengths, self.channels = [tuple(lengths)], [network.input_shape[-1]]
         for step in self.steps:
             of_input = step.inputs[0]
@@ -112,7 +112,12 @@ class Phases:
         return frozenset(each for step in later for each in step.inputs if each in done)
 
 
-def _local_steps(network):
+def local_steps(network):
+    """The layers of a network, each of which sees a part of its input.
+
+    Raises:
+        InputError: they are not known, or one sees all of its input.
+    """
     try:
         steps = layer_graph(network)
     except ValueError as error:

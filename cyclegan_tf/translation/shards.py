@@ -22,6 +22,7 @@ from cyclegan_tf.translation.image_folders import (
     outcomes_by_tiles,
     ranges_of_jobs,
 )
+from cyclegan_tf.translation.large_images import check_tiles
 from cyclegan_tf.translation.shard_report import ShardReport
 
 REPORTS = "shards"  # in the folder of the results
@@ -116,6 +117,8 @@ def translate_shard(
     source, output = pathlib.Path(source), pathlib.Path(output)
     dead_letters = dead_letters and pathlib.Path(dead_letters)
     _check(source, tiling, batch_size, dead_letters)
+    if tiling is not None:
+        check_tiles(model, direction, tiling)
     channels, keep = channels_of(model, direction), not overwrite
     fit = fits(channels, max_megapixels)
     jobs, problems = jobs_of_folder(source, output, log)
@@ -147,7 +150,7 @@ def translate_shard(
             if tiling is None:
                 own_outcomes = conveyor.outcomes(own)
             else:
-                own_outcomes = outcomes_by_tiles(model, own, direction, tiling, log, keep)
+                own_outcomes = outcomes_by_tiles(model, own, direction, tiling, log, ranges, keep)
             with ended_by_sigterm(), report, contextlib.closing(own_outcomes) as done:
                 for outcome in itertools.chain(problems, done):
                     if outcome.problem and dead_letters:

@@ -17,7 +17,7 @@ from cyclegan_tf.networks.generators import (
 )
 from cyclegan_tf.translation.digests import digest_of_weights
 from cyclegan_tf.translation.layer_by_layer import LayerByLayer, check_room, tiles_of
-from cyclegan_tf.translation.phases import halo
+from cyclegan_tf.translation.phases import halo, local_steps
 
 LEAST_TILE = 32  # pixels
 _SECONDS_BETWEEN_SAVES = 20.0
@@ -68,14 +68,7 @@ class TiledTranslation:
         skip_uniform=False,
         spare=0,
     ):
-        check("statistics", statistics, TILE_STATISTICS)
-        _check_tile(tile)
-        if skip_uniform and generator.input_shape[-1] != generator.output_shape[-1]:
-            raise InputError(
-                "Tiles of one color can stay as they are only where results have as many channels "
-                f"as images. Received: {generator.input_shape[-1]} in, "
-                f"{generator.output_shape[-1]} out"
-            )
+        check_tiled(generator, tile, statistics, skip_uniform)
         self._skip_uniform = skip_uniform
         multiple = size_multiple(generator)
         image = f"{image} {digest_of_weights(generator)}"
@@ -159,12 +152,6 @@ class _TileByTile:
     def __init__(self, generator, lengths, folder, tile, multiple, image, spare):
         self._generator, self._multiple = generator, multiple
         self._lengths, self._halo = lengths, halo(generator)
-        if tile < self._halo:
-            raise InputError(
-                f"A tile of {tile} pixels is smaller than the {self._halo} pixels on each side of "
-                f"it that '{generator.name}' needs; choose at least {self._halo}, or other "
-                "statistics, which need no surroundings."
-            )
         self.tiles = list(tiles_of(lengths, tile))
         self._state_file = pathlib.Path(folder) / "state.json"
         files.make_folder(self._state_file.parent)
@@ -217,6 +204,21 @@ def _windows(lengths, window):
     return tuple(max(1, round(length / side)) for length, side in zip(lengths, sides))
 
 
-def _check_tile(tile):
+def check_tiled(generator, tile, statistics, skip_uniform=False):
+    """Raises an `InputError` for arguments of `TiledTranslation` that fit no image."""
+    check("statistics", statistics, TILE_STATISTICS)
     if not isinstance(tile, int) or tile < LEAST_TILE:
         raise InputError(f"tile must be an integer from {LEAST_TILE} on. Received: {tile}")
+    if skip_uniform and generator.input_shape[-1] != generator.output_shape[-1]:
+        raise InputError(
+            "Tiles of one color can stay as they are only where results have as many channels "
+            f"as images. Received: {generator.input_shape[-1]} in, "
+            f"{generator.output_shape[-1]} out"
+        )
+    local_steps(generator)
+    if statistics == "tile" and tile < (margin := halo(generator)):
+        raise InputError(
+            f"A tile of {tile} pixels is smaller than the {margin} pixels on each side of "
+            f"it that '{generator.name}' needs; choose at least {margin}, or other "
+            "statistics, which need no surroundings."
+        )

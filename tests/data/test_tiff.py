@@ -5,9 +5,11 @@ import itertools
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
-from cyclegan_tf.data.tiff import TiffImage, TiffTags, halve, pyramid_lengths, write_pyramid
+from cyclegan_tf.data.tiff_layout import ColorsError
+from cyclegan_tf.data.tiff_parts import TiffImage
+from cyclegan_tf.data.tiff_pyramid import TiffTags, halve, lengths_of_levels, write_pyramid
 from cyclegan_tf.errors import InputError
 
 tifffile = pytest.importorskip("tifffile")
@@ -19,6 +21,10 @@ FILES = {
     "gray": ((150, 170), "float32", {"tile": (64, 64), "predictor": True, "compression": "zlib"}),
     "planes": ((5, 150, 170), "uint16", {"planarconfig": "separate", "tile": (32, 32)}),
     "many channels": ((150, 170, 7), "uint8", {"planarconfig": "contig", "rowsperstrip": 16}),
+    "pages": ((5, 150, 170), "uint16", {"tile": (32, 64), "compression": "zlib"}),
+    "pages of times": ((2, 5, 150, 170), "uint8", {"metadata": {"axes": "TCYX"}, "ome": True}),
+    "pages and times": ((5, 2, 150, 170), "uint8", {"metadata": {"axes": "CTYX"}, "ome": True}),
+    "ImageJ": ((5, 150, 170), "uint16", {"metadata": {"axes": "CYX"}, "imagej": True}),
     "pyramid": ((150, 170, 3), "uint8", {"tile": (64, 64), "subifds": 1}),
 }
 
@@ -26,11 +32,15 @@ FILES = {
 def written(path, shape, dtype, options):
     values = (np.random.default_rng(0).random(shape) * 250).astype(dtype)
     photometric = "rgb" if shape[-1] == 3 else "minisblack"
-    with tifffile.TiffWriter(path, bigtiff=True) as writer:
+    kind = {name: True for name in ("ome", "imagej") if name in options} or {"bigtiff": True}
+    options = {name: value for name, value in options.items() if name not in kind}
+    with tifffile.TiffWriter(path, **kind) as writer:
         writer.write(values, photometric=photometric, **options)
         if "subifds" in options:
             writer.write(values[::2, ::2], photometric=photometric, subfiletype=1)
-    if options.get("planarconfig") == "separate":
+    if len(shape) == 4:  # the first time
+        values = values.take(0, options["metadata"]["axes"].index("T"))
+    if shape[-1] == 170 and len(shape) > 2:
         values = np.moveaxis(values, 0, -1)
     return values.reshape(150, 170, -1)
 
@@ -43,6 +53,24 @@ def test_a_part_is_that_of_the_whole(name, tmp_path):
         for rows, columns in (((0, 150), (0, 170)), ((63, 66), (31, 129)), ((149, 150), (1, 2))):
             expected = values[slice(*rows), slice(*columns)]
             np.testing.assert_array_equal(image.read((rows, columns)), expected)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_part_of_a_turned_image(orientation, tmp_path):
+    path = tmp_path / "turned.tif"
+    values = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
+    tags = {"resolution": (40, 20), "extratags": [(274, 3, 1, orientation, True)]}
+    tifffile.imwrite(path, values, photometric="rgb", tile=(16, 32), **tags)
+    with Image.open(path) as image:
+        whole = np.asarray(ImageOps.exif_transpose(image))
+    with contextlib.closing(TiffImage(path)) as image:
+        assert image.shape == whole.shape
+        for rows, columns in (((0, 40), (0, 40)), ((5, 36), (14, 37))):
+            expected = whole[slice(*rows), slice(*columns)]
+            np.testing.assert_array_equal(image.read((rows, columns)), expected)
+        # Pixels an inch along the columns and the rows of the upright image.
+        turned = orientation in (5, 6, 7, 8)
+        assert image.tags.resolution == (((20, 1), (40, 1)) if turned else ((40, 1), (20, 1)))
 
 
 class Level:
@@ -60,7 +88,7 @@ class Level:
 
 @pytest.mark.parametrize(("channels", "dtype"), [(3, "uint8"), (1, "uint16"), (5, "float32")])
 def test_a_pyramid_is_read_back(channels, dtype, tmp_path):
-    lengths = pyramid_lengths((1051, 700))
+    lengths = lengths_of_levels((1051, 700))
     assert lengths == [(1051, 700), (526, 350), (263, 175)]
     rng = np.random.default_rng(0)
     levels = [Level(np.zeros((*each, channels), dtype)) for each in lengths]
@@ -110,16 +138,9 @@ def test_files_that_cannot_be_read(tmp_path):
         image.read(((0, 150), (0, 170)))
     palette = Image.fromarray(np.zeros((9, 9), np.uint8)).convert("P")
     palette.save(tmp_path / "palette.tif")
-    with pytest.raises(InputError, match="is not of gray or RGB values"):
-        TiffImage(tmp_path / "palette.tif")
-    turned = {"photometric": "rgb", "extratags": [(274, 3, 1, 6, True)]}
-    tifffile.imwrite(tmp_path / "turned.tif", np.zeros((9, 9, 3), np.uint8), **turned)
-    with pytest.raises(InputError, match=r"is turned \(orientation 6\)"):
-        TiffImage(tmp_path / "turned.tif")
     tifffile.imwrite(tmp_path / "cmyk.tif", np.zeros((9, 9, 4), np.uint8), photometric="separated")
-    with pytest.raises(InputError, match="is not of gray or RGB values"):
-        TiffImage(tmp_path / "cmyk.tif")
     tifffile.imwrite(tmp_path / "volume.tif", np.zeros((9, 64, 64), np.uint8), volumetric=True,
                      tile=(16, 16, 16))  # fmt: skip
-    with pytest.raises(InputError, match="is not of gray or RGB values"):
-        TiffImage(tmp_path / "volume.tif")
+    for name in ("palette", "cmyk", "volume"):
+        with pytest.raises(ColorsError, match="is a TIFF of a kind that is not read at its depth"):
+            TiffImage(tmp_path / f"{name}.tif")

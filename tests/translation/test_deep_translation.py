@@ -150,16 +150,80 @@ def test_dicom_and_arrays_of_photographs_are_not_written(gray, tmp_path):
     assert "has 8 bits, and is not written as .npy" in outcome.problem
 
 
-def test_tiles_take_no_other_range(gray, tmp_path):
-    Image.fromarray(LEVELS).save(tmp_path / "a.tif")
-    output, tiling = tmp_path / "b.tif", Tiling(128)
-    for ranges in (Ranges(parsed("0:4095")), Ranges(outputs=ValueRange((0.0,), (1.0,)))):
-        with pytest.raises(InputError, match="Tiles take all values that integers can have"):
-            translate(gray, tmp_path / "a.tif", output, tiling=tiling, ranges=ranges)
-    same = Ranges(outputs=ValueRange((0.0,), (65535.0,)), dtype=np.dtype(np.uint16))
-    (outcome,), _ = _done(gray, tmp_path / "a.tif", output, tiling=tiling, ranges=same)
+GRAY = LEVELS[:70, :90]
+COLOR = np.stack([GRAY, GRAY[::-1], GRAY[:, ::-1]], -1)
+BANDS = RANDOM.integers(0, 65536, (5, 70, 90), dtype=np.uint16)
+FLOATS = np.float32(BANDS) / 7 - 1000
+TURNED = {"extratags": [(274, 3, 1, 6, True)]}
+
+
+@pytest.mark.parametrize(
+    ("channels", "values", "options", "rule"),
+    [
+        (1, GRAY, {}, None),
+        (1, GRAY, {"photometric": "miniswhite", **TURNED}, None),
+        (1, GRAY % 4096, {"bitspersample": 12}, None),
+        (1, GRAY, {}, "1000:20000"),
+        (1, np.float32(GRAY) / 3 - 5, {"compression": "zlib"}, "1%:99%/image"),
+        (3, GRAY, {}, None),  # gray becomes color
+        (1, COLOR, {"photometric": "rgb"}, None),  # and the other way around
+        (3, np.dstack([COLOR, GRAY]), {"photometric": "rgb", "extrasamples": [1]}, None),
+        (5, FLOATS, {"planarconfig": "separate", "tile": (16, 32)}, "0%:100%"),
+        (5, BANDS, {"ome": True, "metadata": {"axes": "CYX"}}, "0%:100%/image"),
+    ],
+)
+def test_tiles_make_the_same_at_any_depth(channels, values, options, rule, tmp_path):
+    """As without tiles, whatever the file is like; so do bands that are read one by one."""
+    options = {"photometric": "minisblack", **options}
+    tifffile.imwrite(tmp_path / "a.tif", values, **options)
+    ranges, found = Ranges(parsed(rule)), []
+    for tiling in (None, Tiling(48)):
+        output = tmp_path / f"{tiling is None}.tif"
+        settings = {"ranges": ranges, "tiling": tiling}
+        (outcome,), said = _done(_same(channels), tmp_path / "a.tif", output, **settings)
+        assert outcome.problem is None
+        found.append((tifffile.imread(output, series=0, level=0), outcome.note, said))
+    (whole, note, said), (by_tiles, note_of_tiles, said_of_tiles) = found
+    if whole.shape != by_tiles.shape:  # where channels are in planes and pages
+        whole = np.moveaxis(whole, 0, -1)
+    assert whole.dtype == by_tiles.dtype == values.dtype
+    np.testing.assert_array_equal(whole, by_tiles)
+    assert (note, said) == (note_of_tiles, said_of_tiles)
+
+
+def test_tiles_of_values_of_another_domain(gray, tmp_path):
+    np.save(tmp_path / "a.npy", FLOATS[0])
+    ranges = Ranges(parsed("-1000:9000"), ValueRange((0.0,), (255.0,)), np.dtype(np.uint8))
+    (outcome,), _ = _done(
+        gray, tmp_path / "a.npy", tmp_path / "b.tif", ranges=ranges, tiling=Tiling(48)
+    )
     assert outcome.problem is None
-    np.testing.assert_array_equal(tifffile.imread(output, key=0), LEVELS)
+    expected = np.round((FLOATS[0] + 1000) / 10000 * 255)
+    np.testing.assert_allclose(tifffile.imread(tmp_path / "b.tif"), expected, atol=1, rtol=0)
+
+
+def test_tiles_of_other_colors_and_of_files_of_8_bits(tmp_path):
+    """Palettes and CMYK are converted as without tiles; ranges are not for 8 bits."""
+    for mode in ("P", "CMYK", "RGB"):
+        Image.fromarray(np.uint8(COLOR >> 8)).convert(mode).save(tmp_path / "a.tif")
+        ranges = Ranges(parsed("0:10"))
+        for tiling in (None, Tiling(48)):
+            output = tmp_path / f"{tiling is None}.png"
+            settings = {"ranges": ranges, "tiling": tiling}
+            (outcome,), _ = _done(_same(3), tmp_path / "a.tif", output, **settings)
+            assert (outcome.problem, outcome.note) == (None, None)
+        with Image.open(tmp_path / "True.png") as whole, Image.open(tmp_path / "False.png") as by:
+            np.testing.assert_array_equal(np.asarray(whole), np.asarray(by))
+
+
+def test_what_tiles_cannot_read(gray, tmp_path):
+    values = np.float32(GRAY) / 65536
+    values[60, 80] = np.nan
+    tifffile.imwrite(tmp_path / "a.tif", values, tile=(16, 16))
+    settings = {"ranges": Ranges(parsed("0:1")), "tiling": Tiling(48)}
+    (outcome,), _ = _done(gray, tmp_path / "a.tif", tmp_path / "b.tif", **settings)
+    assert "a.tif has values that are not finite" in outcome.problem
+    assert [path.name for path in tmp_path.iterdir()] == ["a.tif"]  # nothing is left to resume
 
 
 def test_large_files_are_refused_by_their_header(gray, tmp_path):

@@ -65,8 +65,8 @@ def test_what_is_no_saved_model(tmp_path):
 
 def test_a_saved_model_computes_no_tiles(translator, tmp_path):
     Image.fromarray(smooth()).save(tmp_path / "a.png")
-    _, outcomes = translate(translator, tmp_path / "a.png", tmp_path / "out", tiling=Tiling(16))
-    assert "translate without tiles" in next(outcomes).problem
+    with pytest.raises(InputError, match="translate without tiles"):
+        translate(translator, tmp_path / "a.png", tmp_path / "out", tiling=Tiling(32))
 
 
 def test_the_command_line_takes_one(exported, translator, here, tmp_path):

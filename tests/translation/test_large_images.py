@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 from tiny import smooth
 
 from cyclegan_tf import Translator, resnet_generator, unet_generator
@@ -32,13 +32,14 @@ def write_tiff(path, values, **options):
 
 
 def test_a_tiff_file_keeps_its_size_and_its_tags(tmp_path):
-    tags = {"resolution": (40000, 40000), "resolutionunit": "CENTIMETER", "iccprofile": b"mine"}
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    tags = {"resolution": (40000, 40000), "resolutionunit": "CENTIMETER", "iccprofile": profile}
     source = write_tiff(tmp_path / "slide.tif", photograph(), **tags)
     translate_file(model(), source, tmp_path / "out.tif", tiling=Tiling(48))
     with tifffile.TiffFile(tmp_path / "out.tif") as file:
         page = file.pages.first
         assert page.is_tiled
-        assert page.iccprofile == b"mine"
+        assert page.iccprofile == profile
         assert page.tags["XResolution"].value == (40000, 1)
         found = file.asarray()
     expected = np.int16(model().translate(photograph()))
@@ -97,8 +98,8 @@ def test_a_stopped_translation_goes_on(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        (np.zeros((60, 60, 4), np.uint8), "has 4 channels; the model takes 3"),
-        (np.zeros((60, 60, 3), np.float32), "values of float32, whose range is unknown"),
+        (np.zeros((60, 60, 5), np.uint8), "has 5 channels; expected 3"),
+        (np.zeros((60, 60, 3), np.float32), "holds float32 values, whose range it does not say"),
     ],
 )
 def test_files_that_are_refused(values, message, tmp_path):
