@@ -7,6 +7,9 @@ import numpy as np
 
 from cyclegan_tf.metrics import checks
 
+# Up to this much the kernel of all pairs is taken once, of which subsets have their part.
+_MOST_BYTES = 2**28
+
 
 class KernelDistance(typing.NamedTuple):
     """A kernel distance and its standard error, in the same unit."""
@@ -33,7 +36,7 @@ def unbiased_mmd(features_1, features_2):
         ValueError: other shapes, or values that are not finite.
     """
     set_1, set_2 = checks.feature_sets(features_1, features_2, least=2)
-    return _mean_of_others(set_1) + _mean_of_others(set_2) - 2 * float(_kernel(set_1, set_2).mean())
+    return _discrepancy(*_kernels(set_1, set_2))
 
 
 def kernel_distance(features_1, features_2, subset_size=1000, subsets=100, seed=0):
@@ -85,22 +88,44 @@ def kernel_distance(features_1, features_2, subset_size=1000, subsets=100, seed=
             stacklevel=2,
         )
     draw = np.random.default_rng(seed) if isinstance(seed, (int, np.integer)) else seed
-    values = [
-        unbiased_mmd(
-            *(each[draw.choice(len(each), size, replace=False)] for each in (set_1, set_2))
-        )
+    rows = [
+        [draw.choice(len(each), size, replace=False) for each in (set_1, set_2)]
         for _ in range(subsets)
     ]
+    values = _of_subsets(set_1, set_2, rows)
     error = np.std(values) * np.sqrt(size / (count - size) + 1 / subsets)
     return KernelDistance(float(np.mean(values)), float(error))
+
+
+def _of_subsets(set_1, set_2, rows):
+    """The `unbiased_mmd` of each pair of subsets, which have these rows of the two sets."""
+    if 8 * (len(set_1) + len(set_2)) ** 2 > _MOST_BYTES:
+        return [unbiased_mmd(set_1[rows_1], set_2[rows_2]) for rows_1, rows_2 in rows]
+    within_1, within_2, between = _kernels(set_1, set_2)
+    return [
+        _discrepancy(
+            within_1[np.ix_(rows_1, rows_1)],
+            within_2[np.ix_(rows_2, rows_2)],
+            between[np.ix_(rows_1, rows_2)],
+        )
+        for rows_1, rows_2 in rows
+    ]
+
+
+def _kernels(set_1, set_2):
+    """The kernel of all pairs within each set, and of those with a row of each."""
+    return _kernel(set_1, set_1), _kernel(set_2, set_2), _kernel(set_1, set_2)
 
 
 def _kernel(set_1, set_2):
     return (set_1 @ set_2.T / set_1.shape[1] + 1) ** 3
 
 
-def _mean_of_others(features):
-    """The mean of the kernel over pairs of different rows."""
-    values = _kernel(features, features)
-    count = len(features)
-    return float((values.sum() - np.trace(values)) / (count * (count - 1)))
+def _discrepancy(within_1, within_2, between):
+    return _mean_of_others(within_1) + _mean_of_others(within_2) - 2 * float(between.mean())
+
+
+def _mean_of_others(kernel):
+    """The mean over pairs of different rows of one set."""
+    count = len(kernel)
+    return float((kernel.sum() - np.trace(kernel)) / (count * (count - 1)))

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from references import load
 
-from cyclegan_tf.metrics import kernel_distance, unbiased_mmd
+from cyclegan_tf.metrics import kernel, kernel_distance, unbiased_mmd
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +27,14 @@ def test_the_mean_over_subsets_is_the_published_one(reference, sets):
     distance, error = kernel_distance(*sets, subset_size=30, subsets=8, seed=draw)
     np.testing.assert_allclose(distance, reference["kid_mean"], rtol=1e-6)
     np.testing.assert_allclose(error, reference["kid_std"] * np.sqrt(1 + 1 / 8), rtol=1e-6)
+
+
+def test_sets_whose_pairs_do_not_fit_into_memory(sets, monkeypatch):
+    """Subsets are computed one by one: the same numbers."""
+    expected = kernel_distance(*sets, subset_size=20, subsets=5)
+    monkeypatch.setattr(kernel, "_MOST_BYTES", 0)
+    found = kernel_distance(*sets, subset_size=20, subsets=5)
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 
 def test_a_second_published_code_has_the_same_mean(reference, sets):
