@@ -9,5 +9,9 @@ class InputError(ValueError):
     """
 
 
+class DamagedError(InputError):
+    """A file that was opened cannot be read to its end, and never will be."""
+
+
 class TrainingDiverged(RuntimeError):
     """A loss is infinite or NaN. The command line prints the message and exits with status 3."""

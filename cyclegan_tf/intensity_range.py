@@ -73,10 +73,7 @@ class ValueRange:
 
         low, high = (np.asarray(each, np.float64) for each in (self.low, self.high))
         values = low + (np.clip(np.float64(images), -1, 1) + 1) / 2 * (high - low)
-        if dtype.kind not in "iu":
-            return values.astype(dtype)
-        limits = np.iinfo(dtype)
-        return np.clip(np.round(values), limits.min, limits.max).astype(dtype)
+        return as_type(values, dtype)
 
     def share_outside(self, values):
         """The share of values `(…, channels)` that `to_floats` clips."""
@@ -116,7 +113,7 @@ class Percentiles:
 
     def of(self, image, name):
         """The `ValueRange` of an image by itself."""
-        return self.measured([sampled(image)])
+        return self.measured([image.sampled()])
 
     def measured(self, samples):
         """The `ValueRange` of what `sampled` took of several images.
@@ -191,11 +188,23 @@ def _range(low, high):
     return ValueRange(*(tuple(map(float, each)) for each in several))
 
 
+def as_type(values, dtype):
+    """Floats as a dtype; for integers they are rounded, and clipped at the least and the most."""
+    import numpy as np
+
+    if dtype.kind not in "iu":
+        return values.astype(dtype)
+    limits = np.iinfo(dtype)
+    # The largest of 64 bits is no float64: the next one above it would overflow.
+    most = limits.max if dtype.itemsize < 8 else np.nextafter(float(limits.max), 0)
+    return np.clip(np.round(values), limits.min, most).astype(dtype)
+
+
 def sampled(image):
     """Pixels of an image, float64 `(count, channels)`, evenly spread.
 
     Args:
-        image: has `shape` and `read(part)`; it is read part by part.
+        image: has `shape` and `read(part)`, by which it is read.
     """
     import numpy as np
 

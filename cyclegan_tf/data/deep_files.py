@@ -11,8 +11,8 @@ import numpy as np
 
 from cyclegan_tf import files
 from cyclegan_tf.data import deep_arrays, deep_png, deep_tiff, dicom, image_files
-from cyclegan_tf.errors import InputError
-from cyclegan_tf.intensity_range import MOST_IMAGES, full_range, sampled
+from cyclegan_tf.errors import DamagedError, InputError
+from cyclegan_tf.intensity_range import MOST_IMAGES, full_range
 
 SUFFIXES = (*image_files.SUFFIXES, ".npy", *dicom.SUFFIXES)
 # Of files that are written at their depth.
@@ -89,17 +89,19 @@ def read(path, channels, deep_for=None):
 
 
 def check_finite(values, path):
-    """Raises an `InputError` for floats that are no numbers."""
+    """Raises a `DamagedError` for floats that are no numbers."""
     if values.dtype.kind == "f" and not (finite := np.isfinite(values)).all():
-        raise InputError(
+        raise DamagedError(
             f"{path} has values that are not finite: NaN or infinite are {(~finite).sum():,} of "
             f"{finite.size:,}. Replace them, as by numpy.nan_to_num."
         )
 
 
 def is_tiff(path):
-    """Whether a file begins as a TIFF or BigTIFF; not if it cannot be opened."""
-    return _beginning(path).startswith(deep_tiff.SIGNATURES)
+    """Whether a file begins as a TIFF or BigTIFF, and not as a DICOM file that is both."""
+    beginning = _beginning(path)
+    is_dicom = beginning[_DICOM_AT:] == _DICOM_MARK
+    return beginning.startswith(deep_tiff.SIGNATURES) and not is_dicom
 
 
 def write(path, images, outputs, dtype, like):
@@ -143,12 +145,12 @@ def measured(rule, paths, channels, sample=None):
         rule: `Percentiles`.
         paths: of the files.
         channels: that are wanted of them.
-        sample: from a path to what `sampled` takes of that image; by default of the whole image.
+        sample: from a path to what `sampled` takes of that image, if it is not read as a whole.
 
     Raises:
         InputError: none of them can be read; it is that of the first.
     """
-    sample = sample or (lambda path: sampled(read(path, channels)))
+    sample = sample or (lambda path: read(path, channels).sampled())
     count = min(len(paths), MOST_IMAGES)
     samples, problems = [], []
     for number in np.unique(np.linspace(0, len(paths) - 1, count).round().astype(int)):

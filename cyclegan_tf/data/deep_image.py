@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from cyclegan_tf.errors import InputError
+from cyclegan_tf.intensity_range import sampled
 
 CONTIGUOUS, PLANAR, PAGES = "contiguous", "planar", "pages"  # where a TIFF has its channels
 
@@ -92,6 +93,10 @@ class DeepImage:
     def read(self, part):
         """The values of spans of rows and columns."""
         return self.values[slice(*part[0]), slice(*part[1])]
+
+    def sampled(self):
+        """Some of its pixels; see `cyclegan_tf.intensity_range.sampled`."""
+        return sampled(self)
 
     def with_channels(self, channels, name):
         """The image with the channels that a network takes.

@@ -7,13 +7,13 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from cyclegan_tf.data.deep_image import CONTIGUOUS, PAGES, PLANAR, Header, upright
 from cyclegan_tf.data.tiff_layout import Layout, decoding, tifffile
-from cyclegan_tf.errors import InputError
+from cyclegan_tf.errors import DamagedError
 
 # Of TIFF and BigTIFF, in both byte orders.
 SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _MODES_OF_8_BITS = {"1", "L", "P", "LA", "PA", "RGB", "RGBA", "RGBX"}
 _MODES_OF_OTHER_COLORS = {"CMYK", "YCbCr", "LAB"}  # which only Pillow converts, to 8 bits
-_BITS = 258
+_BITS, _SAMPLE_FORMAT, _UNSIGNED = 258, 339, 1
 
 
 def is_deep(path, channels):
@@ -22,10 +22,11 @@ def is_deep(path, channels):
         return True
     try:
         with TiffImageFile(path) as image:  # of any size, unlike those of Image.open
-            bits = image.tag_v2.get(_BITS, 1)
+            bits, formats = (image.tag_v2.get(tag, 1) for tag in (_BITS, _SAMPLE_FORMAT))
             if image.mode in _MODES_OF_OTHER_COLORS:
                 return False
-            return max(np.atleast_1d(bits)) > 8 or image.mode not in _MODES_OF_8_BITS
+            is_plain = max(np.atleast_1d(bits)) <= 8 and max(np.atleast_1d(formats)) == _UNSIGNED
+            return not is_plain or image.mode not in _MODES_OF_8_BITS
     except (OSError, SyntaxError, ValueError, TypeError, KeyError, AttributeError):
         return True  # such as five channels: Pillow knows no mode for it
 
@@ -77,24 +78,23 @@ def _opened(path):
 
 
 def _values(layout):
-    """`(height, width, channels)`, the first ones of other axes."""
-    series = layout.series
-    of_pages = "C" if "C" in series.axes else "Q"
-    kept = {"Y", "X", of_pages if layout.layout == PAGES else "S"}
-    if layout.several and layout.layout != PAGES:  # the other pages need not be decoded
-        values, axes = series.keyframe.asarray(), series.keyframe.axes
-    else:
-        values, axes = series.asarray(), series.axes
-    for axis in [each for each in axes if each not in kept]:
-        values, axes = values.take(0, axes.index(axis)), axes.replace(axis, "", 1)
-    rest = "".join(axis for axis in axes if axis not in "YX")
-    order = [axes.index(axis) for axis in "YX" + rest]
-    values = values.transpose(order)
-    return values.reshape(*values.shape[:2], -1)
+    """`(height, width, channels)`; of axes that are no channels the first place."""
+    series, numbers = layout.series, list(layout.page_numbers)
+    shape = layout.rows, layout.columns
+    if layout.layout == PAGES:
+        return np.moveaxis(series.asarray().reshape(-1, *shape)[numbers], 0, -1)
+    # Of several pages the others need not be decoded.
+    page = series[numbers[0]] if layout.several else series
+    if page is None:
+        raise DamagedError(f"{layout.path} is damaged and cannot be read: a page is missing.")
+    values = page.asarray()
+    if layout.layout == PLANAR:
+        return np.moveaxis(values.reshape(-1, *shape), 0, -1)
+    return values.reshape(*shape, -1)
 
 
 def _check_whole(layout, path):
-    """Raises an `InputError` if data that the tags name lie behind the end of the file."""
+    """Raises a `DamagedError` if data that the tags name lie behind the end of the file."""
     series = layout.series
     only_first = layout.several and layout.layout != PAGES
     for page in series.pages[: 1 if only_first else None]:
@@ -102,4 +102,6 @@ def _check_whole(layout, path):
             continue
         ends = [start + count for start, count in zip(page.dataoffsets, page.databytecounts)]
         if ends and max(ends) > page.parent.filehandle.size:
-            raise InputError(f"{path} is damaged and cannot be read: it ends before its pixels do.")
+            raise DamagedError(
+                f"{path} is damaged and cannot be read: it ends before its pixels do."
+            )

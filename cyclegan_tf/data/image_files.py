@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
 from cyclegan_tf import files
+from cyclegan_tf.data.deep_image import QUARTER_TURNS
 from cyclegan_tf.errors import InputError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff")
@@ -24,7 +25,7 @@ CHANNELS = {1: "L", 3: "RGB", 4: "RGBA"}
 # Above this Pillow suspects a file made to exhaust memory; 16,384 x 10,922 pixels, for example.
 MAX_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 2**27)
 
-_ORIENTATION, _QUARTER_TURNS = 0x0112, (5, 6, 7, 8)  # of EXIF
+_ORIENTATION = 0x0112  # of EXIF
 
 # An image decoded at reduced scale keeps this many pixels for each of the final ones.
 _LEAST_LEFT = 4
@@ -212,7 +213,7 @@ def size(file):
             # Releases of Pillow differ in what the header of these says.
             return ImageOps.exif_transpose(image).size[::-1]
         # Asking a PNG for its tags would decode it.
-        turned = image.format != "PNG" and image.getexif().get(_ORIENTATION) in _QUARTER_TURNS
+        turned = image.format != "PNG" and image.getexif().get(_ORIENTATION) in QUARTER_TURNS
         return (image.width, image.height) if turned else (image.height, image.width)
 
 

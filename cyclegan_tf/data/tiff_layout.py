@@ -5,6 +5,8 @@ By `tifffile`, of the extra `tiff`. `deep_tiff` reads whole images, `tiff_parts`
 
 import contextlib
 import dataclasses
+import math
+import pathlib
 
 import numpy as np
 
@@ -17,7 +19,7 @@ from cyclegan_tf.data.deep_image import (
     DeepImage,
     straight,
 )
-from cyclegan_tf.errors import InputError
+from cyclegan_tf.errors import DamagedError, InputError
 from cyclegan_tf.extras import required
 
 _ALPHA = PREMULTIPLIED, _ = (1, 2)  # of the tag ExtraSamples
@@ -53,11 +55,11 @@ def decoding(path):
                 f"{path} is compressed in a way that needs another package: pip install "
                 "'cyclegan-tf[tiff]'."
             ) from None
-        raise InputError(f"{path} is damaged and cannot be read: {error}.") from None
+        raise DamagedError(f"{path} is damaged and cannot be read: {error}.") from None
 
 
-class ColorsError(InputError):
-    """A TIFF is of a kind that is not read at its depth."""
+class UnsupportedTiffError(InputError):
+    """A sound TIFF of a kind that is not read at its depth, or not by parts."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -65,77 +67,70 @@ class Layout:
     """The first image of a file, of a pyramid its largest level.
 
     Attributes:
+        path: of the file.
         series: of tifffile.
         rows, columns: as they are stored, before the image is turned upright.
         channels: their number.
         layout: where they are: `"contiguous"`, `"planar"` or `"pages"`.
+        page_numbers: in the series, of the page of each channel or of all of them.
         several: whether there are other pages, such as slices or times.
     """
 
+    path: pathlib.Path
     series: object
     rows: int
     columns: int
     channels: int
     layout: str
+    page_numbers: tuple
     several: bool
 
     @classmethod
-    def of(cls, series, path):
+    def of(cls, series, path, stacks=True):
         """The layout of a series of pages.
 
-        Channels are samples of a page, or pages that the file calls channels or one array. The
-        letters of axes are those of tifffile: S for samples of a page, C for pages that are
-        channels, Q for those of one array without names.
+        Channels are samples of a page; or pages that the file calls channels, or one array, if
+        `stacks`. The letters of axes are those of tifffile: C for channels, Q for an array
+        without names. Axes of one place do not count.
 
         Raises:
-            ColorsError: it is no image of numbers in gray, RGB or plain channels.
+            UnsupportedTiffError: it is no image of numbers in gray, RGB or plain channels.
         """
-        lengths = dict(zip(series.axes, series.shape))
         page = series.keyframe
-        colors = page.photometric in (_WHITE_IS_0, _BLACK_IS_0, _RGB) or (
-            page.photometric == _YCBCR and page.compression == _JPEG
-        )
-        if "Y" not in lengths or "X" not in lengths or not colors or page.imagedepth != 1:
-            raise ColorsError(
-                f"{path} is a TIFF of a kind that is not read at its depth (axes {series.axes}, "
-                f"colors {page.photometric}); save it as gray, RGB or plain channels."
+        _check_colors(page, path, series)
+        of_all = _long(series.axes, series.shape)
+        of_page = _long(page.axes, page.shape)
+        lengths = [length for _, length in of_page]
+        of_pages = of_all[: -len(of_page)]
+        if [length for _, length in of_all[-len(of_page) :]] != lengths:
+            raise UnsupportedTiffError(
+                f"{path} is a TIFF whose pages are not as its description says "
+                f"({series.axes}, {page.axes}); save it anew."
             )
-        if series.dtype.kind not in "iuf":
-            raise ColorsError(f"{path} holds {series.dtype.name} values; expected numbers.")
-        long = {axis: count for axis, count in lengths.items() if axis not in "YX" and count > 1}
-        of_pages = long.get("C", long.get("Q", 1)) if "S" not in long else 1
-        rows, columns = lengths["Y"], lengths["X"]
-        if of_pages > 1:
-            several = set(long) != {"C" if "C" in long else "Q"}
-            return cls(series, rows, columns, of_pages, PAGES, several)
-        separate = page.planarconfig == _SEPARATE and "S" in long
-        layout = PLANAR if separate else CONTIGUOUS
-        several = set(long) - {"S"} != set()
-        return cls(series, rows, columns, long.get("S", 1), layout, several)
+        names = [axis for axis, _ in of_page]
+        rows, columns = (lengths[names.index(axis)] for axis in "YX")
+        samples = [length for axis, length in of_page if axis not in "YX"]
+        letters = [axis for axis, _ in of_pages]
+        named = next((axis for axis in "CQ" if axis in letters and not samples), None)
+        chosen = len(letters) - 1 - letters[::-1].index(named) if named and stacks else None
+        numbers = np.arange(math.prod(length for _, length in of_pages))
+        numbers = numbers.reshape([length for _, length in of_pages])
+        first = tuple(slice(None) if at == chosen else 0 for at in range(len(of_pages)))
+        page_numbers = tuple(np.atleast_1d(numbers[first]).tolist())
+        if len(page_numbers) > 1:
+            layout = PAGES
+        else:
+            layout = PLANAR if samples and names[0] not in "YX" else CONTIGUOUS
+        channels = math.prod(samples) * len(page_numbers)
+        several = len(of_pages) > (chosen is not None)
+        return cls(
+            pathlib.Path(path), series, rows, columns, channels, layout, page_numbers, several
+        )
 
     @property
     def page(self):
         """What all pages of the image have in common."""
         return self.series.keyframe
-
-    @property
-    def pages(self):
-        """Those of the channels, or the one with all of them."""
-        if self.layout != PAGES:
-            return [self.page]
-        axes = [(axis, length) for axis, length in self._all_axes() if axis not in "YX"]
-        numbers = np.arange(np.prod([length for _, length in axes]))
-        numbers = numbers.reshape([length for _, length in axes])
-        of_channels = "C" if "C" in self.series.axes else "Q"
-        for axis, _ in reversed(axes):
-            if axis != of_channels:
-                numbers = numbers.take(0, [each for each, _ in axes].index(axis))
-                axes = [each for each in axes if each[0] != axis]
-        pages = self.series.pages
-        return [pages[number] if number < len(pages) else None for number in numbers]
-
-    def _all_axes(self):
-        return list(zip(self.series.axes, self.series.shape))
 
     @property
     def size(self):
@@ -199,3 +194,21 @@ class Layout:
             return None
         found = tuple(each * per_inch for each in self.page.resolution)
         return found[::-1] if self.orientation in QUARTER_TURNS else found
+
+
+def _check_colors(page, path, series):
+    colors = page.photometric in (_WHITE_IS_0, _BLACK_IS_0, _RGB) or (
+        page.photometric == _YCBCR and page.compression == _JPEG
+    )
+    if not {"Y", "X"} <= set(series.axes) & set(page.axes) or not colors or page.imagedepth != 1:
+        raise UnsupportedTiffError(
+            f"{path} is a TIFF of a kind that is not read at its depth (axes {series.axes}, colors "
+            f"{page.photometric}); save it as gray, RGB or plain channels."
+        )
+    if series.dtype.kind not in "iuf" or not isinstance(page.bitspersample, int):
+        raise UnsupportedTiffError(f"{path} holds {series.dtype.name} values; expected numbers.")
+
+
+def _long(axes, shape):
+    """Rows, columns and those other axes, by letter, that have more than one place."""
+    return [(axis, length) for axis, length in zip(axes, shape) if length > 1 or axis in "YX"]

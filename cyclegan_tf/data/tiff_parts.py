@@ -1,17 +1,19 @@
 """TIFF files of any size, of which parts are decoded."""
 
 import collections
+import functools
 import pathlib
 
 import numpy as np
 
 from cyclegan_tf.data.deep_image import EXCHANGED_AND_FLIPPED, PLANAR, upright
-from cyclegan_tf.data.tiff_layout import ColorsError, Layout, decoding, tifffile
+from cyclegan_tf.data.tiff_layout import Layout, UnsupportedTiffError, decoding, tifffile
 from cyclegan_tf.data.tiff_pyramid import tags_of
-from cyclegan_tf.errors import InputError
+from cyclegan_tf.errors import DamagedError, InputError
 
 _CACHE_BYTES = 2**26
-_LARGEST_SEGMENT = 2**30  # bytes: a strip or tile is read as a whole
+_LARGEST_SEGMENT = 2**30  # bytes: a compressed strip or tile is read as a whole
+_JPEG = (6, 7, 34892, 33007)  # compressions whose pages have tables
 
 
 class TiffImage:
@@ -19,6 +21,8 @@ class TiffImage:
 
     Args:
         path: of the file.
+        is_deep: called with the dtype of the values, says whether pages may be channels; of other
+            files the first page is the image.
 
     Attributes:
         shape: rows, columns and channels of the upright image.
@@ -27,49 +31,54 @@ class TiffImage:
         tags: a `TiffTags`.
 
     Raises:
-        ColorsError: its values are no gray, RGB or plain channels of 8 bits or more.
+        UnsupportedTiffError: its colors are others than gray, RGB and plain channels, or it is
+            laid out so that no parts of it can be found.
         InputError: the file cannot be read, or only as a whole.
     """
 
-    def __init__(self, path):
+    def __init__(self, path, is_deep=lambda dtype: True):
         self.path = pathlib.Path(path)
-        self._segments = collections.OrderedDict()
-        self._cached = 0
         with decoding(self.path):
             self._tiff = tifffile().TiffFile(self.path)
         try:
             with decoding(self.path):
-                self._layout = layout = Layout.of(self._tiff.series[0], self.path)
-                self._page, self._pages = layout.page, layout.pages
-                self._orientation = layout.orientation
-                self.tags = tags_of(layout)
-            self._check()
+                series = self._tiff.series[0]
+                self._layout = Layout.of(series, self.path, stacks=is_deep(series.dtype))
+                self._open()
         except BaseException:
             self.close()
             raise
-        self.dtype = self._page.dtype
+
+    def _open(self):
+        layout = self._layout
+        page = layout.page
+        series = layout.series
+        if (
+            page.bitspersample < 8
+            or series.dtype != page.dtype
+            or series.transform is not None
+            or series.is_multifile
+        ):
+            raise UnsupportedTiffError(f"{self.path} is not read by parts; save it anew.")
+        self._orientation = layout.orientation
+        self._planes = _Planes(self._tiff, layout)
+        self.tags = tags_of(layout)
+        self.dtype = page.dtype
         self.shape = (*layout.size, layout.channels)
         self.described = layout.image(np.empty((0, 0, layout.channels), self.dtype))
 
-    def _check(self):
-        page, layout = self._page, self._layout
-        if page.bitspersample < 8:
-            raise ColorsError(
-                f"{self.path} has {page.bitspersample} bits for a value; save it with 8 or more."
-            )
-        if None in self._pages:
-            raise ColorsError(f"{self.path} lacks pages that it describes; save it anew.")
-        channels = page.samplesperpixel if layout.layout != PLANAR else 1
-        if np.prod(self._segment_shape()) * channels * page.dtype.itemsize > _LARGEST_SEGMENT:
-            raise InputError(
-                f"{self.path} is in one piece of {layout.columns} x {layout.rows} pixels, of "
-                "which no part can be read; save it with tiles."
-            )
-
     def read(self, part):
-        """The spans of rows and columns of the upright image, `(rows, columns, channels)`."""
-        stored = self._layout.meant(self._stored(self._stored_part(part)))
-        return upright(stored, self._orientation)
+        """The spans of rows and columns of the upright image, `(rows, columns, channels)`.
+
+        Raises:
+            DamagedError: the file is damaged there.
+            InputError: it cannot be read.
+        """
+        spans = self._stored_part(part)
+        with decoding(self.path):
+            planes = [plane(spans) for plane in self._planes.readers()]
+        stored = np.concatenate(planes, -1) if len(planes) > 1 else planes[0]
+        return upright(self._layout.meant(stored), self._orientation)
 
     def close(self):
         self._tiff.close()
@@ -84,48 +93,81 @@ class TiffImage:
             for (start, stop), length, is_flipped in zip(spans, lengths, flipped)
         )
 
-    def _stored(self, part):
+
+class _Planes:
+    """Where the values of an opened file lie: planes of one channel each, or one with all.
+
+    Args:
+        tiff: the opened file.
+        layout: its `Layout`.
+    """
+
+    def __init__(self, tiff, layout):
+        self._tiff, self._layout, self._page = tiff, layout, layout.page
+        self._of_page = layout.channels if layout.layout == PLANAR else 1  # planes
+        self._samples = self._page.samplesperpixel if self._of_page == 1 else 1
+        self._is_plain = self._page.is_final
+        self._segments = collections.OrderedDict()
+        self._cached = 0
+        # Of uncompressed images that follow each other, as ImageJ has them, one page tells all.
+        self._offset = layout.series.dataoffset if self._is_plain else None
+        if self._offset is None:
+            self._pages = [layout.series[number] for number in layout.page_numbers]
+            if len(layout.series) <= max(layout.page_numbers) or None in self._pages:
+                raise InputError(f"{layout.path} lacks pages that it describes; save it anew.")
+        segment = np.prod(self._segment_shape()) * self._samples * self._page.dtype.itemsize
+        if segment > _LARGEST_SEGMENT and not self._is_plain:
+            raise InputError(
+                f"{layout.path} is in one compressed piece of {layout.columns} x {layout.rows} "
+                "pixels, of which no part can be read; save it with tiles."
+            )
+
+    def readers(self):
+        """For each plane a function from spans of rows and columns to its values."""
+        read = self._plain if self._is_plain else self._decoded_part
+        return [
+            functools.partial(read, page, plane)
+            for page in range(len(self._layout.page_numbers))
+            for plane in range(self._of_page)
+        ]
+
+    def _plain(self, page, plane, part):
+        """Of an uncompressed plane, which lies in the file as it is in memory."""
+        layout, dtype = self._layout, self._page.dtype.newbyteorder(self._tiff.byteorder)
         (top, bottom), (left, right) = part
-        found = np.zeros((bottom - top, right - left, self._layout.channels), self.dtype)
-        high, wide = self._segment_shape()
-        for plane in self._planes():
-            for row in range(top // high, -(-bottom // high)):
-                for column in range(left // wide, -(-right // wide)):
-                    self._copy((row, column), plane, part, found)
-        return found
+        row = layout.columns * self._samples * dtype.itemsize
+        if self._offset is None:
+            start = self._pages[page].dataoffsets[0]
+        else:
+            start = self._offset + layout.page_numbers[page] * self._page.nbytes
+        start += (plane * layout.rows + top) * row
+        data = self._bytes(start, (bottom - top) * row)
+        values = np.frombuffer(data, dtype).reshape(-1, layout.columns, self._samples)
+        return values[:, left:right].astype(self._page.dtype)
 
-    def _planes(self):
-        """Each plane of one channel: its page and its number there; or all channels at once."""
-        if len(self._pages) > 1:
-            return [(number, number, 0) for number in range(len(self._pages))]
-        if self._layout.layout == PLANAR:
-            return [(number, 0, number) for number in range(self._layout.channels)]
-        return [(None, 0, 0)]
-
-    def _copy(self, place, plane, part, found):
-        """Copies what a segment has of a part into `found`."""
-        channel, *where = plane
-        segment = self._segment(place, *where)
-        if segment is None:  # left out of the file: zeros
-            return
-        size = self._segment_shape()
-        inside, outside = [], []
-        for at, length, count, (start, stop) in zip(place, size, segment.shape, part):
-            first, last = max(start, at * length), min(stop, at * length + count)
-            inside.append(slice(first - at * length, last - at * length))
-            outside.append(slice(first - start, last - start))
-        channels = slice(None) if channel is None else slice(channel, channel + 1)
-        found[(*outside, channels)] = segment[tuple(inside)]
-
-    def _segment(self, place, page, plane):
-        """A decoded strip or tile, `(rows, columns, channels)`; the latest ones are kept."""
+    def _decoded_part(self, page, plane, part):
+        """Of a plane of strips or tiles, of which those are decoded that the part needs."""
+        (top, bottom), (left, right) = part
+        # What is left out of the file has this value.
+        shape = bottom - top, right - left, self._samples
+        found = np.full(shape, self._page.nodata, self._page.dtype)
         high, wide = self._segment_shape()
         across, down = -(-self._layout.columns // wide), -(-self._layout.rows // high)
-        key = page, place[0] * across + place[1] + plane * across * down
+        for row in range(top // high, -(-bottom // high)):
+            for column in range(left // wide, -(-right // wide)):
+                index = (plane * down + row) * across + column
+                segment = self._segment(page, index)
+                if segment is not None:
+                    _copy(segment, (row * high, column * wide), part, found)
+        return found
+
+    def _segment(self, page, index):
+        """A decoded strip or tile, `(rows, columns, channels)`; the latest ones are kept."""
+        key = page, index
         if key in self._segments:
             self._segments.move_to_end(key)
             return self._segments[key]
-        segment = self._decoded(*key)
+        segment = self._decoded(self._pages[page], index)
         self._segments[key] = segment
         self._cached += 0 if segment is None else segment.nbytes
         while self._cached > _CACHE_BYTES and len(self._segments) > 1:
@@ -133,24 +175,39 @@ class TiffImage:
             self._cached -= 0 if oldest is None else oldest.nbytes
         return segment
 
-    def _decoded(self, number, index):
-        page, keyframe = self._pages[number], self._page
-        with decoding(self.path):
-            offset, count = page.dataoffsets[index], page.databytecounts[index]
-            if not count:
-                return None
-            handle = self._tiff.filehandle
-            handle.seek(offset)
-            data = handle.read(count)
-            if len(data) < count:
-                raise InputError(
-                    f"{self.path} is damaged and cannot be read: it ends before its pixels do."
-                )
-            segment, *_ = keyframe.decode(data, index, jpegtables=keyframe.jpegtables)
+    def _decoded(self, page, index):
+        keyframe = self._page
+        offset, count = page.dataoffsets[index], page.databytecounts[index]
+        if not count:
+            return None
+        tables = {}
+        if keyframe.compression in _JPEG:
+            tables = {"jpegtables": page.jpegtables, "jpegheader": keyframe.jpegheader}
+        segment, *_ = keyframe.decode(self._bytes(offset, count), index, **tables)
         return None if segment is None else segment[0]
+
+    def _bytes(self, start, count):
+        handle = self._tiff.filehandle
+        handle.seek(start)
+        data = handle.read(count)
+        if len(data) < count:
+            raise DamagedError(
+                f"{self._layout.path} is damaged and cannot be read: it ends before its pixels do."
+            )
+        return data
 
     def _segment_shape(self):
         page = self._page
         if page.is_tiled:
             return page.tilelength, page.tilewidth
         return min(page.rowsperstrip or page.imagelength, page.imagelength), page.imagewidth
+
+
+def _copy(segment, place, part, found):
+    """Copies what a segment, whose first row and column are `place`, has of a part."""
+    inside, outside = [], []
+    for at, count, (start, stop) in zip(place, segment.shape, part):
+        first, last = max(start, at), min(stop, at + count)
+        inside.append(slice(first - at, last - at))
+        outside.append(slice(first - start, last - start))
+    found[tuple(outside)] = segment[tuple(inside)]

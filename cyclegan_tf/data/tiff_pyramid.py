@@ -10,8 +10,10 @@ import numpy as np
 from cyclegan_tf import files
 from cyclegan_tf.data.deep_image import QUARTER_TURNS
 from cyclegan_tf.data.tiff_layout import tifffile
+from cyclegan_tf.intensity_range import as_type
 
 SUFFIXES = (".tif", ".tiff")
+_UNITS = (1, 2, 3)
 _TILE = 512  # pixels of a tile that is written
 _LEAST_LEVEL = 512  # pixels of the smallest level of a pyramid, along its longer side
 
@@ -42,8 +44,9 @@ def tags_of(layout):
     unit = tags["ResolutionUnit"].value if "ResolutionUnit" in tags else 2  # inches by default
     if layout.orientation in QUARTER_TURNS:
         resolution = resolution[::-1]
-    resolution = resolution if len(resolution) == 2 else None
-    return TiffTags(page.iccprofile, resolution, int(unit), layout.color, layout.alpha)
+    if len(resolution) < 2 or not all(map(all, resolution)) or unit not in _UNITS:
+        return TiffTags(page.iccprofile)
+    return TiffTags(page.iccprofile, resolution, int(unit))
 
 
 def write_pyramid(path, levels, tags=TiffTags()):
@@ -60,7 +63,7 @@ def write_pyramid(path, levels, tags=TiffTags()):
     options = {
         "photometric": "rgb" if color else "minisblack",
         "compression": "zlib",
-        "predictor": largest.dtype.kind in "iu",
+        "predictor": largest.dtype.kind in "iu" and largest.dtype.itemsize <= 4,
         "tile": (_TILE, _TILE),
         "metadata": None,
         "planarconfig": "contig",
@@ -104,13 +107,13 @@ def halve(larger, smaller):
             (2 * start, min(2 * stop, length)) for (start, stop), length in zip(part, larger.shape)
         )
         values = larger.read(above)
-        values = values.astype(np.float64 if larger.dtype.itemsize > 4 else np.float32)
+        precise = larger.dtype.itemsize > (4 if larger.dtype.kind == "f" else 2)
+        values = values.astype(np.float64 if precise else np.float32)
         odd = [(0, length % 2) for length in values.shape[:2]]
         values = np.pad(values, (*odd, (0, 0)), "edge")
         means = (values[::2] + values[1::2]) / 2
         means = (means[:, ::2] + means[:, 1::2]) / 2
-        rounded = np.round(means) if smaller.dtype.kind in "iu" else means
-        smaller.write(part, rounded.astype(smaller.dtype))
+        smaller.write(part, as_type(means, smaller.dtype))
 
 
 def _tiles(level):

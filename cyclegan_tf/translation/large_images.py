@@ -14,8 +14,8 @@ from cyclegan_tf import files
 from cyclegan_tf.data import deep_files, image_files, tiff_pyramid
 from cyclegan_tf.data.tiff_layout import tifffile
 from cyclegan_tf.directions import channels_of, direction_of
-from cyclegan_tf.errors import InputError
-from cyclegan_tf.intensity_range import OfType, ValueRange, sampled
+from cyclegan_tf.errors import DamagedError, InputError
+from cyclegan_tf.intensity_range import OfType, ValueRange
 from cyclegan_tf.translation.deep_translation import (
     Ranges,
     channels_that_decide,
@@ -118,9 +118,9 @@ def check_tiles(model, direction, tiling):
 
 
 def sampled_file(source, channels, deep_for):
-    """What `intensity_range.sampled` takes of an image file that is read by parts."""
+    """Some pixels of an image file that is read by parts; see `intensity_range.sampled`."""
     with ImageParts(source, channels, deep_for) as image:
-        return sampled(image)
+        return image.sampled()
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -152,10 +152,14 @@ class _Plan:
             InputError: before anything is computed, if its values have no range or a result
                 cannot be written.
         """
+        suffix = output.suffix.lower()
+        if output.is_dir():
+            raise InputError(f"{output} is a folder; give the name of a file.")
+        if suffix not in {*image_files.SUFFIXES, *deep_files.WRITTEN}:
+            raise InputError(f"{output} is not written; give a name that ends in .tif.")
         if not image.is_deep:
             ranges = Ranges()
         inputs, outputs, dtype = ranges.of(image, image.path, channels)
-        suffix = output.suffix.lower()
         if suffix in tiff_pyramid.SUFFIXES:
             tifffile()
         elif dtype == np.uint8 and suffix in image_files.SUFFIXES:
@@ -170,7 +174,7 @@ class _Plan:
             )
         # Of a type, all values are in its range.
         of_type = isinstance(ranges.inputs, OfType) and image.usual_range is None
-        outside = 0 if of_type else inputs.share_outside(sampled(image))
+        outside = 0 if of_type else inputs.share_outside(image.sampled())
         note = note_of(image.path, inputs, outside, image.described.several)
         return cls(image, output, channels, inputs, outputs, dtype, note)
 
@@ -188,7 +192,9 @@ class _Plan:
         source = self.image.path
         status = source.stat()
         said = (source.resolve(), status.st_size, status.st_mtime_ns, direction, tiling)
-        said = " ".join(map(str, (*said, self.inputs, self.outputs, self.dtype)))
+        # A range by its parts, whose representations are exact.
+        ranges = (dataclasses.astuple(each) for each in (self.inputs, self.outputs))
+        said = " ".join(map(str, (*said, *ranges, self.dtype)))
         return hashlib.sha256(said.encode()).hexdigest()
 
     def read(self, part):
@@ -219,10 +225,13 @@ def _translate_planned(model, plan, direction, tiling, log):
             raise
         try:
             _run(translation, plan, folder, log)
-        except InputError:  # the image is damaged, so that nothing resumes
-            shutil.rmtree(folder)
-            raise
+        except DamagedError as error:
+            damage = error
+        else:
+            damage = None
     shutil.rmtree(folder)
+    if damage:  # of which nothing resumes
+        raise damage
 
 
 def _run(translation, plan, folder, log):

@@ -2,12 +2,14 @@
 
 import contextlib
 import itertools
+import struct
 
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from cyclegan_tf.data.tiff_layout import ColorsError
+from cyclegan_tf.data import deep_tiff
+from cyclegan_tf.data.tiff_layout import UnsupportedTiffError
 from cyclegan_tf.data.tiff_parts import TiffImage
 from cyclegan_tf.data.tiff_pyramid import TiffTags, halve, lengths_of_levels, write_pyramid
 from cyclegan_tf.errors import InputError
@@ -53,6 +55,95 @@ def test_a_part_is_that_of_the_whole(name, tmp_path):
         for rows, columns in (((0, 150), (0, 170)), ((63, 66), (31, 129)), ((149, 150), (1, 2))):
             expected = values[slice(*rows), slice(*columns)]
             np.testing.assert_array_equal(image.read((rows, columns)), expected)
+
+
+@pytest.mark.parametrize(
+    ("shape", "options"),
+    [
+        ((4, 2, 30, 40), {"metadata": {"axes": "ZCYX"}, "planarconfig": "separate"}),
+        ((7, 30, 40, 5), {"metadata": {"axes": "ZYXC"}, "planarconfig": "contig"}),
+        ((2, 30, 40), {"metadata": {"axes": "CYX"}, "planarconfig": "separate"}),
+        ((30, 40, 5), {"metadata": {"axes": "YXC"}, "planarconfig": "contig"}),
+        ((1, 5, 30, 40), {}),
+        ((5, 1, 30, 40), {"compression": "zlib"}),
+        ((5, 30, 40, 1), {}),
+        ((3, 5, 30, 40), {"compression": "zlib"}),
+        ((3, 5, 30, 40), {"imagej": True, "byteorder": ">", "metadata": {"axes": "ZCYX"}}),
+        ((5, 30, 40), {"byteorder": ">", "rowsperstrip": 7}),
+        ((5, 30, 40), {"byteorder": ">", "rowsperstrip": 7, "compression": "zlib"}),
+    ],
+)
+def test_a_part_is_that_of_the_whole_wherever_channels_are(shape, options, tmp_path):
+    """By the reader of whole images, which for these has tifffile's own array."""
+    path = tmp_path / "image.tif"
+    values = np.random.default_rng(0).integers(0, 2**16, shape, np.uint16)
+    tifffile.imwrite(path, values, photometric="minisblack", **options)
+    image = deep_tiff.read(path)
+    plain = values.reshape([length for length in shape if length > 1])
+    axes = options.get("metadata", {}).get("axes", "")
+    plain = plain[0] if plain.ndim == 4 else plain
+    last_is_channels = axes.endswith("C")
+    expected = plain if last_is_channels else np.moveaxis(plain, 0, -1)
+    np.testing.assert_array_equal(image.values, expected)
+    assert image.several == (len(values.squeeze().shape) == 4)
+    with contextlib.closing(TiffImage(path)) as parts:
+        for rows, columns in (((0, 30), (0, 40)), ((6, 23), (5, 31))):
+            found = parts.read((rows, columns))
+            np.testing.assert_array_equal(found, expected[slice(*rows), slice(*columns)])
+
+
+def test_pages_that_are_described_and_not_there(tmp_path):
+    """As ImageJ writes above 4 GB: one page tells of all, and their values follow its own."""
+    path = tmp_path / "image.tif"
+    values = np.random.default_rng(0).integers(0, 2**16, (3, 30, 40), np.uint16)
+    with tifffile.TiffWriter(path, imagej=True) as writer:
+        writer.write(values, photometric="minisblack", metadata={"axes": "CYX"})
+    content = bytearray(path.read_bytes())
+    with tifffile.TiffFile(path) as file:
+        order, first = file.byteorder, file.pages.first
+        end = first.offset + 2 + 12 * len(first.tags)
+    content[end : end + 4] = struct.pack(f"{order}I", 0)  # where the next page would be
+    path.write_bytes(content)
+    with tifffile.TiffFile(path) as file:
+        assert len(file.pages) == 1
+    with contextlib.closing(TiffImage(path)) as image:
+        np.testing.assert_array_equal(
+            image.read(((0, 30), (7, 9))), np.moveaxis(values, 0, -1)[:, 7:9]
+        )
+
+
+def test_files_with_pages_of_other_files_are_read_as_a_whole(tmp_path):
+    values = np.random.default_rng(0).integers(0, 2**16, (2, 30, 40), np.uint16)
+    names = [f"{number}.ome.tif" for number in range(2)]
+    data = "".join(
+        f'<TiffData FirstC="{n}" IFD="0" PlaneCount="1"><UUID FileName="{name}">urn:uuid:'
+        f"00000000-0000-0000-0000-00000000000{n}</UUID></TiffData>"
+        for n, name in enumerate(names)
+    )
+    for n, name in enumerate(names):
+        description = (
+            '<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" '
+            f'UUID="urn:uuid:00000000-0000-0000-0000-00000000000{n}"><Image ID="Image:0"><Pixels '
+            'ID="Pixels:0" DimensionOrder="XYCZT" Type="uint16" SizeX="40" SizeY="30" SizeC="2" '
+            f'SizeZ="1" SizeT="1"><Channel ID="Channel:0:0"/><Channel ID="Channel:0:1"/>{data}'
+            "</Pixels></Image></OME>"
+        )
+        tifffile.imwrite(tmp_path / name, values[n], description=description, metadata=None)
+    with pytest.raises(UnsupportedTiffError, match="is not read by parts"):
+        TiffImage(tmp_path / names[0])
+    whole = deep_tiff.read(tmp_path / names[0])
+    np.testing.assert_array_equal(whole.values, np.moveaxis(values, 0, -1))
+
+
+def test_what_a_file_leaves_out_has_its_value_of_no_data(tmp_path):
+    path = tmp_path / "sparse.tif"
+    tiles = iter([np.full((16, 16), 5, np.float32), None])
+    tifffile.imwrite(path, tiles, shape=(16, 32), dtype=np.float32, tile=(16, 16),
+                     extratags=[(42113, 2, 0, "-9999", True)])  # fmt: skip
+    with contextlib.closing(TiffImage(path)) as image:
+        found = image.read(((0, 16), (0, 32)))[..., 0]
+    np.testing.assert_array_equal(found, [[5] * 16 + [-9999] * 16] * 16)
+    np.testing.assert_array_equal(found, tifffile.imread(path))
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -142,5 +233,7 @@ def test_files_that_cannot_be_read(tmp_path):
     tifffile.imwrite(tmp_path / "volume.tif", np.zeros((9, 64, 64), np.uint8), volumetric=True,
                      tile=(16, 16, 16))  # fmt: skip
     for name in ("palette", "cmyk", "volume"):
-        with pytest.raises(ColorsError, match="is a TIFF of a kind that is not read at its depth"):
+        with pytest.raises(
+            UnsupportedTiffError, match="is a TIFF of a kind that is not read at its depth"
+        ):
             TiffImage(tmp_path / f"{name}.tif")

@@ -204,14 +204,17 @@ def test_tiles_of_values_of_another_domain(gray, tmp_path):
 
 def test_tiles_of_other_colors_and_of_files_of_8_bits(tmp_path):
     """Palettes and CMYK are converted as without tiles; ranges are not for 8 bits."""
-    for mode in ("P", "CMYK", "RGB"):
-        Image.fromarray(np.uint8(COLOR >> 8)).convert(mode).save(tmp_path / "a.tif")
+    for mode in ("P", "CMYK", "RGB", "LA", "L"):
+        image = Image.fromarray(np.uint8(COLOR >> 8)).convert(mode)
+        stack = {"save_all": True, "append_images": [image] * 2} if mode == "L" else {}
+        image.save(tmp_path / "a.tif", **stack)
         ranges = Ranges(parsed("0:10"))
         for tiling in (None, Tiling(48)):
             output = tmp_path / f"{tiling is None}.png"
             settings = {"ranges": ranges, "tiling": tiling}
             (outcome,), _ = _done(_same(3), tmp_path / "a.tif", output, **settings)
-            assert (outcome.problem, outcome.note) == (None, None)
+            assert outcome.problem is None
+            assert ("several frames" in (outcome.note or "")) == (mode == "L")
         with Image.open(tmp_path / "True.png") as whole, Image.open(tmp_path / "False.png") as by:
             np.testing.assert_array_equal(np.asarray(whole), np.asarray(by))
 

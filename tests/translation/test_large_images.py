@@ -2,6 +2,7 @@
 
 import functools
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
@@ -9,7 +10,9 @@ from tiny import smooth
 
 from cyclegan_tf import Translator, resnet_generator, unet_generator
 from cyclegan_tf.errors import InputError
+from cyclegan_tf.intensity_range import parsed
 from cyclegan_tf.translation import large_images, layer_by_layer, tiles
+from cyclegan_tf.translation.deep_translation import Ranges
 from cyclegan_tf.translation.image_folders import translate
 from cyclegan_tf.translation.large_images import Tiling, tiling_of, translate_file
 
@@ -20,6 +23,13 @@ tifffile = pytest.importorskip("tifffile")
 def model():
     generator = resnet_generator(base_filters=4, blocks=1, initialization="xavier", seed=1)
     return Translator({"ab": generator}, (32, 32, 3))
+
+
+def same(channels):
+    """A model that changes nothing."""
+    image = keras.Input((None, None, channels))
+    network = keras.Model(image, keras.layers.Identity()(image))
+    return Translator({"ab": network}, (None, None, channels))
 
 
 def photograph():
@@ -56,6 +66,22 @@ def test_values_of_16_bits_are_not_rounded_to_8(tmp_path):
     expected = model().translate(np.float32(values / 32767.5 - 1))
     np.testing.assert_allclose(found / 32767.5 - 1, expected, rtol=0, atol=2e-4)
     assert len(np.unique(found)) > 256
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint64, np.uint32, np.float64])
+def test_levels_of_large_numbers(dtype, tmp_path):
+    """Those that no float32 holds stay, in smaller levels too."""
+    dtype = np.dtype(dtype)
+    top = np.iinfo(dtype).max if dtype.kind in "iu" else 2.0**53 + 2
+    values = np.full((600, 40), top, dtype)
+    tifffile.imwrite(tmp_path / "a.tif", values)
+    ranges = Ranges(parsed(f"0:{float(top)}"))
+    translate_file(
+        same(1), tmp_path / "a.tif", tmp_path / "b.tif", tiling=Tiling(512), ranges=ranges
+    )
+    with tifffile.TiffFile(tmp_path / "b.tif") as file:
+        for level in file.series[0].levels:
+            np.testing.assert_allclose(level.asarray().astype(float), float(top), rtol=1e-7)
 
 
 def test_other_formats_are_translated_by_tiles_too(tmp_path):
@@ -98,7 +124,7 @@ def test_a_stopped_translation_goes_on(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        (np.zeros((60, 60, 5), np.uint8), "has 5 channels; expected 3"),
+        (np.zeros((60, 60, 5), np.uint16), "has 5 channels; expected 3"),
         (np.zeros((60, 60, 3), np.float32), "holds float32 values, whose range it does not say"),
     ],
 )
