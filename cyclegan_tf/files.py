@@ -161,7 +161,7 @@ def check_folder(path):
     for place in (path, *path.parents):
         if place.is_dir():
             return
-        if place.exists():
+        if place.exists() and not place.is_dir():  # another thread may just have made it
             raise InputError(f"{place} is a file; expected a folder (to write to {path}).")
 
 

@@ -127,3 +127,19 @@ def test_the_checksum_of_a_file(tmp_path):
         files.sha256_of(tmp_path / "none")
     with pytest.raises(InputError, match="cannot be read: Is a directory"):
         files.sha256_of(tmp_path)
+
+
+def test_a_folder_that_another_thread_makes_meanwhile(tmp_path, monkeypatch):
+    """It is made between the question whether it is a folder and whether it is anything."""
+    place, is_dir = tmp_path / "sub", pathlib.Path.is_dir
+
+    def made_afterwards(path):
+        found = is_dir(path)
+        if path == place and not found:
+            os.mkdir(path)
+        return found
+
+    monkeypatch.setattr(pathlib.Path, "is_dir", made_afterwards)
+    files.make_folder(place)
+    monkeypatch.undo()
+    assert place.is_dir()
