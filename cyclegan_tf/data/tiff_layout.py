@@ -102,7 +102,11 @@ class Layout:
         of_page = _long(page.axes, page.shape)
         lengths = [length for _, length in of_page]
         of_pages = of_all[: -len(of_page)]
-        if [length for _, length in of_all[-len(of_page) :]] != lengths:
+        last = of_all[-len(of_page) :]
+        # Some files describe axes of pages between rows and columns, such as YXC.
+        if [length for _, length in last] != lengths or not {"Y", "X"} <= {
+            axis for axis, _ in last
+        }:
             raise UnsupportedTiffError(
                 f"{path} is a TIFF whose pages are not as its description says "
                 f"({series.axes}, {page.axes}); save it anew."

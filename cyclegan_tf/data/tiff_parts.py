@@ -178,7 +178,7 @@ class _Planes:
     def _decoded(self, page, index):
         keyframe = self._page
         offset, count = page.dataoffsets[index], page.databytecounts[index]
-        if not count:
+        if not count or not offset:  # left out
             return None
         tables = {}
         if keyframe.compression in _JPEG:

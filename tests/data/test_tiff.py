@@ -112,6 +112,16 @@ def test_pages_that_are_described_and_not_there(tmp_path):
         )
 
 
+def test_rows_that_are_pages_are_refused(tmp_path):
+    """tifffile writes a page for each row if it is not told where channels are."""
+    path = tmp_path / "image.tif"
+    values = np.zeros((30, 40, 5), np.uint16)
+    tifffile.imwrite(path, values, photometric="minisblack", metadata={"axes": "YXC"})
+    for read in (TiffImage, deep_tiff.read):
+        with pytest.raises(UnsupportedTiffError, match="not as its description says"):
+            read(path)
+
+
 def test_files_with_pages_of_other_files_are_read_as_a_whole(tmp_path):
     values = np.random.default_rng(0).integers(0, 2**16, (2, 30, 40), np.uint16)
     names = [f"{number}.ome.tif" for number in range(2)]
