@@ -79,24 +79,35 @@ def _opened(path):
 
 def _values(layout):
     """`(height, width, channels)`; of axes that are no channels the first place."""
-    series, numbers = layout.series, list(layout.page_numbers)
-    shape = layout.rows, layout.columns
+    series, shape = layout.series, (layout.rows, layout.columns)
+    if layout.page_numbers is None:
+        return _by_letters(layout)
     if layout.layout == PAGES:
+        if series.dataoffset is None:
+            layout.pages()  # tifffile has zeros for what is not there
+        numbers = list(layout.page_numbers)
         return np.moveaxis(series.asarray().reshape(-1, *shape)[numbers], 0, -1)
     # Of several pages the others need not be decoded.
-    page = series[numbers[0]] if layout.several else series
-    if page is None:
-        raise DamagedError(f"{layout.path} is damaged and cannot be read: a page is missing.")
-    values = page.asarray()
+    values = (layout.pages()[0] if layout.several else series).asarray()
     if layout.layout == PLANAR:
         return np.moveaxis(values.reshape(-1, *shape), 0, -1)
     return values.reshape(*shape, -1)
 
 
+def _by_letters(layout):
+    """The same of an array whose pages are no planes of it."""
+    axes = layout.series.axes
+    places = [axes.rindex(axis) for axis in ("Y", "X", layout.channel_axis) if axis]
+    values = layout.series.asarray()
+    values = values[tuple(slice(None) if at in places else 0 for at in range(len(axes)))]
+    values = values.transpose([sorted(places).index(at) for at in places])
+    return values.reshape(layout.rows, layout.columns, -1)
+
+
 def _check_whole(layout, path):
     """Raises a `DamagedError` if data that the tags name lie behind the end of the file."""
     series = layout.series
-    only_first = layout.several and layout.layout != PAGES
+    only_first = layout.several and layout.layout != PAGES and layout.page_numbers is not None
     for page in series.pages[: 1 if only_first else None]:
         if page is None:
             continue

@@ -25,6 +25,7 @@ from cyclegan_tf.extras import required
 _ALPHA = PREMULTIPLIED, _ = (1, 2)  # of the tag ExtraSamples
 _PER_INCH = {2: 1, 3: 2.54}  # from a resolution by its unit: inch or centimeter
 _WHITE_IS_0, _BLACK_IS_0, _RGB, _YCBCR = 0, 1, 2, 6  # photometric interpretations
+_CHANNELS = "CSQ"  # letters of axes, the surest first
 _JPEG = 7  # a compression, of which decoding makes RGB
 _SEPARATE = 2  # planar configuration
 
@@ -72,8 +73,10 @@ class Layout:
         rows, columns: as they are stored, before the image is turned upright.
         channels: their number.
         layout: where they are: `"contiguous"`, `"planar"` or `"pages"`.
-        page_numbers: in the series, of the page of each channel or of all of them.
-        several: whether there are other pages, such as slices or times.
+        page_numbers: in the series, of the page of each channel or of all of them; `None` if pages
+            are no planes of the image, such as a page for each of its rows.
+        several: whether there are other images, such as slices or times.
+        channel_axis: the letter of the axis of channels, where `page_numbers` is `None`.
     """
 
     path: pathlib.Path
@@ -82,16 +85,17 @@ class Layout:
     columns: int
     channels: int
     layout: str
-    page_numbers: tuple
+    page_numbers: tuple | None
     several: bool
+    channel_axis: str | None = None
 
     @classmethod
     def of(cls, series, path, stacks=True):
         """The layout of a series of pages.
 
         Channels are samples of a page; or pages that the file calls channels, or one array, if
-        `stacks`. The letters of axes are those of tifffile: C for channels, Q for an array
-        without names. Axes of one place do not count.
+        `stacks`. The letters of axes are those of tifffile: C for channels, S for samples, Q for
+        an array without names. Axes of one place do not count.
 
         Raises:
             UnsupportedTiffError: it is no image of numbers in gray, RGB or plain channels.
@@ -100,22 +104,15 @@ class Layout:
         _check_colors(page, path, series)
         of_all = _long(series.axes, series.shape)
         of_page = _long(page.axes, page.shape)
-        lengths = [length for _, length in of_page]
         of_pages = of_all[: -len(of_page)]
-        last = of_all[-len(of_page) :]
-        # Some files describe axes of pages between rows and columns, such as YXC.
-        if [length for _, length in last] != lengths or not {"Y", "X"} <= {
-            axis for axis, _ in last
-        }:
-            raise UnsupportedTiffError(
-                f"{path} is a TIFF whose pages are not as its description says "
-                f"({series.axes}, {page.axes}); save it anew."
-            )
+        if _planes(of_all[-len(of_page) :]) != _planes(of_page):
+            return cls._of_letters(series, path, of_all)
+        lengths = [length for _, length in of_page]
         names = [axis for axis, _ in of_page]
         rows, columns = (lengths[names.index(axis)] for axis in "YX")
         samples = [length for axis, length in of_page if axis not in "YX"]
         letters = [axis for axis, _ in of_pages]
-        named = next((axis for axis in "CQ" if axis in letters and not samples), None)
+        named = next((axis for axis in _CHANNELS if axis in letters and not samples), None)
         chosen = len(letters) - 1 - letters[::-1].index(named) if named and stacks else None
         numbers = np.arange(math.prod(length for _, length in of_pages))
         numbers = numbers.reshape([length for _, length in of_pages])
@@ -131,10 +128,41 @@ class Layout:
             pathlib.Path(path), series, rows, columns, channels, layout, page_numbers, several
         )
 
+    @classmethod
+    def _of_letters(cls, series, path, axes):
+        """The layout of an array whose pages are no planes of it, by the letters of its axes."""
+        lengths = dict(axes)
+        other = [axis for axis in lengths if axis not in "YX"]
+        named = next((axis for axis in _CHANNELS if axis in other), None)
+        is_last = named is not None and axes[-1][0] == named
+        return cls(
+            pathlib.Path(path),
+            series,
+            lengths["Y"],
+            lengths["X"],
+            lengths.get(named, 1),
+            CONTIGUOUS if is_last or named is None else PAGES,
+            None,
+            len(other) > (named is not None),
+            named,
+        )
+
     @property
     def page(self):
         """What all pages of the image have in common."""
         return self.series.keyframe
+
+    def pages(self):
+        """The pages of `page_numbers`.
+
+        Raises:
+            DamagedError: the file lacks one of them.
+        """
+        count = len(self.series)
+        found = [self.series[each] if each < count else None for each in self.page_numbers]
+        if None in found:
+            raise DamagedError(f"{self.path} lacks pages that it describes; save it anew.")
+        return found
 
     @property
     def size(self):
@@ -211,6 +239,11 @@ def _check_colors(page, path, series):
         )
     if series.dtype.kind not in "iuf" or not isinstance(page.bitspersample, int):
         raise UnsupportedTiffError(f"{path} holds {series.dtype.name} values; expected numbers.")
+
+
+def _planes(axes):
+    """Lengths of axes, and which of them are rows and columns."""
+    return [(axis if axis in "YX" else None, length) for axis, length in axes]
 
 
 def _long(axes, shape):

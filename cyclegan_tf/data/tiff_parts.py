@@ -58,6 +58,7 @@ class TiffImage:
             or series.dtype != page.dtype
             or series.transform is not None
             or series.is_multifile
+            or layout.page_numbers is None
         ):
             raise UnsupportedTiffError(f"{self.path} is not read by parts; save it anew.")
         self._orientation = layout.orientation
@@ -112,9 +113,7 @@ class _Planes:
         # Of uncompressed images that follow each other, as ImageJ has them, one page tells all.
         self._offset = layout.series.dataoffset if self._is_plain else None
         if self._offset is None:
-            self._pages = [layout.series[number] for number in layout.page_numbers]
-            if len(layout.series) <= max(layout.page_numbers) or None in self._pages:
-                raise InputError(f"{layout.path} lacks pages that it describes; save it anew.")
+            self._pages = layout.pages()
         segment = np.prod(self._segment_shape()) * self._samples * self._page.dtype.itemsize
         if segment > _LARGEST_SEGMENT and not self._is_plain:
             raise InputError(
@@ -135,15 +134,22 @@ class _Planes:
         """Of an uncompressed plane, which lies in the file as it is in memory."""
         layout, dtype = self._layout, self._page.dtype.newbyteorder(self._tiff.byteorder)
         (top, bottom), (left, right) = part
-        row = layout.columns * self._samples * dtype.itemsize
+        pixel = self._samples * dtype.itemsize
         if self._offset is None:
             start = self._pages[page].dataoffsets[0]
         else:
             start = self._offset + layout.page_numbers[page] * self._page.nbytes
-        start += (plane * layout.rows + top) * row
-        data = self._bytes(start, (bottom - top) * row)
-        values = np.frombuffer(data, dtype).reshape(-1, layout.columns, self._samples)
-        return values[:, left:right].astype(self._page.dtype)
+        start += (plane * layout.rows + top) * layout.columns * pixel
+        if (left, right) == (0, layout.columns):
+            data = self._bytes(start, (bottom - top) * layout.columns * pixel)
+        else:  # row by row, so that memory does not grow with the width
+            firsts = (start + (row * layout.columns + left) * pixel for row in range(bottom - top))
+            data = b"".join(self._bytes(first, (right - left) * pixel) for first in firsts)
+        return (
+            np.frombuffer(data, dtype)
+            .reshape(bottom - top, right - left, self._samples)
+            .astype(self._page.dtype)
+        )
 
     def _decoded_part(self, page, plane, part):
         """Of a plane of strips or tiles, of which those are decoded that the part needs."""

@@ -12,7 +12,7 @@ from cyclegan_tf.data import deep_tiff
 from cyclegan_tf.data.tiff_layout import UnsupportedTiffError
 from cyclegan_tf.data.tiff_parts import TiffImage
 from cyclegan_tf.data.tiff_pyramid import TiffTags, halve, lengths_of_levels, write_pyramid
-from cyclegan_tf.errors import InputError
+from cyclegan_tf.errors import DamagedError, InputError
 
 tifffile = pytest.importorskip("tifffile")
 
@@ -112,14 +112,94 @@ def test_pages_that_are_described_and_not_there(tmp_path):
         )
 
 
-def test_rows_that_are_pages_are_refused(tmp_path):
+@pytest.mark.parametrize(
+    ("shape", "axes"),
+    [
+        ((30, 40, 5), "YXC"),
+        ((30, 5, 40), "YCX"),
+        ((5, 40, 30), "CXY"),
+        ((3, 30, 40, 5), "TYXC"),
+        ((3, 40, 30), "TXY"),
+    ],
+)
+def test_pages_that_are_no_planes_are_read_as_a_whole(shape, axes, tmp_path):
     """tifffile writes a page for each row if it is not told where channels are."""
     path = tmp_path / "image.tif"
-    values = np.zeros((30, 40, 5), np.uint16)
-    tifffile.imwrite(path, values, photometric="minisblack", metadata={"axes": "YXC"})
+    values = np.random.default_rng(0).integers(0, 2**16, shape, np.uint16)
+    tifffile.imwrite(path, values, photometric="minisblack", metadata={"axes": axes})
+    with pytest.raises(UnsupportedTiffError, match="is not read by parts"):
+        TiffImage(path)
+    image = deep_tiff.read(path)
+    letters = axes.replace("T", "")
+    first = values[0] if "T" in axes else values
+    to = "YXC" if "C" in axes else "YX"
+    expected = np.einsum(f"{letters}->{to}", first).reshape(30, 40, -1)
+    np.testing.assert_array_equal(image.values, expected)
+    assert image.several == ("T" in axes)
+
+
+@pytest.mark.parametrize("axes", ["SYX", "TSYX"])
+def test_samples_that_are_pages(axes, tmp_path):
+    path = tmp_path / "image.tif"
+    shape = (2, 3, 30, 40)[-len(axes) :]
+    values = np.random.default_rng(0).integers(0, 2**16, shape, np.uint16)
+    with tifffile.TiffWriter(path) as writer:
+        writer.write(values, photometric="minisblack", metadata={"axes": axes})
+    expected = np.moveaxis(values.reshape(-1, 3, 30, 40)[0], 0, -1)
+    np.testing.assert_array_equal(deep_tiff.read(path).values, expected)
+    with contextlib.closing(TiffImage(path)) as image:
+        np.testing.assert_array_equal(image.read(((0, 30), (0, 40))), expected)
+
+
+def ome(folder, pages, channels, compression):
+    """An OME file whose description says which page is which of three channels."""
+    places = "".join(
+        f'<TiffData FirstC="{channel}" IFD="{page}" PlaneCount="1"/>'
+        for page, channel in enumerate(channels)
+    )
+    description = (
+        '<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06">'
+        '<Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYCZT" Type="uint16" '
+        'SizeX="40" SizeY="30" SizeC="3" SizeZ="1" SizeT="1"><Channel ID="Channel:0:0"/>'
+        f"{places}</Pixels></Image></OME>"
+    )
+    path = folder / "image.ome.tif"
+    with tifffile.TiffWriter(path) as writer:
+        for page in pages:
+            writer.write(page, description=description, metadata=None, compression=compression)
+            description = None
+    return path
+
+
+def test_a_plane_that_a_description_names_and_the_file_lacks(tmp_path):
+    values = np.ones((2, 30, 40), np.uint16)
+    path = ome(tmp_path, values, channels=[0, 2], compression="zlib")
     for read in (TiffImage, deep_tiff.read):
-        with pytest.raises(UnsupportedTiffError, match="not as its description says"):
+        with pytest.raises(DamagedError, match="lacks pages that it describes"):
             read(path)
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_pages_in_another_order_than_channels(compression, tmp_path):
+    """As OME files may have them: the first page is the last channel."""
+    values = np.random.default_rng(0).integers(0, 2**16, (3, 30, 40), np.uint16)
+    path = ome(tmp_path, values, channels=[2, 0, 1], compression=compression)
+    expected = np.moveaxis(values[[1, 2, 0]], 0, -1)
+    np.testing.assert_array_equal(deep_tiff.read(path).values, expected)
+    with contextlib.closing(TiffImage(path)) as image:
+        np.testing.assert_array_equal(image.read(((0, 30), (0, 40))), expected)
+
+
+def test_parts_of_jpeg_whose_tables_are_apart(tmp_path):
+    """As scanners of slides write: what all tiles have in common is in a tag of the page."""
+    path = tmp_path / "slide.tif"
+    values = np.uint8(np.indices((64, 96)).sum(0)[..., None] + [0, 20, 40])
+    Image.fromarray(values).save(path, compression="jpeg", quality=90, tiffinfo={278: 16})
+    with tifffile.TiffFile(path) as file:
+        assert file.pages.first.jpegtables
+        expected = file.asarray()
+    with contextlib.closing(TiffImage(path)) as image:
+        np.testing.assert_array_equal(image.read(((17, 60), (5, 90))), expected[17:60, 5:90])
 
 
 def test_files_with_pages_of_other_files_are_read_as_a_whole(tmp_path):
