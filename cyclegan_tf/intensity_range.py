@@ -60,12 +60,20 @@ class ValueRange:
                 f"{len(self.low)}: {self}; give one LOW:HIGH for all (--value-range)."
             )
 
-    def to_floats(self, values):
-        """float32 in [-1, 1] from values `(…, channels)`; those outside the range are clipped."""
+    def to_floats(self, values, no_data=None, clip=True):
+        """float32 in [-1, 1] from values `(…, channels)`.
+
+        Args:
+            values: to map.
+            no_data: the value that stands for none, if there is one; it becomes -1.
+            clip: whether those outside the range become -1 or 1, instead of going beyond.
+        """
         import numpy as np
 
         low, high = (np.asarray(each, np.float64) for each in (self.low, self.high))
-        return np.float32(np.clip(2 * (values - low) / (high - low) - 1, -1, 1))
+        floats = 2 * (values - low) / (high - low) - 1
+        floats = np.float32(np.clip(floats, -1, 1) if clip else floats)
+        return floats if no_data is None else np.where(is_missing(values, no_data), -1, floats)
 
     def to_values(self, images, dtype):
         """The way back, from [-1, 1] to values of a dtype; integers are rounded."""
@@ -75,12 +83,13 @@ class ValueRange:
         values = low + (np.clip(np.float64(images), -1, 1) + 1) / 2 * (high - low)
         return as_type(values, dtype)
 
-    def share_outside(self, values):
+    def share_outside(self, values, no_data=None):
         """The share of values `(…, channels)` that `to_floats` clips."""
         import numpy as np
 
         low, high = (np.asarray(each, np.float64) for each in (self.low, self.high))
-        return float(np.mean((values < low) | (values > high)))
+        outside = (values < low) | (values > high)
+        return float(np.mean(outside if no_data is None else outside & (values != no_data)))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,11 +127,15 @@ class Percentiles:
     def measured(self, samples):
         """The `ValueRange` of what `sampled` took of several images.
 
-        A channel that has one value everywhere becomes -1.
+        A channel that has one value everywhere, or none, becomes -1.
         """
         import numpy as np
 
-        low, high = np.percentile(np.concatenate(samples), (self.low, self.high), axis=0)
+        found = np.concatenate(samples)
+        missing = np.isnan(found)
+        found[:, missing.all(0)] = 0
+        percentile = np.nanpercentile if missing.any() else np.percentile  # which is faster
+        low, high = percentile(found, (self.low, self.high), axis=0)
         return _range(low, np.where(high > low, high, low + 1))
 
 
@@ -200,11 +213,20 @@ def as_type(values, dtype):
     return np.clip(np.round(values), limits.min, most).astype(dtype)
 
 
+def is_missing(values, no_data):
+    """Which values are the one that stands for none, which may be NaN; none without it."""
+    import numpy as np
+
+    if no_data is None:
+        return np.zeros(np.shape(values), bool)
+    return np.isnan(values) if np.isnan(no_data) else values == no_data
+
+
 def sampled(image):
-    """Pixels of an image, float64 `(count, channels)`, evenly spread.
+    """Pixels of an image, float64 `(count, channels)`, evenly spread; NaN where it has no data.
 
     Args:
-        image: has `shape` and `read(part)`, by which it is read.
+        image: has `shape`, `no_data` and `read(part)`, by which it is read.
     """
     import numpy as np
 
@@ -214,8 +236,8 @@ def sampled(image):
         _spans(length, step, least) for length, least in ((height, 512), (width, 4096))
     )
     parts = (image.read((row, column)) for row in rows for column in columns)
-    found = [part[::step, ::step].reshape(-1, channels) for part in parts]
-    return np.concatenate(found).astype("float64")
+    found = np.concatenate([part[::step, ::step].reshape(-1, channels) for part in parts])
+    return np.where(is_missing(found, image.no_data), np.nan, found.astype("float64"))
 
 
 def _spans(length, step, least):

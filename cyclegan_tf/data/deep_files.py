@@ -4,6 +4,7 @@ A file's kind is what its first bytes say, whatever its name.
 """
 
 import contextlib
+import dataclasses
 import os
 import stat
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from cyclegan_tf import files
 from cyclegan_tf.data import deep_arrays, deep_png, deep_tiff, dicom, image_files
+from cyclegan_tf.data.deep_image import no_data_of, with_no_data
 from cyclegan_tf.errors import DamagedError, InputError
 from cyclegan_tf.intensity_range import MOST_IMAGES, full_range
 
@@ -84,16 +86,26 @@ def read(path, channels, deep_for=None):
     header(path, wanted)  # which is cheap, and refuses what is too large
     with _said(path):
         image = _kind(path, wanted).read(path)
-    check_finite(image.values, path)
+    check_finite(image, path)
     return image.with_channels(channels, path)
 
 
-def check_finite(values, path):
-    """Raises a `DamagedError` for floats that are no numbers."""
-    if values.dtype.kind == "f" and not (finite := np.isfinite(values)).all():
+def check_finite(image, path):
+    """Raises a `DamagedError` for floats of a `DeepImage` that are no numbers.
+
+    NaN may be its value of no data.
+    """
+    values = image.values
+    if values.dtype.kind != "f":
+        return
+    fine = np.isfinite(values)
+    if image.no_data is not None and np.isnan(image.no_data):
+        fine |= np.isnan(values)
+    if not fine.all():
         raise DamagedError(
-            f"{path} has values that are not finite: NaN or infinite are {(~finite).sum():,} of "
-            f"{finite.size:,}. Replace them, as by numpy.nan_to_num."
+            f"{path} has values that are not finite: NaN or infinite are {(~fine).sum():,} of the "
+            f"{fine.size:,} that were looked at. Replace them, as by numpy.nan_to_num; in a TIFF "
+            "the tag GDAL_NODATA may say that NaN is no data."
         )
 
 
@@ -104,7 +116,7 @@ def is_tiff(path):
     return beginning.startswith(deep_tiff.SIGNATURES) and not is_dicom
 
 
-def write(path, images, outputs, dtype, like):
+def write(path, images, outputs, dtype, like, missing=None):
     """Writes floats in [-1, 1] as values of a range, in the format that the name says.
 
     Args:
@@ -113,10 +125,14 @@ def write(path, images, outputs, dtype, like):
         outputs: the `ValueRange` of the values.
         dtype: of the values. A PNG has 8 or 16 bits: for another dtype the range becomes that
             of 16 bits, by `written_as`.
-        like: a `DeepImage` whose layout, profile and resolution are kept.
+        like: a `DeepImage` whose layout, profile, resolution and place on Earth are kept.
+        missing: which values of the original are those of no data, `(height, width, channels)`.
     """
     outputs, dtype = written_as(path, outputs, dtype)
-    WRITTEN[path.suffix.lower()].write(path, outputs.to_values(images, dtype), like)
+    no_data = no_data_of(dtype, like.no_data)
+    values = with_no_data(outputs.to_values(images, dtype), missing, no_data)
+    like = dataclasses.replace(like, no_data=no_data)
+    WRITTEN[path.suffix.lower()].write(path, values, like)
 
 
 def written_as(path, outputs, dtype):

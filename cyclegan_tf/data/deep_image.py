@@ -22,6 +22,7 @@ EXCHANGED_AND_FLIPPED = {
     8: (True, False, True),
 }
 
+_MANY = 64  # channels
 _LUMA = (0.299, 0.587, 0.114)  # of red, green and blue, ITU-R BT.601, as Pillow has it
 
 
@@ -65,6 +66,9 @@ class DeepImage:
         profile: an ICC profile, or `None`.
         resolution: pixels an inch, across and down, or `None`.
         several: whether there are more frames or pages.
+        no_data: the value that stands for none, as in satellite scenes; it may be NaN, or `None`.
+        georeference: tags of TIFF that say where on Earth the pixels are, as `extratags` of
+            tifffile.
     """
 
     values: np.ndarray
@@ -77,6 +81,8 @@ class DeepImage:
     profile: bytes | None = None
     resolution: tuple[float, float] | None = None
     several: bool = False
+    no_data: float | None = None
+    georeference: tuple = ()
 
     @property
     def shape(self):
@@ -133,11 +139,45 @@ class DeepImage:
 
 def check_channels(found, expected, name):
     """Raises an `InputError` if a file has another number of channels than a network takes."""
-    if found != expected:
-        raise InputError(
-            f"{name} has {found} {'channel' if found == 1 else 'channels'}; expected {expected}. "
-            "Choose the channels, and write them to files of their own."
-        )
+    if found == expected:
+        return
+    todo = "Choose the channels, and write them to files of their own."
+    if found > _MANY:  # such as rows that tifffile took for pages
+        todo = "If they are its rows, save it anew, with planarconfig='contig' of tifffile."
+    raise InputError(
+        f"{name} has {found} {'channel' if found == 1 else 'channels'}; expected {expected}. {todo}"
+    )
+
+
+def with_no_data(values, missing, no_data):
+    """Results whose pixels have no data where the originals have none in any channel.
+
+    Args:
+        values: `(…, channels)`. Others that happen to be `no_data` become the next one, as GDAL
+            has it.
+        missing: which values of the originals are missing, `(…, channels)`.
+        no_data: the value that stands for none; `None` leaves all values.
+    """
+    if no_data is None:
+        return values
+    none = values.dtype.type(no_data)
+    values = np.where(values == none, _next(none), values)
+    return np.where(missing.all(-1, keepdims=True), none, values)
+
+
+def _next(value):
+    if value.dtype.kind == "f":
+        return np.nextafter(value, value.dtype.type(np.inf))
+    return value - 1 if value == np.iinfo(value.dtype).max else value + 1
+
+
+def no_data_of(dtype, no_data):
+    """The value that stands for none, if values of a dtype can be it; else `None`."""
+    if no_data is None or dtype.kind == "f":
+        return no_data
+    limits = np.iinfo(dtype)
+    is_one = no_data == np.round(no_data) and limits.min <= no_data <= limits.max  # not NaN
+    return int(no_data) if is_one else None
 
 
 def top_of(dtype):

@@ -69,6 +69,6 @@ def deep_source(name, names, paths, sizes, channels, rule):
         if not deep[number]:
             return np.float32(to_float(image_files.read(path, channels, size)))
         image = deep_files.read(path, channels)
-        return rule.of(image, path).to_floats(image.values)
+        return rule.of(image, path).to_floats(image.values, image.no_data)
 
     return Source(name, load, sizes, names, Depth(deep_paths, channels, rule))

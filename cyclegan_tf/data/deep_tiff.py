@@ -6,7 +6,7 @@ import numpy as np
 from PIL.TiffImagePlugin import TiffImageFile
 
 from cyclegan_tf.data.deep_image import CONTIGUOUS, PAGES, PLANAR, Header, upright
-from cyclegan_tf.data.tiff_layout import Layout, decoding, tifffile
+from cyclegan_tf.data.tiff_layout import Layout, decoding, extra_tags, tifffile
 from cyclegan_tf.errors import DamagedError
 
 # Of TIFF and BigTIFF, in both byte orders.
@@ -48,7 +48,11 @@ def write(path, values, like):
     """Writes values `(height, width, channels)` of any dtype, laid out as in `like`."""
     channels = values.shape[-1]
     color = like.color and channels in (3, 4)
-    settings = {"photometric": "rgb" if color else "minisblack", "metadata": None}
+    settings = {
+        "photometric": "rgb" if color else "minisblack",
+        "metadata": None,
+        "extratags": extra_tags(like.georeference, like.no_data),
+    }
     if channels == 1:
         values = values[..., 0]
     elif like.layout == CONTIGUOUS:

@@ -27,6 +27,9 @@ _PER_INCH = {2: 1, 3: 2.54}  # from a resolution by its unit: inch or centimeter
 _WHITE_IS_0, _BLACK_IS_0, _RGB, _YCBCR = 0, 1, 2, 6  # photometric interpretations
 _CHANNELS = "CSQ"  # letters of axes, the surest first
 _JPEG = 7  # a compression, of which decoding makes RGB
+_NO_DATA = 42113  # a tag of GDAL
+# Tags of GeoTIFF, and of the rational polynomials of satellites.
+_GEOREFERENCE = (33550, 33922, 34264, 34735, 34736, 34737, 50844)
 _SEPARATE = 2  # planar configuration
 
 
@@ -217,7 +220,25 @@ class Layout:
             profile=self.page.iccprofile,
             resolution=self._resolution(),
             several=self.several,
+            no_data=self.no_data,
+            georeference=self.georeference,
         )
+
+    @property
+    def no_data(self):
+        """The value that stands for none, or `None`."""
+        tag = self.page.tags.get(_NO_DATA)
+        with contextlib.suppress(ValueError):
+            return float(tag.value) if tag else None
+        return None  # of a text that is no number
+
+    @property
+    def georeference(self):
+        """See `DeepImage`; those of images that are stored turned are not known."""
+        if self.orientation != 1:
+            return ()
+        tags = filter(None, map(self.page.tags.get, _GEOREFERENCE))
+        return tuple((tag.code, int(tag.dtype), tag.count, tag.value, True) for tag in tags)
 
     def _resolution(self):
         """Pixels an inch of the upright image, across and down; `None` if the file has none."""
@@ -226,6 +247,12 @@ class Layout:
             return None
         found = tuple(each * per_inch for each in self.page.resolution)
         return found[::-1] if self.orientation in QUARTER_TURNS else found
+
+
+def extra_tags(georeference, no_data):
+    """The `extratags` of tifffile for a file with these; `no_data` may be `None`."""
+    text = [] if no_data is None else [(_NO_DATA, 2, 0, f"{no_data:.17g}", True)]
+    return [*georeference, *text]
 
 
 def _check_colors(page, path, series):

@@ -9,7 +9,7 @@ import numpy as np
 
 from cyclegan_tf import files
 from cyclegan_tf.data.deep_image import QUARTER_TURNS
-from cyclegan_tf.data.tiff_layout import tifffile
+from cyclegan_tf.data.tiff_layout import extra_tags, tifffile
 from cyclegan_tf.intensity_range import as_type
 
 SUFFIXES = (".tif", ".tiff")
@@ -28,6 +28,7 @@ class TiffTags:
         unit: of the resolution, as TIFF numbers it: 1 none, 2 inches, 3 centimeters.
         color: whether three or four channels begin with red, green and blue.
         alpha: whether the fourth is opacity.
+        no_data, georeference: as of a `DeepImage`.
     """
 
     icc_profile: bytes | None = None
@@ -35,6 +36,8 @@ class TiffTags:
     unit: int = 1
     color: bool = True
     alpha: bool = True
+    no_data: float | None = None
+    georeference: tuple = ()
 
 
 def tags_of(layout):
@@ -45,8 +48,8 @@ def tags_of(layout):
     if layout.orientation in QUARTER_TURNS:
         resolution = resolution[::-1]
     if len(resolution) < 2 or not all(map(all, resolution)) or unit not in _UNITS:
-        return TiffTags(page.iccprofile)
-    return TiffTags(page.iccprofile, resolution, int(unit))
+        resolution, unit = None, 1
+    return TiffTags(page.iccprofile, resolution, int(unit), georeference=layout.georeference)
 
 
 def write_pyramid(path, levels, tags=TiffTags()):
@@ -70,7 +73,11 @@ def write_pyramid(path, levels, tags=TiffTags()):
     }
     if color and channels == 4:
         options["extrasamples"] = ["unassalpha" if tags.alpha else "unspecified"]
-    first = {"subifds": len(levels) - 1, "iccprofile": tags.icc_profile}
+    first = {
+        "subifds": len(levels) - 1,
+        "iccprofile": tags.icc_profile,
+        "extratags": extra_tags(tags.georeference, tags.no_data),
+    }
     if tags.resolution:
         first |= {"resolution": tags.resolution, "resolutionunit": tags.unit}
     with (

@@ -101,15 +101,16 @@ def translate_deep(model, source, output, direction, channels, ranges):
     deep_files.check_written(output, channels[1])
     image = deep_files.read(source, channels[0], channels_that_decide(channels))
     inputs, outputs, dtype = ranges.of(image, source, channels[1])
-    translated = model.translate(inputs.to_floats(image.values), direction)
+    translated = model.translate(inputs.to_floats(image.values, image.no_data), direction)
     write = functools.partial(
         deep_files.write,
         images=translated,
         outputs=outputs,
         dtype=dtype,
         like=of_same_colors(image, channels[1]),
+        missing=intensity_range.is_missing(image.values, image.no_data),
     )
-    outside = inputs.share_outside(image.values)
+    outside = inputs.share_outside(image.values, image.no_data)
     return Unwritten(write, note_of(source, inputs, outside, image.several))
 
 

@@ -34,7 +34,7 @@ class ImageParts:
         channels: their number.
         dtype: of the values.
         is_deep: whether the values have a range; those of other files are from 0 to 255.
-        usual_range: as of a `DeepImage`.
+        usual_range, no_data: as of a `DeepImage`.
         described: a `DeepImage` without pixels, which says what else there is to keep.
         tags: a `TiffTags`.
 
@@ -53,11 +53,15 @@ class ImageParts:
             else:
                 self._image, self.is_deep = _as_a_whole(path, channels, deep_for)
                 self._stored = dataclasses.replace(self._image, values=self._image.values[:0, :0])
-                self.tags = TiffTags(resolution=self._stored.resolution, unit=_INCHES)
+                self.tags = TiffTags(
+                    resolution=self._stored.resolution,
+                    unit=_INCHES,
+                    georeference=self._stored.georeference,
+                )
             self.described = self._stored.with_channels(channels, path)
             self._close = opened.pop_all().close
         self.shape, self.dtype = (*self._image.shape[:2], channels), self._image.dtype
-        self.usual_range = self._stored.usual_range
+        self.usual_range, self.no_data = self._stored.usual_range, self._stored.no_data
 
     def read(self, part):
         """The spans of rows and columns, `(rows, columns, channels)`.
@@ -66,9 +70,8 @@ class ImageParts:
             DamagedError: the file is damaged there, or has values that are no numbers.
             InputError: it cannot be read.
         """
-        values = self._image.read(part)
-        deep_files.check_finite(values, self.path)
-        image = dataclasses.replace(self._stored, values=values)
+        image = dataclasses.replace(self._stored, values=self._image.read(part))
+        deep_files.check_finite(image, self.path)
         return image.with_channels(self.channels, self.path).values
 
     @functools.cached_property

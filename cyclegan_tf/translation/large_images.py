@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import hashlib
 import math
 import pathlib
@@ -12,10 +13,11 @@ import numpy as np
 
 from cyclegan_tf import files
 from cyclegan_tf.data import deep_files, image_files, tiff_pyramid
+from cyclegan_tf.data.deep_image import no_data_of, with_no_data
 from cyclegan_tf.data.tiff_layout import tifffile
 from cyclegan_tf.directions import channels_of, direction_of
 from cyclegan_tf.errors import DamagedError, InputError
-from cyclegan_tf.intensity_range import OfType, ValueRange
+from cyclegan_tf.intensity_range import OfType, ValueRange, is_missing
 from cyclegan_tf.translation.deep_translation import (
     Ranges,
     channels_that_decide,
@@ -197,11 +199,28 @@ class _Plan:
         said = " ".join(map(str, (*said, *ranges, self.dtype)))
         return hashlib.sha256(said.encode()).hexdigest()
 
-    def read(self, part):
-        return self.inputs.to_floats(self.image.read(part))
+    @property
+    def no_data(self):
+        """The value of results that stands for none, or `None`."""
+        return no_data_of(self.dtype, self.image.no_data)
 
-    def to_values(self, images):
-        return self.outputs.to_values(images, self.dtype)
+    def read(self, part, clip=True):
+        """A part of the image as the network sees it."""
+        return self.inputs.to_floats(self.image.read(part), self.image.no_data, clip)
+
+    def to_values(self, part, images):
+        """What the network makes of a part, as values of the result."""
+        values = self.outputs.to_values(images, self.dtype)
+        if self.no_data is None:
+            return values
+        missing = is_missing(self.image.read(part), self.image.no_data)
+        return with_no_data(values, missing, self.no_data)
+
+    def kept(self, part):
+        """A part of the image that is not translated, as values of the result."""
+        if self.inputs == self.outputs and self.dtype == self.image.dtype:
+            return self.image.read(part)
+        return self.to_values(part, self.read(part))
 
 
 def _translate_planned(model, plan, direction, tiling, log):
@@ -239,8 +258,10 @@ def _run(translation, plan, folder, log):
     with contextlib.closing(result):
         translation.run(
             plan.read,
-            lambda part, values: result.write(part, plan.to_values(values)),
+            lambda part, values: result.write(part, plan.to_values(part, values)),
             _Teller(plan.image.path, log),
+            keep=lambda part: result.write(part, plan.kept(part)),
+            unclipped=functools.partial(plan.read, clip=False),
         )
         _write(plan, result, folder)
 
@@ -263,10 +284,15 @@ def _write(plan, result, folder):
     like = of_same_colors(plan.image.described, plan.channels)
     if suffix in tiff_pyramid.SUFFIXES:
         tags = dataclasses.replace(
-            plan.image.tags, icc_profile=like.profile, color=like.color, alpha=like.alpha
+            plan.image.tags,
+            icc_profile=like.profile,
+            color=like.color,
+            alpha=like.alpha,
+            no_data=plan.no_data,
         )
         _write_pyramid(output, result, tags, folder)
         return
+    like = dataclasses.replace(like, no_data=plan.no_data)
     whole = result.read(tuple((0, length) for length in result.shape[:2]))
     if result.dtype == np.uint8 and suffix in image_files.SUFFIXES:
         files.write_bytes(output, encoded(whole, suffix))

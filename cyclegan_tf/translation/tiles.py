@@ -1,5 +1,6 @@
 """Translates images that are too large for memory, tile by tile and without seams."""
 
+import functools
 import json
 import pathlib
 import time
@@ -89,7 +90,7 @@ class TiledTranslation:
                 spare=spare,
             )
 
-    def run(self, read, write, tell=lambda fraction: None):
+    def run(self, read, write, tell=lambda fraction: None, keep=None, unclipped=None):
         """Translates the image.
 
         Args:
@@ -99,22 +100,33 @@ class TiledTranslation:
                 [-1, 1]. Each pixel of the image is in one part. What was written is not written
                 again by a run that resumes.
             tell: called after each tile with the fraction of the work that is done.
+            keep: takes the spans of a part of one color, which stays as it is; `write` gets what
+                `read` gives if `None`.
+            unclipped: like `read`, to find those parts, with values that may lie outside [-1, 1];
+                `read` if `None`.
         """
         rows, columns = self._axes
 
-        def read_reflected(part):
+        def reflected(read, part):
             (top, above), (left, aside) = rows.read(part[0]), columns.read(part[1])
             return read((top, left))[above][:, aside]
+
+        def keep_inside(part):
+            inside = rows.written(part[0])[0], columns.written(part[1])[0]
+            if all(start < stop for start, stop in inside):
+                keep(inside) if keep else write(inside, read(inside))
 
         def write_inside(part, values):
             (top, above), (left, aside) = rows.written(part[0]), columns.written(part[1])
             if top[0] < top[1] and left[0] < left[1]:
                 write((top, left), values[above, aside])
 
-        skipped = self._uniform(read_reflected) if self._skip_uniform else frozenset()
+        read_reflected = functools.partial(reflected, read)
+        skipped = frozenset()
+        if self._skip_uniform:
+            skipped = self._uniform(functools.partial(reflected, unclipped or read))
         for number in skipped:
-            part = self._engine.tiles[number]
-            write_inside(part, read_reflected(part))
+            keep_inside(self._engine.tiles[number])
         if len(skipped) < len(self._engine.tiles):
             self._engine.run(read_reflected, write_inside, tell, skipped)
 

@@ -325,7 +325,7 @@ def _tiff(values, **settings):
         ("a.npy", _array(np.zeros((4, 4), complex)), "holds complex128 values; expected numbers"),
         ("a.npy", _array(np.array([[None]])), "is not a .npy file that can be read"),
         ("a.npy", _array(FIVE)[:-1], "is not a .npy file that can be read"),
-        ("a.npy", _array(np.array([[1, np.nan], [np.inf, 0]])), "NaN or infinite are 2 of 4"),
+        ("a.npy", _array(np.array([[1, np.nan], [np.inf, 0]])), "NaN or infinite are 2 of the 4 "),
         ("a.npy", _array(COLOR), "has 3 channels; expected 5"),
         ("a.tif", _tiff(FIVE, planarconfig="contig")[:-1], "it ends before its pixels do"),
         ("a.tif", _tiff(PLANES, planarconfig="separate")[:40], "is damaged and cannot be read"),
