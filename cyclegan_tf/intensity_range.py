@@ -60,6 +60,19 @@ class ValueRange:
                 f"{len(self.low)}: {self}; give one LOW:HIGH for all (--value-range)."
             )
 
+    def check_dtype(self, dtype):
+        """Raises an `InputError` if there are values in it that integers of a dtype have not."""
+        import numpy as np
+
+        if dtype.kind not in "iu":
+            return
+        limits = np.iinfo(dtype)
+        if min(self.low) < limits.min or max(self.high) > limits.max:
+            raise InputError(
+                f"Results of {dtype.name} have values from {limits.min} to {limits.max}, and the "
+                f"range {self} goes beyond; give another one by --output-range."
+            )
+
     def to_floats(self, values, no_data=None, clip=True):
         """float32 in [-1, 1] from values `(…, channels)`.
 
@@ -96,6 +109,9 @@ class ValueRange:
 class OfType:
     """The rule if none is given: all that integers of 8 or 16 bits can be, or a DICOM's window."""
 
+    def __str__(self):
+        return "that of the type"
+
     def of(self, image, name):
         """The `ValueRange` of an image.
 
@@ -119,6 +135,9 @@ class Percentiles:
     low: float
     high: float
     each_image: bool
+
+    def __str__(self):
+        return f"{self.low:g}%:{self.high:g}%{_EACH if self.each_image else ''}"
 
     def of(self, image, name):
         """The `ValueRange` of an image by itself."""

@@ -153,9 +153,9 @@ def check_written(path, channels):
 
 
 def measured(rule, paths, channels, sample=None):
-    """The `ValueRange` of percentiles over deep files; what cannot be read is left out.
+    """The `ValueRange` of percentiles over deep files, and the number of those that were read.
 
-    At most `MOST_IMAGES` of them are read, evenly spread.
+    What cannot be read is left out. At most `MOST_IMAGES` of them are read, evenly spread.
 
     Args:
         rule: `Percentiles`.
@@ -176,7 +176,7 @@ def measured(rule, paths, channels, sample=None):
             problems.append(problem)
     if not samples:
         raise problems[0]
-    return rule.measured(samples)
+    return rule.measured(samples), len(samples)
 
 
 def _kind(path, channels=3):

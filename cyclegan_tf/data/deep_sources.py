@@ -31,7 +31,7 @@ class Depth:
         """
         image = deep_files.read(self.paths[0], self.channels)
         if isinstance(self.rule, Percentiles):
-            found = deep_files.measured(self.rule, self.paths, self.channels)
+            found, _ = deep_files.measured(self.rule, self.paths, self.channels)
         else:
             found = self.rule.of(image, self.paths[0])
         return {
@@ -60,7 +60,7 @@ def deep_source(name, names, paths, sizes, channels, rule):
     deep = [deep_files.is_deep(path, channels) for path in paths]
     deep_paths = [path for path, is_deep in zip(paths, deep) if is_deep]
     if is_of_folder(rule):
-        rule = deep_files.measured(rule, deep_paths, channels)
+        rule, _ = deep_files.measured(rule, deep_paths, channels)
     else:  # which says at once what is unknown
         rule.of(deep_files.read(deep_paths[0], channels), deep_paths[0])
 

@@ -32,14 +32,15 @@ def ranges_for(path, model, direction=None, value_range=None, output_range=None)
             "Results have no percentiles before they are made; give --output-range LOW:HIGH. "
             f"Received: {output_range!r}"
         )
+    asked = (value_range, output_range) != (None, None)
     run = run_of(model_path(path))
     data = run and run.options().data
     if not (data and data.measured_ranges):
-        return Ranges(parsed(value_range), given)
+        return Ranges(parsed(value_range), given, given=asked)
     direction = direction_of(model, direction)
     record = data.measured_ranges[to_domain(direction)]
     dtype = np.dtype(record["dtype"])
     if value_range is not None:
-        return Ranges(parsed(value_range), given, dtype)
+        return Ranges(parsed(value_range), given, dtype, asked)
     rule = data.value_ranges[number_of(from_domain(direction))]
-    return Ranges(rule, given or intensity_range.recorded(record), dtype)
+    return Ranges(rule, given or intensity_range.recorded(record), dtype, asked)

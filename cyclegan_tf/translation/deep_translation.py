@@ -7,9 +7,12 @@ from collections.abc import Callable
 import numpy as np
 
 from cyclegan_tf import intensity_range
-from cyclegan_tf.data import deep_files, image_files
+from cyclegan_tf.data import deep_files, deep_image, image_files
 from cyclegan_tf.errors import InputError
 from cyclegan_tf.intensity_range import OfType, ValueRange
+
+_LEAST_SHARE = 1e-4  # that is told with its digits
+_FEW_LEVELS = 32
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,11 +23,17 @@ class Ranges:
         inputs: a rule of `cyclegan_tf.intensity_range`.
         outputs: the `ValueRange` of results; `None` for that of each input.
         dtype: of results; `None` for that of each input.
+        given: whether they were asked for, and the user is to be told if no image has them.
     """
 
     inputs: object = dataclasses.field(default_factory=OfType)
     outputs: ValueRange | None = None
     dtype: np.dtype | None = None
+    given: bool = False
+
+    def __str__(self):
+        """The rules, whatever images they are for."""
+        return f"{self.inputs} to {self.outputs or 'the same'}"
 
     def of(self, image, name, channels):
         """The ranges of an image and of its result, and the dtype of the result.
@@ -35,7 +44,8 @@ class Ranges:
             channels: of the result.
 
         Raises:
-            InputError: the values have no range, or the range is for other channels.
+            InputError: the values have no range, or the range is for other channels or goes
+                beyond the dtype of results.
         """
         inputs = self.inputs.of(image, name)
         outputs = self.outputs or inputs
@@ -44,7 +54,10 @@ class Ranges:
                 f"{name} has a range of values for each of {len(outputs.low)} channels, and its "
                 f"translation has {channels}; give --output-range LOW:HIGH."
             )
-        return inputs, outputs, self.dtype or image.dtype
+        dtype = self.dtype or image.dtype
+        if self.outputs:
+            self.outputs.check_dtype(dtype)
+        return inputs, outputs, dtype
 
     @property
     def needs_folder(self):
@@ -62,8 +75,7 @@ class Ranges:
         """
         if not (paths and self.needs_folder):
             return self
-        found = deep_files.measured(self.inputs, paths, channels, sample)
-        count = min(len(paths), intensity_range.MOST_IMAGES)
+        found, count = deep_files.measured(self.inputs, paths, channels, sample)
         log(f"Range of values, measured on {count} of the images: {found}.")
         return dataclasses.replace(self, inputs=found)
 
@@ -111,7 +123,22 @@ def translate_deep(model, source, output, direction, channels, ranges):
         missing=intensity_range.is_missing(image.values, image.no_data),
     )
     outside = inputs.share_outside(image.values, image.no_data)
-    return Unwritten(write, note_of(source, inputs, outside, image.several))
+    hint = _hint(image) if ranges == Ranges() else None
+    note = note_of(source, inputs, outside, image.several, outputs, dtype, hint)
+    return Unwritten(write, note)
+
+
+def _hint(image):
+    """A sentence for integers that use so little of their type that the network sees black."""
+    limit = deep_image.top_of(image.dtype)
+    top = image.values.max()
+    if image.usual_range is not None or image.dtype.kind != "u" or not 0 < top < limit / 8:
+        return None
+    bits = int(top).bit_length()
+    return (
+        f"Its values reach {top} of {limit}, which is dark; if it has {bits} bits, give "
+        f"--value-range 0:{2**bits - 1}."
+    )
 
 
 def keeps_depth(source, output, channels):
@@ -132,6 +159,11 @@ def keeps_depth(source, output, channels):
     if suffix not in image_files.SUFFIXES:
         raise InputError(
             f"{source} has 8 bits, and is not written as {suffix}; choose .png or .tif."
+        )
+    if not deep and channels_that_decide(channels) not in image_files.CHANNELS:
+        raise InputError(
+            f"{source} has no {channels_that_decide(channels)} channels, which only TIFF, .npy and "
+            "DICOM files can have."
         )
     if deep and source.suffix.lower() not in image_files.SUFFIXES:
         raise InputError(
@@ -155,7 +187,7 @@ def of_same_colors(image, channels):
     return dataclasses.replace(image, profile=profile, color=color)
 
 
-def note_of(source, inputs, outside, several):
+def note_of(source, inputs, outside, several, outputs, dtype, hint=None):
     """What the user may miss in a translation, in a sentence; `None` if nothing.
 
     Args:
@@ -163,10 +195,17 @@ def note_of(source, inputs, outside, several):
         inputs: its `ValueRange`.
         outside: the share of its values that are not in it.
         several: whether it has more frames or pages than the one that is translated.
+        outputs: the `ValueRange` of the result.
+        dtype: of the result.
+        hint: another sentence, or `None`.
     """
-    notes = []
+    notes = [hint] if hint else []
     if outside:
-        notes.append(f"{outside:.2%} of its values lie outside {inputs} and were clipped.")
+        share = f"{outside:.2%}" if outside >= _LEAST_SHARE else f"less than {_LEAST_SHARE:.2%}"
+        notes.append(f"{share} of its values lie outside {inputs} and were clipped.")
     if several:
         notes.append("It has several frames or pages, of which the first is translated.")
+    levels = 1 + min(high - low for low, high in zip(outputs.low, outputs.high))
+    if dtype.kind in "iu" and levels < _FEW_LEVELS:
+        notes.append(f"The result is {dtype.name}, which has {levels:.0f} levels in {outputs}.")
     return f"{source}: {' '.join(notes)}" if notes else None

@@ -100,11 +100,13 @@ def ranges_of_jobs(ranges, jobs, channels, tiling, log):
     """
     ranges = ranges or Ranges()
     decides = channels_that_decide(channels)
-    if decides in image_files.CHANNELS and not ranges.needs_folder:
+    if decides in image_files.CHANNELS and not (ranges.needs_folder or ranges.given):
         return ranges  # without a look at each file
     deep = [source for source, _ in jobs if deep_files.is_deep(source, decides)]
     if not deep:
         image_files.check_channels(decides)
+        if ranges.given:
+            log("All images have 8 bits, from 0 to 255; the range of values is for others.")
     sample = functools.partial(sampled_file, channels=channels[0], deep_for=decides)
     return ranges.measured(deep, channels[0], log, sample if tiling is not None else None)
 

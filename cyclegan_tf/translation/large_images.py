@@ -67,6 +67,8 @@ def tiling_of(tile, statistics=None, window=None, skip_uniform=False, max_megapi
         )
     if tile is None:
         return None
+    if window is not None and statistics != "local":
+        raise InputError("--window is for local statistics; add --statistics local.")
     for name, value in {"--tile": tile, "--window": window}.items():
         if value is not None and value < LEAST_TILE:
             raise InputError(f"{name} takes pixels, from {LEAST_TILE} on. Received: {value}")
@@ -115,8 +117,18 @@ def check_tiles(model, direction, tiling):
             "Tiles need the layers of the model. A SavedModel, and a model that translates by a "
             "search, has none to offer; translate without tiles, or name the model itself."
         )
+    if tiling.statistics == "local" and tiling.window is None and None in _sides(model):
+        raise InputError(
+            "Local statistics need the size of the images that the model was trained on, which is "
+            "not known of this one; give it by --window (window in Python), in pixels."
+        )
     generator = model.generators[direction_of(model, direction)]
     check_tiled(generator, tiling.tile, tiling.statistics, tiling.skip_uniform)
+
+
+def _sides(model):
+    """Rows and columns of the images that a model was trained on, or `None`."""
+    return (model.image_shape or (None, None))[:2]
 
 
 def sampled_file(source, channels, deep_for):
@@ -158,7 +170,7 @@ class _Plan:
         if output.is_dir():
             raise InputError(f"{output} is a folder; give the name of a file.")
         if suffix not in {*image_files.SUFFIXES, *deep_files.WRITTEN}:
-            raise InputError(f"{output} is not written; give a name that ends in .tif.")
+            raise InputError(f"{output} is not written; {_other_name(channels)}")
         if not image.is_deep:
             ranges = Ranges()
         inputs, outputs, dtype = ranges.of(image, image.path, channels)
@@ -171,13 +183,13 @@ class _Plan:
             outputs, dtype = deep_files.written_as(output, outputs, dtype)
         else:
             raise InputError(
-                f"{output} cannot hold {channels} channels of {dtype.name}; give a name that ends "
-                "in .tif."
+                f"{output} cannot hold {channels} channels of {dtype.name}; {_other_name(channels)}"
             )
         # Of a type, all values are in its range.
         of_type = isinstance(ranges.inputs, OfType) and image.usual_range is None
         outside = 0 if of_type else inputs.share_outside(image.sampled())
-        note = note_of(image.path, inputs, outside, image.described.several)
+        several = image.described.several
+        note = note_of(image.path, inputs, outside, several, outputs, dtype)
         return cls(image, output, channels, inputs, outputs, dtype, note)
 
     @property
@@ -223,6 +235,12 @@ class _Plan:
         return self.to_values(part, self.read(part))
 
 
+def _other_name(channels):
+    """What to do about an output that no file can be."""
+    names = ".tif, .png or .npy" if channels <= 4 else ".tif or .npy"
+    return f"give a name that ends in {names}."
+
+
 def _translate_planned(model, plan, direction, tiling, log):
     folder = plan.output.with_name(f".{plan.output.name}.tiles")
     is_new = not folder.exists()
@@ -246,6 +264,10 @@ def _translate_planned(model, plan, direction, tiling, log):
             _run(translation, plan, folder, log)
         except DamagedError as error:
             damage = error
+        except BaseException as error:
+            if not isinstance(error, Exception):  # such as Ctrl-C
+                log(f"\n{plan.image.path} is unfinished; the same command resumes.")
+            raise
         else:
             damage = None
     shutil.rmtree(folder)

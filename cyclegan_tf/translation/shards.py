@@ -109,8 +109,8 @@ def translate_shard(
         one for each folder of this share that cannot be opened. It has to be closed.
 
     Raises:
-        InputError: as `image_folders.translate`; the share has results of another model or
-            direction; `source` is no folder, `dead_letters` is inside
+        InputError: as `image_folders.translate`; the share has results of another model,
+            direction or range; `source` is no folder, `dead_letters` is inside
             it, batches and tiles are asked for, or, from the generator, another process works on
             this shard.
     """
@@ -122,6 +122,7 @@ def translate_shard(
     channels, keep = channels_of(model, direction), not overwrite
     fit = fits(channels, max_megapixels)
     jobs, problems = jobs_of_folder(source, output, log)
+    asked = str(ranges) if ranges else None
     # Of all images, so that all shards have the same.
     ranges = ranges_of_jobs(ranges, jobs, channels, tiling, log)
     conveyor = Conveyor(model, direction, fit, batch_size, keep, ranges)
@@ -137,11 +138,12 @@ def translate_shard(
         "input": str(source),
         "output": str(output),
         "direction": direction,
+        "range": asked,
         "batch_size": batch_size,
     }
     report = ShardReport(output / REPORTS / str(shard), source, facts, len(own) + len(problems))
     if not overwrite:
-        report.check_same(["model", "direction"])
+        report.check_same(["model", "direction", "range"])
 
     def outcomes():
         with files.locked(report.folder, f"Another process works on shard {shard} of {output}."):

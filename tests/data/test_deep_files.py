@@ -12,7 +12,7 @@ from depth import png_of_16_bits, write_dicom
 from PIL import Image, ImageCms, ImageOps
 
 from cyclegan_tf import InputError
-from cyclegan_tf.data import deep_files, dicom, folders
+from cyclegan_tf.data import deep_arrays, deep_files, dicom, folders
 from cyclegan_tf.data.deep_image import upright
 from cyclegan_tf.data.folders import folder as folder_source
 from cyclegan_tf.intensity_range import ValueRange, parsed
@@ -274,7 +274,10 @@ def test_percentiles_are_of_each_channel_and_of_all_images(tmp_path):
     paths = [tmp_path / f"{number}.npy" for number in range(3)]
     for path, image in zip(paths, images):
         np.save(path, image)
-    found = deep_files.measured(parsed("1%:99%"), paths, 2)
+    paths.append(tmp_path / "damaged.npy")
+    paths[-1].write_bytes(deep_arrays.SIGNATURE)
+    found, count = deep_files.measured(parsed("1%:99%"), paths, 2)
+    assert count == len(images)
     expected = np.percentile(images.reshape(-1, 2), (1, 99), axis=0)
     np.testing.assert_allclose((found.low, found.high), expected)
     own = parsed("1%:99%/image").of(deep_files.read(paths[0], 2), paths[0])

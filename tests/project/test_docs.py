@@ -259,12 +259,21 @@ def test_python_of_pretrained_runs():
     assert code == blocks(README, "python")[0]  # which test_readme.py runs
 
 
-def test_python_of_large_images_runs():
-    """In this process, because it trains nothing and writes nothing."""
-    (code,) = blocks(_docs("large_images"), "python")
+def test_python_of_large_images_runs(tmp_path, monkeypatch):
+    """In this process, because it trains nothing."""
+    tifffile = pytest.importorskip("tifffile")
+    of_arrays, of_files = blocks(_docs("large_images"), "python")
     names = {}
-    exec(code.replace("512", "96").replace("256", "64"), names)
+    exec(of_arrays.replace("512", "96").replace("256", "64"), names)
     assert abs(names["by_tiles"].astype(int) - names["whole"]).max() <= 1
+    # The same photograph in 12 bits, so that it has the same result but for a rounding.
+    twelve = np.round(names["photographs"][0] * (4095 / 255)).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "camera.tif", twelve, photometric="rgb")
+    monkeypatch.chdir(tmp_path)
+    exec(of_files.replace("512", "64"), {})
+    found = tifffile.imread("painted.tif")
+    assert found.dtype == np.uint16
+    np.testing.assert_allclose(found * (255 / 4095), names["whole"], rtol=0, atol=1.5)
 
 
 def test_python_of_resume_runs_again(tmp_path):

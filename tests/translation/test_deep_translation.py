@@ -94,6 +94,59 @@ def test_what_is_clipped_is_said(gray, tmp_path):
     np.testing.assert_allclose(np.load(tmp_path / "b.npy"), [[-1, 0], [1, 3]], atol=1e-6)
 
 
+def test_a_small_share_is_not_none(gray, tmp_path):
+    values = np.zeros((200, 100))
+    values[0, 0] = -1
+    np.save(tmp_path / "a.npy", values)
+    (outcome,), _ = _done(
+        gray, tmp_path / "a.npy", tmp_path / "b.npy", ranges=Ranges(parsed("0:1"))
+    )
+    assert "less than 0.01% of its values lie outside 0:1" in outcome.note
+
+
+def test_images_of_fewer_bits_than_their_type(gray, tmp_path):
+    np.save(tmp_path / "a.npy", LEVELS >> 4)
+    (outcome,), _ = _done(gray, tmp_path / "a.npy", tmp_path / "b.npy")
+    assert outcome.note.endswith("reach 4095 of 65535, which is dark; if it has 12 bits, give "
+                                 "--value-range 0:4095.")  # fmt: skip
+    ranges = Ranges(parsed("0:4095"))
+    (outcome,), _ = _done(gray, tmp_path / "a.npy", tmp_path / "b.npy", ranges=ranges)
+    assert outcome.note is None
+
+
+@pytest.mark.parametrize("tiling", [None, Tiling(32)])
+def test_ranges_of_results_that_their_type_cannot_have(tiling, gray, tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", LEVELS)
+    place = tmp_path / "a.tif", tmp_path / "b.tif"
+    ranges = Ranges(outputs=ValueRange((-5,), (300,)))
+    (outcome,), _ = _done(gray, *place, ranges=ranges, tiling=tiling)
+    assert outcome.problem.startswith(
+        "Results of uint16 have values from 0 to 65535, and the range -5:300 goes beyond"
+    )
+    ranges = Ranges(outputs=ValueRange((0,), (1,)))
+    (outcome,), _ = _done(gray, *place, ranges=ranges, tiling=tiling)
+    assert outcome.note.endswith("The result is uint16, which has 2 levels in 0:1.")
+
+
+def test_a_range_for_images_of_8_bits(gray, tmp_path):
+    Image.fromarray(np.uint8(LEVELS >> 8)).save(tmp_path / "a.png")
+    ranges = Ranges(parsed("0:100"), given=True)
+    (outcome,), said = _done(gray, tmp_path / "a.png", tmp_path / "b.png", ranges=ranges)
+    assert outcome.problem is None
+    assert said == ["All images have 8 bits, from 0 to 255; the range of values is for others."]
+
+
+def test_files_without_such_channels_are_named(five, tmp_path):
+    np.save(tmp_path / "a.npy", FIVE)
+    (tmp_path / "b.tif").write_text("no image")
+    Image.new("RGB", (30, 20)).save(tmp_path / "c.png")
+    outcomes, _ = _done(five, tmp_path, tmp_path / "out")
+    problems = [outcome.problem for outcome in outcomes]
+    assert problems[0] is None
+    assert problems[1].startswith(f"{tmp_path / 'b.tif'} is not an image that can be read")
+    assert problems[2].startswith(f"{tmp_path / 'c.png'} has no 5 channels, which only TIFF")
+
+
 def test_results_have_the_range_and_the_type_of_their_domain(five, tmp_path):
     np.save(tmp_path / "a.npy", FIVE)
     ranges = Ranges(outputs=ValueRange((0.0,), (1.0,)), dtype=np.dtype(np.float32))

@@ -187,6 +187,27 @@ def test_another_model_does_not_go_on(tmp_path, monkeypatch):
         np.testing.assert_array_equal(found, expected)
 
 
+def test_an_interrupted_translation_says_how_it_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(large_images, "_SECONDS_BETWEEN_LINES", 0)
+    source = write_tiff(tmp_path / "slide.tif", photograph())
+    lines = []
+
+    def stop(line):
+        lines.append(line)
+        if len(lines) == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        translate_file(model(), source, tmp_path / "out.tif", tiling=Tiling(48), log=stop)
+    assert lines[1:] == [f"\n{source} is unfinished; the same command resumes."]
+
+
+def test_local_statistics_of_a_model_of_unknown_images(tmp_path):
+    source = write_tiff(tmp_path / "slide.tif", photograph())
+    with pytest.raises(InputError, match="give it by --window"):
+        translate(same(3), source, tmp_path / "out.tif", tiling=Tiling(48, "local"))
+
+
 def test_a_network_without_tiles_leaves_nothing(tmp_path):
     unet = Translator({"ab": unet_generator(base_filters=2, halvings=4)}, (None, None, 3))
     source = write_tiff(tmp_path / "slide.tif", photograph())
@@ -195,7 +216,10 @@ def test_a_network_without_tiles_leaves_nothing(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["slide.tif"]
 
 
-@pytest.mark.parametrize("options", [{"statistics": "local"}, {"window": 64}, {"skip_uniform": 1}])
+LOCAL = {"statistics": "local", "window": 64}
+
+
+@pytest.mark.parametrize("options", [{"statistics": "local"}, LOCAL, {"skip_uniform": 1}])
 def test_options_of_tiles_without_tiles(options):
     with pytest.raises(InputError, match="give --tile too"):
         tiling_of(None, **options)
@@ -203,6 +227,8 @@ def test_options_of_tiles_without_tiles(options):
         tiling_of(512, max_megapixels=20)
     with pytest.raises(InputError, match="--tile takes pixels, from 32 on"):
         tiling_of(0)
+    with pytest.raises(InputError, match="--window is for local statistics"):
+        tiling_of(512, window=64)
     assert tiling_of(None) is None
     assert tiling_of(64, **options).tile == 64
 

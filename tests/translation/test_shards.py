@@ -19,8 +19,10 @@ from users import as_nobody
 
 from cyclegan_tf import InputError, files
 from cyclegan_tf.data import image_files
+from cyclegan_tf.intensity_range import parsed
 from cyclegan_tf.translation import image_folders
 from cyclegan_tf.translation.batches import grouped, translate_alike
+from cyclegan_tf.translation.deep_translation import Ranges
 from cyclegan_tf.translation.encoding import encoded
 from cyclegan_tf.translation.large_images import Tiling
 from cyclegan_tf.translation.shards import Shard, options_of_shards, translate_shard
@@ -198,6 +200,14 @@ def test_results_of_another_model_are_not_taken_for_done(folder, tmp_path):
     before = _images(output)
     _done(models[1], folder, output, overwrite=True)
     assert _images(output) != before
+
+
+def test_results_of_another_range_are_not_taken_for_done(model, folder, tmp_path):
+    output = tmp_path / "out"
+    _done(model, folder, output, ranges=Ranges(parsed("0.1%:99.9%")))
+    _done(model, folder, output, ranges=Ranges(parsed("0.1%:99.9%")))
+    with pytest.raises(InputError, match=r"another range in this share: 0\.1%:99\.9% to the same"):
+        _done(model, folder, output, ranges=Ranges(parsed("0:4095")))
 
 
 def test_only_its_own_unfinished_files_are_removed(model, folder, tmp_path):
