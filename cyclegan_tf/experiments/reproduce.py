@@ -46,7 +46,7 @@ _STUDIES = {
 }
 _OWN_IMAGES = ("adaptation", "failures", _STYLE)  # which need no label maps
 # A try of everything within minutes, whose numbers say little.
-_QUICK = {"steps": 4 * EPOCHS, "base_filters": 8, "count": 16, "searched": 4}
+_QUICK = {"steps": 4 * EPOCHS, "base_filters": 8, "count": 16, "searched": 4, "evaluations": 2}
 _SIZES, _SIZE = {"scenes": 64}, 128
 
 

@@ -4,6 +4,7 @@ import dataclasses
 
 from cyclegan_tf.experiments.costs import cost_of
 from cyclegan_tf.experiments.labeled_source import LabeledSource
+from cyclegan_tf.runs.evaluate_callback import COUNT as EVALUATED_IMAGES
 from cyclegan_tf.runs.evaluation import evaluate
 from cyclegan_tf.runs.evaluations import read
 from cyclegan_tf.runs.extractors import extractor
@@ -13,7 +14,6 @@ from cyclegan_tf.runs.machine import read_machine
 from cyclegan_tf.runs.train import train
 
 EPOCHS = 12
-_EVALUATIONS = 4  # epochs among which the best one is looked for
 # Short names, in which tables of photographs and of label maps compare.
 MEASURES = ("per_pixel", "per_class", "iou")
 _OF_PHOTOGRAPHS = {f"segmented_{name}": name for name in MEASURES}
@@ -31,7 +31,8 @@ class TrainingCell:
         steps: of the training, a multiple of `EPOCHS`.
         options: further options of the run.
         count: test images at most.
-        evaluated: whether epochs are evaluated during training, to find the best one.
+        evaluations: how many of the `EPOCHS` are evaluated during training, to find the best one;
+            0 for none.
     """
 
     name: str
@@ -41,7 +42,7 @@ class TrainingCell:
     steps: int
     options: dict
     count: int = 100
-    evaluated: bool = True
+    evaluations: int = 4
 
     def run_options(self):
         """The `RunOptions` of the training."""
@@ -51,7 +52,7 @@ class TrainingCell:
                 "seed": self.seed,
                 "epochs": EPOCHS,
                 "steps_per_epoch": self.steps // EPOCHS,
-                "evaluate_every": EPOCHS // _EVALUATIONS if self.evaluated else 0,
+                "evaluate_every": EPOCHS // self.evaluations if self.evaluations else 0,
                 # One for all machines and systems, and equal from one try to the next.
                 "precision": "float32",
                 "strategy": "one",
@@ -71,7 +72,8 @@ class TrainingCell:
             `baselines` by direction; `cost`; `alarms`; and what was trained.
         """
         options, run = self.run_options(), RunFolder(folder / "run")
-        model = train(options, run.path, verbose=0, log=log)
+        count = min(self.count, EVALUATED_IMAGES)
+        model = train(options, run.path, evaluated_images=count, verbose=0, log=log)
         cost = cost_of(run, model, options.training.batch_size)
         held_out = self.images.held_out(options, self.count)
         last = self._evaluations(model, held_out, log)

@@ -25,6 +25,7 @@ class Setting:
         base_filters: of all networks.
         count: test images at most.
         searched: test images at most where each is translated by a search.
+        evaluations: epochs of each training among which the best one is looked for.
     """
 
     images: LabeledSource
@@ -33,6 +34,7 @@ class Setting:
     base_filters: int = 32
     count: int = 100
     searched: int = 24
+    evaluations: int = 4
 
     def cell(self, name, system, seed, *, preset="demo", **options):
         """The cell of one training; its name ends with the seed."""
@@ -48,7 +50,7 @@ class Setting:
             steps=self.steps,
             options={"preset": preset, **given, **options},
             count=self.searched if search else self.count,
-            evaluated=not search,
+            evaluations=0 if search else self.evaluations,
         )
 
 

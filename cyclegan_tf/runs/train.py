@@ -38,6 +38,7 @@ def train(
     restart=False,
     allow_other_data=False,
     sample_rows=4,
+    evaluated_images=EVALUATED_IMAGES,
     verbose="auto",
     log_to=(),
     log=print,
@@ -58,6 +59,7 @@ def train(
         restart: start over if the folder holds a run already; its files are removed.
         allow_other_data: resume even if images were added, removed or renamed since.
         sample_rows: images of each domain in a sample grid.
+        evaluated_images: held-back images of each domain that epochs are evaluated on, at most.
         verbose: as in `keras.Model.fit`.
         log_to: names of trackers of experiments, `"wandb"` and `"mlflow"`, that also get the
             losses, the scores and the samples.
@@ -112,7 +114,8 @@ def train(
             signals=_STOP,
             allow_other_data=allow_other_data,
         )
-        evaluation = _evaluation(folder, options, checkpoints, strategy, log)
+        held_back = functools.partial(held_out, options, count=evaluated_images)
+        evaluation = _evaluation(folder, options, held_back, checkpoints, strategy, log)
         samples = _samples(options, sources, sample_rows) if chief else None
         model.fit(
             dataset,
@@ -217,7 +220,7 @@ def _callbacks(folder, options, sources, samples, chief, evaluation):
     ]
 
 
-def _evaluation(folder, options, checkpoints, strategy, log):
+def _evaluation(folder, options, held_back, checkpoints, strategy, log):
     """The callback that scores the run on held-back images, if there may be some."""
     every = options.training.evaluate_every
     chief = process_index(strategy) == 0
@@ -229,7 +232,7 @@ def _evaluation(folder, options, checkpoints, strategy, log):
         return []
     return [
         Evaluate(
-            functools.partial(held_out, options, count=EVALUATED_IMAGES),
+            held_back,
             folder.path,
             every=every,
             seed=options.training.seed,

@@ -40,7 +40,7 @@ def test_a_training_is_scored_as_by_hand(folder, tmp_path, monkeypatch):
     images = labeled_source(folder, SIZE)
     assert images.domain_of_maps == "b"
     options = {"base_filters": 4, "blocks": 1, "strided_layers": 1}
-    cell = TrainingCell("one", images, "cyclegan", 3, EPOCHS, options, evaluated=False)
+    cell = TrainingCell("one", images, "cyclegan", 3, EPOCHS, options, evaluations=0)
     said = []
     result = cell.run(tmp_path, said.append)
     assert result["cost"]["steps"] == result["cost"]["images"] == EPOCHS
