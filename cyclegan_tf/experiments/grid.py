@@ -77,6 +77,7 @@ class Progress:
         elsewhere: names of cells that other processes hold.
         failed: name -> a sentence.
         seconds: name -> how long a cell took that was computed here.
+        stopped: whether this process ended before all was done.
     """
 
     done: list = dataclasses.field(default_factory=list)
@@ -84,6 +85,7 @@ class Progress:
     elsewhere: dict = dataclasses.field(default_factory=dict)
     failed: dict = dataclasses.field(default_factory=dict)
     seconds: dict = dataclasses.field(default_factory=dict)
+    stopped: bool = False
 
 
 def run_cells(cells, out, *, jobs=1, changed=lambda progress: None, log=print):
@@ -142,9 +144,12 @@ class _Schedule:
                     self._tell()
                     told = time.monotonic()
                 time.sleep(_POLL_SECONDS)
+        except BaseException:
+            self.progress.stopped = True
+            raise
         finally:
             self._end()
-        self._tell()
+            self._tell()
         return self.progress
 
     def _tell(self):
@@ -219,6 +224,7 @@ class _Schedule:
             process.terminate()
         for process, _ in self.processes.values():
             process.join(_SECONDS_TO_SAVE)
+        self.progress.running.clear()
 
 
 class _terminated_as_interrupted:

@@ -25,7 +25,7 @@ def write_grid_page(grid, title, cells, progress, jobs, sections):
     """
     open_cells = len(cells) - len(progress.done) - len(progress.failed)
     body = [
-        _RELOAD if open_cells else "",
+        _RELOAD if open_cells and not progress.stopped else "",
         f"<p><progress max={len(cells)} value={len(progress.done)}></progress> "
         f"{len(progress.done)} of {len(cells)} trainings are done. {_left(progress, cells, jobs)}"
         "</p>",
@@ -41,6 +41,8 @@ def _left(progress, cells, jobs):
     left = len(cells) - len(progress.done) - len(progress.failed)
     if not left:
         return "Nothing is left to do."
+    if progress.stopped:
+        return "It was stopped; the same command resumes."
     if not progress.seconds:
         return "The time left is known when the first one is done."
     mean = sum(progress.seconds.values()) / len(progress.seconds)

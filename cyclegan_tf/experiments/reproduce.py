@@ -103,7 +103,8 @@ def reproduce(
     studies = [study_of(name, setting) for name in names]
     cells = list({cell.name: cell for study in studies for cell in study.cells}.values())
     log(
-        f"{len(cells)} trainings of {setting.steps:,} steps at {size} pixels, {jobs} at a time. "
+        f"{len(cells)} {'training' if len(cells) == 1 else 'trainings'} of {setting.steps:,} steps "
+        f"at {size} pixels, {jobs} at a time. "
         f"Open {grid.page}, which is kept up to date."
     )
     changed = functools.partial(_write_page, grid, title, studies, cells, jobs)

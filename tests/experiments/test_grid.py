@@ -13,6 +13,7 @@ from cells import Counting, Diverging, Failing
 
 from cyclegan_tf import InputError
 from cyclegan_tf.experiments.grid import GridFolder, run_cells
+from cyclegan_tf.experiments.grid_page import write_grid_page
 
 TESTS = pathlib.Path(__file__).parents[1]
 COUNT, NUMBERS = 6, 12
@@ -117,6 +118,24 @@ def test_a_cell_that_fails_is_named_and_the_others_are_done(tmp_path, monkeypatc
     assert changes[0] == []
     assert changes[-1] == ["wild", "good"]
     assert "2 of 3 cells are done: good." in said
+
+
+def test_a_grid_that_is_interrupted_says_so(tmp_path):
+    cells = [Counting("cell", NUMBERS, 5.0, tmp_path / "journal")]
+    pages = []
+
+    def changed(progress):
+        write_grid_page(GridFolder(tmp_path), "Grid", cells, progress, 1, [])
+        pages.append((tmp_path / "index.html").read_text())
+        if len(progress.running) == len(pages) - 1 == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_cells(cells, tmp_path, changed=changed)
+    assert "<h2>Now</h2>" in pages[-2]
+    assert "<h2>Now</h2>" not in pages[-1]
+    assert "refresh" not in pages[-1]
+    assert "0 of 1 trainings are done. It was stopped; the same command resumes." in pages[-1]
 
 
 def test_cells_need_names_of_their_own(tmp_path):
