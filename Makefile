@@ -2,6 +2,9 @@
 PYTHON ?= python3
 PORT ?= 8000
 BIN := .venv/bin
+# Modules are compiled when they are first imported. Without the results each process that imports
+# TensorFlow would compile it anew, for five seconds.
+unexport PYTHONDONTWRITEBYTECODE
 
 # The oldest and the newest pair of TensorFlow and Keras that are claimed to work.
 # TensorFlow 2.19 wants protobuf 5, and newer releases of tensorflow-metadata want 6 without saying so.
