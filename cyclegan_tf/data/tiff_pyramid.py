@@ -10,7 +10,7 @@ import numpy as np
 from cyclegan_tf import files
 from cyclegan_tf.data.deep_image import QUARTER_TURNS
 from cyclegan_tf.data.tiff_layout import extra_tags, tifffile
-from cyclegan_tf.intensity_range import as_type
+from cyclegan_tf.intensity_range import as_type, is_missing
 
 SUFFIXES = (".tif", ".tiff")
 _UNITS = (1, 2, 3)
@@ -102,12 +102,14 @@ def lengths_of_levels(lengths):
     return found
 
 
-def halve(larger, smaller):
+def halve(larger, smaller, no_data=None):
     """Fills a level of a pyramid with the means of two by two pixels of the level above.
 
     Args:
         larger: has `shape` and `read(part)`.
         smaller: has `shape`, `dtype` and `write(part, values)`.
+        no_data: the value that stands for none and does not count; where all four have it, the
+            mean has it too.
     """
     for part in _parts(smaller):
         above = tuple(
@@ -118,9 +120,18 @@ def halve(larger, smaller):
         values = values.astype(np.float64 if precise else np.float32)
         odd = [(0, length % 2) for length in values.shape[:2]]
         values = np.pad(values, (*odd, (0, 0)), "edge")
-        means = (values[::2] + values[1::2]) / 2
-        means = (means[:, ::2] + means[:, 1::2]) / 2
+        there = ~is_missing(values, no_data)
+        count = _of_two_by_two(there.astype(values.dtype))
+        means = _of_two_by_two(np.where(there, values, 0)) / np.maximum(count, 1)
+        if no_data is not None:
+            means = np.where(count, means, no_data)
         smaller.write(part, as_type(means, smaller.dtype))
+
+
+def _of_two_by_two(values):
+    """Sums of two by two places."""
+    rows = values[::2] + values[1::2]
+    return rows[:, ::2] + rows[:, 1::2]
 
 
 def _tiles(level):

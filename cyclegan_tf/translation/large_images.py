@@ -330,6 +330,6 @@ def _write_pyramid(output, result, tags, folder):
             path, shape = folder / f"level{number}.raw", (*lengths, result.shape[2])
             level = DiskArray(path, shape, result.dtype)
             opened.enter_context(contextlib.closing(level))
-            tiff_pyramid.halve(levels[-1], level)
+            tiff_pyramid.halve(levels[-1], level, tags.no_data)
             levels.append(level)
         tiff_pyramid.write_pyramid(output, levels, tags)

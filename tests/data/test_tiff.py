@@ -303,6 +303,14 @@ def test_a_smaller_level_has_the_means_of_four_pixels():
     np.testing.assert_array_equal(smaller.values[..., 0], [[15, 7], [50, 9]])
 
 
+@pytest.mark.parametrize("no_data", [0.0, np.nan])
+def test_pixels_without_data_do_not_count_in_smaller_levels(no_data):
+    larger = Level(np.float32([[no_data, no_data, 4], [no_data, no_data, no_data]])[..., None])
+    smaller = Level(np.zeros((1, 2, 1), np.float32))
+    halve(larger, smaller, no_data)
+    np.testing.assert_array_equal(smaller.values[..., 0], [[no_data, 4]])
+
+
 def test_files_that_cannot_be_read(tmp_path):
     with pytest.raises(InputError, match=r"none\.tif does not exist"):
         TiffImage(tmp_path / "none.tif")
