@@ -86,7 +86,9 @@ class ValueRange:
         low, high = (np.asarray(each, np.float64) for each in (self.low, self.high))
         floats = 2 * (values - low) / (high - low) - 1
         floats = np.float32(np.clip(floats, -1, 1) if clip else floats)
-        return floats if no_data is None else np.where(is_missing(values, no_data), -1, floats)
+        if no_data is not None:
+            floats[is_missing(values, no_data)] = -1
+        return floats
 
     def to_values(self, images, dtype):
         """The way back, from [-1, 1] to values of a dtype; integers are rounded."""

@@ -161,8 +161,10 @@ def with_no_data(values, missing, no_data):
     if no_data is None:
         return values
     none = values.dtype.type(no_data)
-    values = np.where(values == none, _next(none), values)
-    return np.where(missing.all(-1, keepdims=True), none, values)
+    values = values.copy()
+    values[values == none] = _next(none)
+    values[missing.all(-1)] = none
+    return values
 
 
 def _next(value):

@@ -23,7 +23,7 @@ class Ranges:
         inputs: a rule of `cyclegan_tf.intensity_range`.
         outputs: the `ValueRange` of results; `None` for that of each input.
         dtype: of results; `None` for that of each input.
-        given: whether they were asked for, and the user is to be told if no image has them.
+        given: whether they were asked for. If no image or no result can have them, that is told.
     """
 
     inputs: object = dataclasses.field(default_factory=OfType)
@@ -55,7 +55,7 @@ class Ranges:
                 f"translation has {channels}; give --output-range LOW:HIGH."
             )
         dtype = self.dtype or image.dtype
-        if self.outputs:
+        if self.outputs and self.given:  # one of a training may go beyond, as windows of DICOM do
             self.outputs.check_dtype(dtype)
         return inputs, outputs, dtype
 
@@ -205,7 +205,7 @@ def note_of(source, inputs, outside, several, outputs, dtype, hint=None):
         notes.append(f"{share} of its values lie outside {inputs} and were clipped.")
     if several:
         notes.append("It has several frames or pages, of which the first is translated.")
-    levels = 1 + min(high - low for low, high in zip(outputs.low, outputs.high))
+    levels = 1 + max(high - low for low, high in zip(outputs.low, outputs.high))
     if dtype.kind in "iu" and levels < _FEW_LEVELS:
         notes.append(f"The result is {dtype.name}, which has {levels:.0f} levels in {outputs}.")
     return f"{source}: {' '.join(notes)}" if notes else None

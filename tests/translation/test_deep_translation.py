@@ -118,7 +118,7 @@ def test_images_of_fewer_bits_than_their_type(gray, tmp_path):
 def test_ranges_of_results_that_their_type_cannot_have(tiling, gray, tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", LEVELS)
     place = tmp_path / "a.tif", tmp_path / "b.tif"
-    ranges = Ranges(outputs=ValueRange((-5,), (300,)))
+    ranges = Ranges(outputs=ValueRange((-5,), (300,)), given=True)
     (outcome,), _ = _done(gray, *place, ranges=ranges, tiling=tiling)
     assert outcome.problem.startswith(
         "Results of uint16 have values from 0 to 65535, and the range -5:300 goes beyond"
@@ -126,6 +126,24 @@ def test_ranges_of_results_that_their_type_cannot_have(tiling, gray, tmp_path):
     ranges = Ranges(outputs=ValueRange((0,), (1,)))
     (outcome,), _ = _done(gray, *place, ranges=ranges, tiling=tiling)
     assert outcome.note.endswith("The result is uint16, which has 2 levels in 0:1.")
+
+
+def test_ranges_of_a_training_may_go_beyond_a_type(gray, tmp_path):
+    """As windows of DICOM do, of values without a sign."""
+    np.save(tmp_path / "a.npy", LEVELS)
+    ranges = Ranges(outputs=ValueRange((-100,), (100_000,)))
+    (outcome,), _ = _done(gray, tmp_path / "a.npy", tmp_path / "b.npy", ranges=ranges)
+    assert (outcome.problem, outcome.note) == (None, None)
+
+
+def test_a_channel_of_one_value_is_no_reason_for_a_note(five, tmp_path):
+    values = FIVE.copy()
+    values[..., 2] = 7
+    np.save(tmp_path / "a.npy", values)
+    ranges = Ranges(parsed("0%:100%"))
+    (outcome,), _ = _done(five, tmp_path / "a.npy", tmp_path / "b.npy", ranges=ranges)
+    assert outcome.note is None
+    np.testing.assert_array_equal(np.load(tmp_path / "b.npy"), values)
 
 
 def test_a_range_for_images_of_8_bits(gray, tmp_path):
