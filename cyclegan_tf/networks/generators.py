@@ -14,6 +14,7 @@ from cyclegan_tf.networks.layers import LeakyReLU
 from cyclegan_tf.networks.resampling import BlurDownsampling2D, BlurUpsampling2D
 
 _LEAST_SIDE = 8  # of what networks are given; smaller images are padded
+_MULTIPLE_OF_RESNETS, _MOST_MULTIPLE = 4, 1024  # of `size_multiple`
 
 _size_multiples = (
     weakref.WeakKeyDictionary()
@@ -270,23 +271,34 @@ def _found_size_multiple(generator):
     *fixed, channels = generator.input_shape[1:]
     if None not in fixed:
         return 1
-    for multiple in (2**power for power in range(11)):
-        # Not a multiple of 2 * multiple, and small: a network with a bottleneck may need 64 pixels.
-        size = multiple if multiple >= _LEAST_SIDE else _LEAST_SIDE + multiple
-        # Not `compute_output_shape`: it ignores skip connections that do not fit.
-        trace = tf.function(lambda image: generator(image, training=False), autograph=False)
-        try:
-            traced = trace.get_concrete_function(
-                tf.TensorSpec((1, size, size, channels), tf.float32)
-            )
-        except ValueError:
-            continue
-        if tuple(traced.output_shapes[1:3]) == (size, size):
+    # Where one keeps the size, so do its own multiples. Most are those of a ResNet.
+    multiple = _MULTIPLE_OF_RESNETS
+    if _keeps_size(generator, multiple, channels):
+        while multiple > 1 and _keeps_size(generator, multiple // 2, channels):
+            multiple //= 2
+        return multiple
+    while multiple < _MOST_MULTIPLE:
+        multiple *= 2
+        if _keeps_size(generator, multiple, channels):
             return multiple
     raise ValueError(
         f"The generator '{generator.name}' gives images of another size than it takes for every "
-        "power of two up to 1024; expected a network whose output is as large as its input."
+        f"power of two up to {_MOST_MULTIPLE}; expected a network whose output is as large as its "
+        "input."
     )
+
+
+def _keeps_size(generator, multiple, channels):
+    """Whether a network gives images as large as it takes, if that is such a multiple."""
+    # Not a multiple of 2 * multiple, and small: a network with a bottleneck may need 64 pixels.
+    size = multiple if multiple >= _LEAST_SIDE else _LEAST_SIDE + multiple
+    # Not `compute_output_shape`: it ignores skip connections that do not fit.
+    trace = tf.function(lambda image: generator(image, training=False), autograph=False)
+    try:
+        traced = trace.get_concrete_function(tf.TensorSpec((1, size, size, channels), tf.float32))
+    except ValueError:
+        return False
+    return tuple(traced.output_shapes[1:3]) == (size, size)
 
 
 def translate_any_size(generator, images, multiple):

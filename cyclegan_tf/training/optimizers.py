@@ -1,6 +1,7 @@
 """Adam and RMSprop as the papers' authors ran them, and moving averages of weights."""
 
 import contextlib
+import functools
 
 import keras
 import tensorflow as tf
@@ -83,33 +84,50 @@ class Adam(_OwnAverages, keras.optimizers.Adam):
             raise ValueError(f"l2 must be a finite number from 0 on. Received: l2={l2}")
         super().__init__(learning_rate, beta_1, beta_2, epsilon, **kwargs)
         self.l2 = l2
+        self._of_all_variables = None
+
+    def apply(self, grads, trainable_variables=None):
+        # Numbers that all variables need are computed once. Not with several replicas, whose
+        # devices would wait for the first one.
+        if tf.distribute.get_strategy().num_replicas_in_sync == 1:
+            self._of_all_variables = functools.cache(self._scalars)
+        try:
+            return super().apply(grads, trainable_variables)
+        finally:
+            self._of_all_variables = None
 
     def update_step(self, gradient, variable, learning_rate):
         gradient = ops.cast(gradient, variable.dtype)
         if self.l2:
             gradient += self.l2 * variable
-        step = ops.cast(self.iterations + 1, variable.dtype)
-        rate = ops.cast(learning_rate, variable.dtype)
-        beta_1, beta_2, epsilon = (  # `ops.cast` would round them to float32 on the way to float64
-            ops.convert_to_tensor(x, variable.dtype)
-            for x in (self.beta_1, self.beta_2, self.epsilon)
-        )
-        beta_1_power, beta_2_power = ops.power(beta_1, step), ops.power(beta_2, step)
         first, second = moments_of(self, variable)
-        # One kernel instead of a dozen. It adds ε before the bias correction, so ε is scaled by
-        # what the correction will divide it by.
+        scalars = self._of_all_variables or self._scalars
+        # One kernel instead of a dozen.
         tf.raw_ops.ResourceApplyAdam(
             var=handle_of(variable),
             m=handle_of(first),
             v=handle_of(second),
-            beta1_power=beta_1_power,
-            beta2_power=beta_2_power,
-            lr=rate,
-            beta1=beta_1,
-            beta2=beta_2,
-            epsilon=epsilon * ops.sqrt(1 - beta_2_power),
+            lr=ops.cast(learning_rate, variable.dtype),
             grad=gradient,
+            **scalars(variable.dtype),
         )
+
+    def _scalars(self, dtype):
+        """What the kernel takes besides the rate, in a dtype."""
+        step = ops.cast(self.iterations + 1, dtype)
+        beta_1, beta_2, epsilon = (  # `ops.cast` would round them to float32 on the way to float64
+            ops.convert_to_tensor(x, dtype) for x in (self.beta_1, self.beta_2, self.epsilon)
+        )
+        beta_1_power, beta_2_power = ops.power(beta_1, step), ops.power(beta_2, step)
+        return {
+            "beta1_power": beta_1_power,
+            "beta2_power": beta_2_power,
+            "beta1": beta_1,
+            "beta2": beta_2,
+            # The kernel adds ε before the bias correction, so ε is scaled by what the correction
+            # will divide it by.
+            "epsilon": epsilon * ops.sqrt(1 - beta_2_power),
+        }
 
     def get_config(self):
         return {**super().get_config(), "l2": self.l2}
