@@ -20,7 +20,6 @@ from cyclegan_tf.translation.phases import Phases, around, halo
 from cyclegan_tf.translation.window_statistics import WindowMoments, statistics_at
 
 _SECONDS_BETWEEN_SAVES = 20.0
-_SECONDS_OF_SHORT_PHASES = 2.0  # at whose ends nothing is saved: waiting for the disk costs more
 
 
 class LayerByLayer:
@@ -56,8 +55,6 @@ class LayerByLayer:
         self.tiles = list(tiles_of(lengths, tile))
         self._statistics = {}
         self._arrays = {}
-        self._outdated = set()  # arrays that the saved state may still need
-        self._saved = time.monotonic()
         self._fingerprint = self._digest(image)
         self._state_file = self.folder / "state.npz"
         files.make_folder(self.folder)
@@ -104,18 +101,20 @@ class LayerByLayer:
     def _run_phase(self, number, tiles, first, moments, read, write):
         """Computes a phase from the tile at `first` on; yields how many tiles are done."""
         phase = self._plan.phases[number]
-        last = phase.normalization is None
+        saved, last = time.monotonic(), phase.normalization is None
         moments = None if last else moments or self._moments(phase)
         for at in range(first, len(tiles)):
             self._run_tile(phase, *tiles[at], moments, read, write)
             yield at + 1
-            self._save_after(_SECONDS_BETWEEN_SAVES, number, at + 1, moments)
+            if time.monotonic() - saved > _SECONDS_BETWEEN_SAVES:
+                self._save(number, at + 1, moments)
+                saved = time.monotonic()
         if not last:
             layer = self._plan.step_of(phase.normalization).layer
             self._statistics[phase.normalization] = moments.statistics(layer)
-            self._outdated |= phase.sources - phase.kept - {0}
-            seconds = min(_SECONDS_OF_SHORT_PHASES, _SECONDS_BETWEEN_SAVES)
-            self._save_after(seconds, number + 1, 0, None)
+            self._save(number + 1, 0, None)
+            for tensor in phase.sources - phase.kept - {0}:
+                self._arrays.pop(tensor).remove()
 
     def _run_tile(self, phase, number, counts, moments, read, write):
         kept = phase.kept - phase.sources
@@ -127,7 +126,6 @@ class LayerByLayer:
         elif counts:
             write(parts[phase.target], values[phase.target][0].numpy())
         for each in kept:
-            self._outdated.discard(each)
             array = self._array(each, values[each].dtype.as_numpy_dtype)
             array.write(parts[each], values[each][0].numpy())
 
@@ -201,18 +199,8 @@ class LayerByLayer:
         digest = hashlib.sha256(json.dumps([self.lengths, self.tile, self.windows, image]).encode())
         return digest.hexdigest()
 
-    def _save_after(self, seconds, phase, tile, moments):
-        """Saves where the run stands, if the last time is so long ago."""
-        if time.monotonic() - self._saved <= seconds:
-            return
-        outdated = [self._arrays.pop(tensor) for tensor in self._outdated]
-        self._outdated.clear()
-        self._save(phase, tile, moments)
-        for array in outdated:
-            array.remove()
-        self._saved = time.monotonic()
-
     def _save(self, phase, tile, moments):
+        """Saves where the run stands."""
         state = {"phase": phase, "tile": tile, "fingerprint": self._fingerprint}
         state |= {f"dtype {number}": each.dtype.name for number, each in self._arrays.items()}
         for number, (mean, variance) in self._statistics.items():

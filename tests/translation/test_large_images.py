@@ -103,7 +103,6 @@ class Stopped(Exception):
 
 def test_a_stopped_translation_goes_on(tmp_path, monkeypatch):
     monkeypatch.setattr(large_images, "_SECONDS_BETWEEN_LINES", 0)
-    monkeypatch.setattr(layer_by_layer, "_SECONDS_BETWEEN_SAVES", 0)
     source = write_tiff(tmp_path / "slide.tif", photograph())
     lines = []
 
