@@ -56,7 +56,6 @@ class LayerByLayer:
         self._statistics = {}
         self._arrays = {}
         self._fingerprint = self._digest(image)
-        self._state_file = self.folder / "state.npz"
         files.make_folder(self.folder)
         values = self._plan.most_kept() * math.prod(lengths)
         check_room(self.folder, lengths, values * self.dtype.itemsize + spare)
@@ -207,15 +206,25 @@ class LayerByLayer:
             state |= {f"mean {number}": mean, f"variance {number}": variance}
         if moments is not None:
             state |= {f"moments {name}": value for name, value in moments.state().items()}
-        with files.atomic_file(self._state_file) as beside:
+        before = self._state_files()
+        # Not over the last one: to replace a file may wait for the disk.
+        number = _number_of(before[-1]) + 1 if before else 0
+        with files.atomic_file(self.folder / f"state.{number}.npz") as beside:
             np.savez(beside, **state)
+        for file in before:
+            file.unlink()
+
+    def _state_files(self):
+        """Several if the last run was killed between two lines of `_save`; the newest is last."""
+        return sorted(self.folder.glob("state.*.npz"), key=_number_of)
 
     def _resumed(self):
         """The phase, the tile and the moments to go on from."""
-        if not self._state_file.exists():
+        saved = self._state_files()
+        if not saved:
             self._clear()
             return 0, 0, None
-        with np.load(self._state_file) as state:
+        with np.load(saved[-1]) as state:
             if state["fingerprint"] != self._fingerprint:
                 self._clear()
                 return 0, 0, None
@@ -244,6 +253,10 @@ class LayerByLayer:
     def _clear(self):
         for file in (*self.folder.glob("*.values"), *self.folder.glob("state.*")):
             file.unlink()
+
+
+def _number_of(path):
+    return int(path.suffixes[0][1:])
 
 
 def check_room(folder, lengths, wanted):
