@@ -84,11 +84,10 @@ class ValueRange:
         import numpy as np
 
         low, high = (np.asarray(each, np.float64) for each in (self.low, self.high))
+        if no_data is not None:  # first: such a value may be the least that a float can be
+            values = np.where(is_missing(values, no_data), low, values)
         floats = 2 * (values - low) / (high - low) - 1
-        floats = np.float32(np.clip(floats, -1, 1) if clip else floats)
-        if no_data is not None:
-            floats[is_missing(values, no_data)] = -1
-        return floats
+        return np.float32(np.clip(floats, -1, 1) if clip else floats)
 
     def to_values(self, images, dtype):
         """The way back, from [-1, 1] to values of a dtype; integers are rounded."""

@@ -14,7 +14,7 @@ from cyclegan_tf import files
 from cyclegan_tf.data import deep_arrays, deep_png, deep_tiff, dicom, image_files
 from cyclegan_tf.data.deep_image import no_data_of, with_no_data
 from cyclegan_tf.errors import DamagedError, InputError
-from cyclegan_tf.intensity_range import MOST_IMAGES, full_range
+from cyclegan_tf.intensity_range import MOST_IMAGES, full_range, is_missing
 
 SUFFIXES = (*image_files.SUFFIXES, ".npy", *dicom.SUFFIXES)
 # Of files that are written at their depth.
@@ -93,14 +93,12 @@ def read(path, channels, deep_for=None):
 def check_finite(image, path):
     """Raises a `DamagedError` for floats of a `DeepImage` that are no numbers.
 
-    NaN may be its value of no data.
+    Its value of no data may be one of these.
     """
     values = image.values
     if values.dtype.kind != "f":
         return
-    fine = np.isfinite(values)
-    if image.no_data is not None and np.isnan(image.no_data):
-        fine |= np.isnan(values)
+    fine = np.isfinite(values) | is_missing(values, image.no_data)
     if not fine.all():
         raise DamagedError(
             f"{path} has values that are not finite: NaN or infinite are {(~fine).sum():,} of the "
@@ -126,7 +124,7 @@ def write(path, images, outputs, dtype, like, missing=None):
         dtype: of the values. A PNG has 8 or 16 bits: for another dtype the range becomes that
             of 16 bits, by `written_as`.
         like: a `DeepImage` whose layout, profile, resolution and place on Earth are kept.
-        missing: which values of the original are those of no data, `(height, width, channels)`.
+        missing: which pixels of the original have no data, `(height, width, 1)`.
     """
     outputs, dtype = written_as(path, outputs, dtype)
     no_data = no_data_of(dtype, like.no_data)

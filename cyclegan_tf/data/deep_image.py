@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from cyclegan_tf.errors import InputError
-from cyclegan_tf.intensity_range import sampled
+from cyclegan_tf.intensity_range import is_missing, sampled
 
 CONTIGUOUS, PLANAR, PAGES = "contiguous", "planar", "pages"  # where a TIFF has its channels
 
@@ -120,7 +120,7 @@ class DeepImage:
             repeated = np.repeat(image.values, 3, -1)
             image = dataclasses.replace(image, values=repeated, color=True, profile=None)
         elif image.color and image.channels == 3 and channels == 1:
-            gray = image._as_type(image.values @ np.asarray(_LUMA))[..., np.newaxis]
+            gray = image._drawn(image.values @ np.asarray(_LUMA)[:, np.newaxis])
             image = dataclasses.replace(image, values=gray, color=False, profile=None)
         check_channels(image.channels, channels, name)
         return image
@@ -128,13 +128,17 @@ class DeepImage:
     def _on_white(self):
         white = top_of(self.values.dtype)
         opacity = self.values[..., -1:] / white
-        drawn = self._as_type(self.values[..., :-1] * opacity + white * (1 - opacity))
+        drawn = self._drawn(self.values[..., :-1] * opacity + white * (1 - opacity))
         return dataclasses.replace(self, values=drawn, alpha=False)
 
-    def _as_type(self, values):
+    def _drawn(self, values):
+        """Floats that were made of the image, as its dtype; where it has no data there are none."""
         if self.values.dtype.kind != "f":
             values = np.round(values)
-        return values.astype(self.values.dtype)
+        colors = self.values[..., :-1] if self.alpha else self.values
+        missing = is_missing(colors, self.no_data).all(-1, keepdims=True)
+        values = values.astype(self.values.dtype)
+        return with_no_data(values, missing, no_data_of(self.dtype, self.no_data))
 
 
 def check_channels(found, expected, name):
@@ -150,33 +154,34 @@ def check_channels(found, expected, name):
 
 
 def with_no_data(values, missing, no_data):
-    """Results whose pixels have no data where the originals have none in any channel.
+    """Values of which some are missing.
 
     Args:
         values: `(…, channels)`. Others that happen to be `no_data` become the next one, as GDAL
             has it.
-        missing: which values of the originals are missing, `(…, channels)`.
+        missing: which of them are missing, `(…, channels)` or `(…, 1)`.
         no_data: the value that stands for none; `None` leaves all values.
     """
     if no_data is None:
         return values
     none = values.dtype.type(no_data)
-    values = values.copy()
-    values[values == none] = _next(none)
-    values[missing.all(-1)] = none
-    return values
+    return np.where(missing, none, np.where(values == none, _next(none), values))
 
 
 def _next(value):
     if value.dtype.kind == "f":
-        return np.nextafter(value, value.dtype.type(np.inf))
+        return np.nextafter(value, value.dtype.type(0 if value > 0 else 1))
     return value - 1 if value == np.iinfo(value.dtype).max else value + 1
 
 
 def no_data_of(dtype, no_data):
     """The value that stands for none, if values of a dtype can be it; else `None`."""
-    if no_data is None or dtype.kind == "f":
-        return no_data
+    if no_data is None:
+        return None
+    if dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            is_beyond = np.isinf(dtype.type(no_data)) and not np.isinf(no_data)
+        return None if is_beyond else no_data
     limits = np.iinfo(dtype)
     is_one = no_data == np.round(no_data) and limits.min <= no_data <= limits.max  # not NaN
     return int(no_data) if is_one else None

@@ -5,6 +5,7 @@ By `tifffile`, of the extra `tiff`. `deep_tiff` reads whole images, `tiff_parts`
 
 import contextlib
 import dataclasses
+import logging
 import math
 import pathlib
 
@@ -17,6 +18,7 @@ from cyclegan_tf.data.deep_image import (
     PLANAR,
     QUARTER_TURNS,
     DeepImage,
+    no_data_of,
     straight,
 )
 from cyclegan_tf.errors import DamagedError, InputError
@@ -39,7 +41,14 @@ def tifffile():
     Raises:
         ImportError: it is not installed.
     """
-    return required("tifffile", "tiff", "TIFF files at their depth and by tiles need")
+    module = required("tifffile", "tiff", "TIFF files at their depth and by tiles need")
+    logging.getLogger("tifffile").addFilter(_is_about_others)
+    return module
+
+
+def _is_about_others(record):
+    """Whether a line that tifffile logs is not about values that `Layout.no_data` reads."""
+    return "GDAL_NODATA" not in record.getMessage()
 
 
 @contextlib.contextmanager
@@ -105,6 +114,8 @@ class Layout:
         """
         page = series.keyframe
         _check_colors(page, path, series)
+        if (left_out := _no_data(page)) is not None:
+            page.nodata = page.dtype.type(left_out)  # of some, such as the least, tifffile has 0
         of_all = _long(series.axes, series.shape)
         of_page = _long(page.axes, page.shape)
         of_pages = of_all[: -len(of_page)]
@@ -200,9 +211,8 @@ class Layout:
 
     def meant(self, values):
         """What stored values `(rows, columns, channels)` mean: 0 is black, colors are straight."""
-        if self.page.photometric == _WHITE_IS_0 and values.dtype.kind == "u":
-            _, white = self.usual_range or (0, np.iinfo(values.dtype).max)
-            values = (white - values).astype(values.dtype)
+        if self._inverted:
+            values = (self._white - values).astype(values.dtype)
         if self.alpha and int(self.page.extrasamples[-1]) == PREMULTIPLIED:
             values = straight(values)
         return values
@@ -226,11 +236,18 @@ class Layout:
 
     @property
     def no_data(self):
-        """The value that stands for none, or `None`."""
-        tag = self.page.tags.get(_NO_DATA)
-        with contextlib.suppress(ValueError):
-            return float(tag.value) if tag else None
-        return None  # of a text that is no number
+        """What `meant` makes of the value that stands for none; or `None`."""
+        stored = _no_data(self.page)
+        return self._white - stored if self._inverted and stored is not None else stored
+
+    @property
+    def _inverted(self):
+        return self.page.photometric == _WHITE_IS_0 and self.page.dtype.kind == "u"
+
+    @property
+    def _white(self):
+        """The largest value, of integers."""
+        return (self.usual_range or (0, np.iinfo(self.page.dtype).max))[1]
 
     @property
     def georeference(self):
@@ -266,6 +283,14 @@ def _check_colors(page, path, series):
         )
     if series.dtype.kind not in "iuf" or not isinstance(page.bitspersample, int):
         raise UnsupportedTiffError(f"{path} holds {series.dtype.name} values; expected numbers.")
+
+
+def _no_data(page):
+    """The stored value that stands for none; `None` if the file names none that it can have."""
+    tag = page.tags.get(_NO_DATA)
+    with contextlib.suppress(ValueError):  # of a text that is no number
+        return no_data_of(page.dtype, float(str(tag.value).replace(",", "."))) if tag else None
+    return None
 
 
 def _planes(axes):

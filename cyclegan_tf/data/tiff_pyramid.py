@@ -8,7 +8,7 @@ import dataclasses
 import numpy as np
 
 from cyclegan_tf import files
-from cyclegan_tf.data.deep_image import QUARTER_TURNS
+from cyclegan_tf.data.deep_image import QUARTER_TURNS, with_no_data
 from cyclegan_tf.data.tiff_layout import extra_tags, tifffile
 from cyclegan_tf.intensity_range import as_type, is_missing
 
@@ -123,9 +123,7 @@ def halve(larger, smaller, no_data=None):
         there = ~is_missing(values, no_data)
         count = _of_two_by_two(there.astype(values.dtype))
         means = _of_two_by_two(np.where(there, values, 0)) / np.maximum(count, 1)
-        if no_data is not None:
-            means = np.where(count, means, no_data)
-        smaller.write(part, as_type(means, smaller.dtype))
+        smaller.write(part, with_no_data(as_type(means, smaller.dtype), count == 0, no_data))
 
 
 def _of_two_by_two(values):

@@ -120,18 +120,20 @@ def translate_deep(model, source, output, direction, channels, ranges):
         outputs=outputs,
         dtype=dtype,
         like=of_same_colors(image, channels[1]),
-        missing=intensity_range.is_missing(image.values, image.no_data),
+        missing=intensity_range.is_missing(image.values, image.no_data).all(-1, keepdims=True),
     )
     outside = inputs.share_outside(image.values, image.no_data)
     hint = _hint(image) if ranges == Ranges() else None
-    note = note_of(source, inputs, outside, image.several, outputs, dtype, hint)
+    written = deep_files.written_as(output, outputs, dtype)
+    note = note_of(source, inputs, outside, image.several, *written, hint)
     return Unwritten(write, note)
 
 
 def _hint(image):
     """A sentence for integers that use so little of their type that the network sees black."""
     limit = deep_image.top_of(image.dtype)
-    top = image.values.max()
+    missing = intensity_range.is_missing(image.values, image.no_data)
+    top = image.values.max(initial=0, where=~missing)
     if image.usual_range is not None or image.dtype.kind != "u" or not 0 < top < limit / 8:
         return None
     bits = int(top).bit_length()

@@ -226,7 +226,7 @@ class _Plan:
         if self.no_data is None:
             return values
         missing = is_missing(self.image.read(part), self.image.no_data)
-        return with_no_data(values, missing, self.no_data)
+        return with_no_data(values, missing.all(-1, keepdims=True), self.no_data)
 
     def kept(self, part):
         """A part of the image that is not translated, as values of the result."""

@@ -225,15 +225,26 @@ def test_files_with_pages_of_other_files_are_read_as_a_whole(tmp_path):
     np.testing.assert_array_equal(whole.values, np.moveaxis(values, 0, -1))
 
 
-def test_what_a_file_leaves_out_has_its_value_of_no_data(tmp_path):
+@pytest.mark.parametrize("no_data", ["-9999", "-3.4028234663852886e+38", "0,5", "nan", "-inf"])
+def test_what_a_file_leaves_out_has_its_value_of_no_data(no_data, tmp_path, caplog):
     path = tmp_path / "sparse.tif"
     tiles = iter([np.full((16, 16), 5, np.float32), None])
     tifffile.imwrite(path, tiles, shape=(16, 32), dtype=np.float32, tile=(16, 16),
-                     extratags=[(42113, 2, 0, "-9999", True)])  # fmt: skip
+                     extratags=[(42113, 2, 0, no_data, True)])  # fmt: skip
     with contextlib.closing(TiffImage(path)) as image:
         found = image.read(((0, 16), (0, 32)))[..., 0]
-    np.testing.assert_array_equal(found, [[5] * 16 + [-9999] * 16] * 16)
-    np.testing.assert_array_equal(found, tifffile.imread(path))
+    expected = np.float32([[5] * 16 + [float(no_data.replace(",", "."))] * 16] * 16)
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(deep_tiff.read(path).values[..., 0], expected)
+    assert caplog.messages == []
+
+
+def test_no_data_where_0_is_white(tmp_path):
+    path = tmp_path / "scan.tif"
+    tags = [(42113, 2, 0, "0", True)]
+    tifffile.imwrite(path, np.uint16([[0, 5]]), photometric="miniswhite", extratags=tags)
+    image = deep_tiff.read(path)
+    assert (image.values.tolist(), image.no_data) == ([[[65535], [65530]]], 65535)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -309,6 +320,13 @@ def test_pixels_without_data_do_not_count_in_smaller_levels(no_data):
     smaller = Level(np.zeros((1, 2, 1), np.float32))
     halve(larger, smaller, no_data)
     np.testing.assert_array_equal(smaller.values[..., 0], [[no_data, 4]])
+
+
+def test_means_are_not_mistaken_for_no_data():
+    larger = Level(np.int16([[-1, 1], [2, -2]])[..., None])
+    smaller = Level(np.zeros((1, 1, 1), np.int16))
+    halve(larger, smaller, 0)
+    assert smaller.values.item() == 1
 
 
 def test_files_that_cannot_be_read(tmp_path):

@@ -128,6 +128,22 @@ def test_ranges_of_results_that_their_type_cannot_have(tiling, gray, tmp_path):
     assert outcome.note.endswith("The result is uint16, which has 2 levels in 0:1.")
 
 
+@pytest.mark.parametrize("tiling", [None, Tiling(32)])
+def test_a_png_has_all_levels_of_a_short_range(tiling, gray, tmp_path):
+    np.save(tmp_path / "a.npy", np.int32(LEVELS > 9))
+    place = tmp_path / "a.npy", tmp_path / "b.png"
+    (outcome,), _ = _done(gray, *place, ranges=Ranges(parsed("0:1")), tiling=tiling)
+    assert (outcome.problem, outcome.note) == (None, None)
+    np.testing.assert_array_equal(png_of_16_bits(place[1])[..., 0], (LEVELS > 9) * 65535)
+
+
+def test_no_data_do_not_make_an_image_bright(gray, tmp_path):
+    tags = [(42113, "s", 0, "65535", True)]
+    tifffile.imwrite(tmp_path / "a.tif", np.uint16([[4000, 65535]]), extratags=tags)
+    (outcome,), _ = _done(gray, tmp_path / "a.tif", tmp_path / "b.tif")
+    assert "reach 4000 of 65535, which is dark; if it has 12 bits" in outcome.note
+
+
 def test_ranges_of_a_training_may_go_beyond_a_type(gray, tmp_path):
     """As windows of DICOM do, of values without a sign."""
     np.save(tmp_path / "a.npy", LEVELS)

@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from cyclegan_tf import InputError, Translator, resnet_generator
+from cyclegan_tf.data.deep_image import no_data_of, with_no_data
 from cyclegan_tf.intensity_range import parsed
 from cyclegan_tf.translation.deep_translation import Ranges
 from cyclegan_tf.translation.image_folders import translate
@@ -125,6 +126,56 @@ def test_other_types_have_no_such_value(tmp_path):
     np.testing.assert_array_equal(found, bands())
     with tifffile.TiffFile(tmp_path / "out.tif") as file:
         assert 42113 not in file.pages.first.tags
+
+
+@BOTH_WAYS
+@pytest.mark.parametrize(
+    ("dtype", "no_data"),
+    [
+        (np.float32, "-3.4028234663852886e+38"),
+        (np.float64, "-1.7976931348623157e+308"),
+        (np.float64, "-inf"),
+    ],
+)
+def test_no_data_may_be_the_least_value(dtype, no_data, tiling, tmp_path):
+    values = np.linspace(0, 1, 70 * 80, dtype=dtype).reshape(70, 80)
+    values[:, :30] = float(no_data)
+    write(tmp_path / "scene.tif", values, no_data)
+    found, note = translated(tmp_path, tiling, "0:1", same(1))
+    assert note is None
+    np.testing.assert_array_equal(found[:, :30], values[:, :30])
+    np.testing.assert_allclose(found[:, 30:], values[:, 30:], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("no_data", "kept"), [(-1e300, None), (-9999.0, -9999.0), (np.inf, np.inf)]
+)
+def test_floats_of_fewer_bits_lack_values(no_data, kept):
+    assert no_data_of(np.dtype(np.float32), no_data) == kept
+    found = with_no_data(np.float32([[3], [5]]), np.array([[True], [False]]), kept)
+    assert found.ravel().tolist() == [3 if kept is None else kept, 5]
+
+
+@BOTH_WAYS
+def test_no_data_of_other_channels(tiling, tmp_path):
+    """Red, green and blue without data make gray without data, and opacity is none of them."""
+    values = np.random.default_rng(0).uniform(0, 1, (40, 50, 3))
+    no_data = -1234.56789  # which weights of colors do not give exactly
+    values[:, :20] = no_data
+    tags = [(42113, "s", 0, str(no_data), True)]
+    tifffile.imwrite(tmp_path / "scene.tif", values, photometric="rgb", extratags=tags)
+    found, _ = translated(tmp_path, tiling, "0:1", same(1))
+    assert (found[:, :20] == no_data).all()
+    np.testing.assert_allclose(found[:, 20:], values[:, 20:] @ (0.299, 0.587, 0.114), atol=1e-6)
+    values = np.full((40, 50, 4), 65535, np.uint16)
+    values[:, :20] = 0
+    values[:, 20:30, 3] = 0
+    tags = [(42113, "s", 0, "0", True)]
+    alpha = {"photometric": "rgb", "extrasamples": ["unassalpha"]}
+    tifffile.imwrite(tmp_path / "scene.tif", values, **alpha, extratags=tags)
+    found, _ = translated(tmp_path, tiling, "0:65535", same(3))
+    assert (found[:, :20] == 0).all()
+    assert (found[:, 20:] == 65535).all()
 
 
 def test_tiles_of_one_color_keep_their_values(tmp_path):
