@@ -134,8 +134,7 @@ def _of_two_by_two(values):
 
 def _tiles(level):
     for part in _parts(level):
-        values = level.read(part)
-        yield values if level.shape[2] > 1 else values[..., 0]
+        yield level.read(part)  # with its channel: of a column alone tifffile takes it for that
 
 
 def _parts(level):

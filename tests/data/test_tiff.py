@@ -306,6 +306,13 @@ def test_a_pyramid_is_read_back(channels, dtype, tmp_path):
             np.testing.assert_array_equal(np.asarray(image), levels[0].values)
 
 
+def test_a_pyramid_of_one_column(tmp_path):
+    column = Level(np.arange(40, dtype=np.uint16).reshape(40, 1, 1))
+    write_pyramid(tmp_path / "column.tif", [column])
+    with Image.open(tmp_path / "column.tif") as image:
+        np.testing.assert_array_equal(np.asarray(image), column.values[..., 0])
+
+
 def test_a_smaller_level_has_the_means_of_four_pixels():
     larger = Level(np.array([[0, 10, 7], [20, 31, 7], [40, 60, 9]], np.uint8)[..., None])
     smaller = Level(np.zeros((2, 2, 1), np.uint8))
