@@ -60,8 +60,13 @@ class ValueRange:
                 f"{len(self.low)}: {self}; give one LOW:HIGH for all (--value-range)."
             )
 
-    def check_dtype(self, dtype):
-        """Raises an `InputError` if there are values in it that integers of a dtype have not."""
+    def check_dtype(self, dtype, name):
+        """Raises an `InputError` if there are values in it that integers of a dtype have not.
+
+        Args:
+            dtype: of results.
+            name: of the image that they are made of.
+        """
         import numpy as np
 
         if dtype.kind not in "iu":
@@ -69,8 +74,9 @@ class ValueRange:
         limits = np.iinfo(dtype)
         if min(self.low) < limits.min or max(self.high) > limits.max:
             raise InputError(
-                f"Results of {dtype.name} have values from {limits.min} to {limits.max}, and the "
-                f"range {self} goes beyond; give another one by --output-range."
+                f"The result of {name} is {dtype.name}, which has values from {limits.min} to "
+                f"{limits.max}, and the range {self} goes beyond; give another one by "
+                "--output-range."
             )
 
     def to_floats(self, values, no_data=None, clip=True):

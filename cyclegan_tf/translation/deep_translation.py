@@ -56,7 +56,7 @@ class Ranges:
             )
         dtype = self.dtype or image.dtype
         if self.outputs and self.given:  # one of a training may go beyond, as windows of DICOM do
-            self.outputs.check_dtype(dtype)
+            self.outputs.check_dtype(dtype, name)
         return inputs, outputs, dtype
 
     @property

@@ -388,6 +388,20 @@ def test_sources_hold_what_the_files_hold(tmp_path):
     assert len(np.unique(first)) > 256 >= len(np.unique(second))
 
 
+def test_training_images_without_data(tmp_path):
+    values = np.full((20, 30, 5), 7, np.float64)
+    values[:, 15:] = np.arange(5) + 8
+    values[:5] = -1.7976931348623157e308
+    tags = [(42113, "s", 0, "-1.7976931348623157e+308", True)]
+    options = {"photometric": "minisblack", "planarconfig": "contig"}
+    tifffile.imwrite(tmp_path / "scene.tif", values, extratags=tags, **options)
+    source = folder_source(tmp_path, 5, value_range="0%:100%")
+    assert source.depth.record()["low"] == [7] * 5
+    loaded = source.load(0, None)
+    assert (loaded[:5] == -1).all()
+    assert (loaded[5:, 15:] == 1).all()
+
+
 def test_sources_leave_out_other_channels(tmp_path):
     np.save(tmp_path / "1.npy", FIVE)
     np.save(tmp_path / "2.npy", COLOR)

@@ -121,7 +121,8 @@ def test_ranges_of_results_that_their_type_cannot_have(tiling, gray, tmp_path):
     ranges = Ranges(outputs=ValueRange((-5,), (300,)), given=True)
     (outcome,), _ = _done(gray, *place, ranges=ranges, tiling=tiling)
     assert outcome.problem.startswith(
-        "Results of uint16 have values from 0 to 65535, and the range -5:300 goes beyond"
+        f"The result of {place[0]} is uint16, which has values from 0 to 65535, and the range "
+        "-5:300 goes beyond; give another"
     )
     ranges = Ranges(outputs=ValueRange((0,), (1,)))
     (outcome,), _ = _done(gray, *place, ranges=ranges, tiling=tiling)
