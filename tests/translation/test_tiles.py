@@ -218,6 +218,10 @@ def test_a_translation_resumes_where_it_stopped(after, tmp_path, monkeypatch):
     with pytest.raises(Stopped):
         TiledTranslation(generator, lengths, tmp_path / "1", tile=32).run(read, write, stop)
     there = told[-1]
+    # A process that is killed while it saves leaves the state before too.
+    (newest,) = (tmp_path / "1").glob("state.*")
+    assert newest.name != "state.0.npz"
+    (tmp_path / "1" / "state.0.npz").write_text("an older one")
     TiledTranslation(generator, lengths, tmp_path / "1", tile=32).run(read, write, told.append)
     assert told[after] <= there + 2 / len(told)
     assert told[-1] == 1
